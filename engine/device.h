@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Which device paints: "auto", "cpu", "vulkan", "vulkan:<index or part of the name>".
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/executor.h"
+#include "engine/model.h"
+
+namespace dit {
+
+/// The CPU first, then every Vulkan device; without a usable loader the Vulkan entry has only `problem`.
+std::vector<DeviceInfo> list_devices();
+
+struct OpenedDevice {
+  std::unique_ptr<Executor> executor;
+  std::string note;  ///< why this device, one sentence, for the log and the bus
+};
+
+/// Opens the device that `spec` names.
+/// auto     the first usable hardware GPU, else the CPU; never a software Vulkan device
+/// threads  of the CPU executor; 0 = one per available core
+/// errors   settings (malformed spec), device (nothing matches, no loader, no driver, too old), out_of_memory
+OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, unsigned threads);
+
+}  // namespace dit

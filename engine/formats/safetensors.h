@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// safetensors: u64 header length, JSON header, raw little-endian tensors. Memory-mapped, never copied.
+// source: the format description of the safetensors project, version 0.4
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "engine/weights.h"
+
+namespace dit::safetensors {
+
+/// Maps the file and reads its header.
+/// errors  not_found, unreadable, wrong_format (file, tensor, expected, found). Never reads outside the file and never
+///         allocates more than the header's size justifies
+std::shared_ptr<const Weights> open(const std::filesystem::path& path);
+
+/// The same over bytes in memory, which `owner` keeps alive; `name` stands for the file in error texts.
+std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
+                                     std::shared_ptr<const void> owner);
+
+}  // namespace dit::safetensors

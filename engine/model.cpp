@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include "engine/model.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/dit.h"
+#include "engine/error.h"
+#include "engine/formats/safetensors.h"
+#include "engine/sampler.h"
+
+namespace dit {
+namespace {
+
+using nlohmann::json;
+
+/// Reads one configuration object; every failure names the file and the key.
+class ConfigReader {
+ public:
+  ConfigReader(const json& object, std::string file) : object_(object), file_(std::move(file)) {}
+
+  template <typename T>
+  T get(const char* key) const {
+    expect(object_.contains(key), ErrorKind::wrong_format, "weights '{}': configuration lacks '{}'", file_, key);
+    try {
+      return object_.at(key).get<T>();
+    } catch (const json::exception&) {
+      fail(ErrorKind::wrong_format, "weights '{}': configuration '{}' has the wrong type: {}", file_, key,
+           object_.at(key).dump());
+    }
+  }
+  template <typename T>
+  T get(const char* key, T fallback) const {
+    return object_.contains(key) ? get<T>(key) : fallback;
+  }
+
+  /// A size in [low, high].
+  std::uint32_t size(const char* key, std::uint32_t low, std::uint32_t high) const {
+    const auto value = get<std::int64_t>(key);
+    expect(value >= low && value <= high, ErrorKind::wrong_format,
+           "weights '{}': configuration '{}': expected {} to {}, found {}", file_, key, low, high, value);
+    return static_cast<std::uint32_t>(value);
+  }
+
+  /// The enumerator whose name the key holds.
+  template <typename T>
+  T choice(const char* key, const std::vector<std::pair<const char*, T>>& choices) const {
+    const auto value = get<std::string>(key);
+    std::string known;
+    for (const auto& [text, result] : choices) {
+      if (value == text) return result;
+      known += (known.empty() ? "" : ", ") + std::string(text);
+    }
+    fail(ErrorKind::wrong_format, "weights '{}': configuration '{}': expected one of {}, found '{}'", file_, key, known,
+         value);
+  }
+
+  const std::string& file() const { return file_; }
+
+ private:
+  const json& object_;
+  std::string file_;
+};
+
+ScheduleConfig parse_schedule(const json& object, const std::string& file) {
+  const ConfigReader reader(object, file);
+  ScheduleConfig schedule;
+  schedule.type = reader.choice<ScheduleType>(
+      "type",
+      {{"flow", ScheduleType::flow}, {"vp-cosine", ScheduleType::vp_cosine}, {"vp-linear", ScheduleType::vp_linear}});
+  if (schedule.type == ScheduleType::flow) return schedule;
+  schedule.timesteps = reader.size("timesteps", 1, 100000);
+  schedule.cosine_offset = reader.get<double>("offset", schedule.cosine_offset);
+  schedule.beta_start = reader.get<double>("beta_start", schedule.beta_start);
+  schedule.beta_end = reader.get<double>("beta_end", schedule.beta_end);
+  return schedule;
+}
+
+void parse_sizes(const ConfigReader& reader, ModelConfig& config) {
+  config.channels = reader.size("channels", 3, 4);
+  config.height = reader.size("height", 1, 4096);
+  config.width = reader.size("width", 1, 4096);
+  config.patch = reader.size("patch", 1, 64);
+  config.dim = reader.size("dim", 1, 16384);
+  config.depth = reader.size("depth", 1, 256);
+  config.heads = reader.size("heads", 1, 256);
+  config.mlp_dim = reader.size("mlp_dim", 1, 65536);
+  config.cond_dim = reader.size("cond_dim", 1, 16384);
+  config.time_dim = reader.size("time_dim", 2, 16384);
+  const std::string& file = reader.file();
+  expect(config.height % config.patch == 0 && config.width % config.patch == 0, ErrorKind::wrong_format,
+         "weights '{}': image {}x{} is not a multiple of patch {}", file, config.width, config.height, config.patch);
+  expect(config.dim % config.heads == 0, ErrorKind::wrong_format, "weights '{}': dim {} is not a multiple of heads {}",
+         file, config.dim, config.heads);
+  expect(config.time_dim % 2 == 0, ErrorKind::wrong_format, "weights '{}': time_dim {} is odd", file, config.time_dim);
+}
+
+void parse_choices(const ConfigReader& reader, ModelConfig& config) {
+  config.premultiplied = reader.choice<bool>("alpha", {{"premultiplied", true}, {"none", false}});
+  reader.choice<int>("norm", {{"layer", 0}});
+  config.activation = reader.choice<Activation>("activation", {{"silu", Activation::silu}});
+  config.prediction = reader.choice<Prediction>(
+      "prediction", {{"x", Prediction::x}, {"epsilon", Prediction::epsilon}, {"v", Prediction::v}});
+  config.norm_eps = reader.get<double>("norm_eps");
+  config.qk_norm = reader.get<bool>("qk_norm");
+  config.qk_norm_eps = reader.get<double>("qk_norm_eps", config.qk_norm_eps);
+  config.bias = reader.get<bool>("bias");
+  config.time_scale = reader.get<double>("time_scale");
+  config.schedule = parse_schedule(reader.get<json>("schedule"), reader.file());
+  expect(config.channels == (config.premultiplied ? 4u : 3u), ErrorKind::wrong_format,
+         "weights '{}': alpha '{}' does not go with {} channels", reader.file(),
+         config.premultiplied ? "premultiplied" : "none", config.channels);
+  expect(config.schedule.type != ScheduleType::flow || config.prediction != Prediction::epsilon,
+         ErrorKind::wrong_format, "weights '{}': epsilon prediction has no value at the start of a flow schedule",
+         reader.file());
+}
+
+ModelConfig parse_config(const Weights& weights, const std::string& file) {
+  const auto format = weights.metadata.find("format");
+  const auto text = weights.metadata.find("config");
+  expect(format != weights.metadata.end() && format->second == "ditsrc/1" && text != weights.metadata.end(),
+         ErrorKind::wrong_format, "weights '{}': expected metadata format 'ditsrc/1' with a config, found format '{}'",
+         file, format == weights.metadata.end() ? "" : format->second);
+  json object;
+  try {
+    object = json::parse(text->second);
+  } catch (const json::exception& error) {
+    fail(ErrorKind::wrong_format, "weights '{}': configuration is not JSON: {}", file, error.what());
+  }
+  expect(object.is_object(), ErrorKind::wrong_format, "weights '{}': configuration is not a JSON object", file);
+
+  const ConfigReader reader(object, file);
+  ModelConfig config;
+  config.name = reader.get<std::string>("name");
+  config.description = reader.get<std::string>("description", "");
+  config.licence = reader.get<std::string>("licence", "");
+  parse_sizes(reader, config);
+  parse_choices(reader, config);
+  config.styles = reader.get<std::vector<std::string>>("styles");
+  config.words = reader.get<std::vector<std::string>>("words");
+  config.aliases = reader.get<std::map<std::string, std::vector<std::string>>>("aliases", {});
+  config.default_steps = reader.get<std::uint32_t>("default_steps", config.default_steps);
+  config.default_sampler = reader.get<std::string>("default_sampler", config.default_sampler);
+  config.default_guidance = reader.get<double>("default_guidance", config.default_guidance);
+  return config;
+}
+
+}  // namespace
+
+std::shared_ptr<const Model> Model::open(const std::filesystem::path& path) {
+  return from(safetensors::open(path), path);
+}
+
+std::shared_ptr<const Model> Model::from(std::shared_ptr<const Weights> weights, std::filesystem::path path) {
+  std::shared_ptr<Model> model(new Model);
+  model->config_ = parse_config(*weights, path.string());
+  model->weights_ = std::move(weights);
+  model->path_ = std::move(path);
+  model->check_tensors();
+  // A default that no user chose must not fail later, at the first icon.
+  solver_table(model->config_, sampler_from_name(model->config_.default_sampler), model->config_.default_steps,
+               model->config_.default_guidance);
+  return model;
+}
+
+void Model::check_tensors() const {
+  const ModelConfig& c = config_;
+  const auto check = [this](const std::string& name, const Shape& shape) {
+    const auto found = weights_->tensors.find(name);
+    expect(found != weights_->tensors.end(), ErrorKind::wrong_format,
+           "weights '{}': tensor '{}': expected {}, not there", path_.string(), name, to_string(shape));
+    expect(found->second.shape == shape, ErrorKind::wrong_format,
+           "weights '{}': tensor '{}': expected {}, file has {} {}", path_.string(), name, to_string(shape),
+           name_of(found->second.dtype), to_string(found->second.shape));
+  };
+  const auto rows = [](const std::vector<std::string>& names) { return static_cast<std::uint32_t>(names.size() + 1); };
+  check("time_mlp.0.weight", {c.cond_dim, c.time_dim});
+  check("time_mlp.0.bias", {c.cond_dim});
+  check("time_mlp.2.weight", {c.cond_dim, c.cond_dim});
+  check("time_mlp.2.bias", {c.cond_dim});
+  check("style_embed.weight", {rows(c.styles), c.cond_dim});
+  check("word_embed.weight", {rows(c.words), c.cond_dim});
+  check("word_proj.weight", {c.cond_dim, c.cond_dim});
+  check("word_proj.bias", {c.cond_dim});
+  // The network itself says what else it reads, so this list cannot drift from dit.cpp.
+  for (const TensorInfo& tensor : record(c, PlanShape{}).tensors) {
+    if (tensor.kind == TensorKind::weight) check(tensor.name, tensor.shape);
+  }
+}
+
+const WeightView& Model::weight(const std::string& name) const {
+  const auto found = weights_->tensors.find(name);
+  expect(found != weights_->tensors.end(), ErrorKind::wrong_format, "weights '{}': no tensor '{}'", path_.string(),
+         name);
+  return found->second;
+}
+
+std::uint64_t Model::parameter_count() const noexcept {
+  std::uint64_t count = 0;
+  for (const auto& [name, tensor] : weights_->tensors) count += element_count(tensor.shape);
+  return count;
+}
+
+}  // namespace dit

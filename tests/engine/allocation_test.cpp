@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Nothing is allocated per icon after the first one: operator new is counted while icons are painted.
+// Not under AddressSanitizer, whose own operator new finds other faults.
+#ifndef __SANITIZE_ADDRESS__
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "engine/session.h"
+#include "tests/engine/devices_under_test.h"
+#include "tests/engine/golden.h"
+
+namespace {
+
+std::atomic<bool> counting{false};
+std::atomic<std::size_t> allocations{0};
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  if (counting) ++allocations;
+  // aligned_alloc wants whole multiples of the alignment.
+  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+  if (void* memory = std::aligned_alloc(alignment, whole ? whole : alignment)) return memory;
+  throw std::bad_alloc();
+}
+
+constexpr std::size_t plain = alignof(std::max_align_t);
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size, plain); }
+void* operator new[](std::size_t size) { return allocate(size, plain); }
+void* operator new(std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace dit::test {
+namespace {
+
+std::size_t allocations_of(Session& session, bool one_by_one) {
+  IconSettings settings;
+  settings.steps = 4;
+  settings.guidance = 2;
+  const ModelConfig& config = session.model().config();
+  std::vector<std::uint8_t> icon(std::size_t{config.width} * config.height * 4);
+  const auto paint = [&](std::uint64_t index) {
+    settings.seed = index * 3;
+    session.begin(settings, index, 2);
+    for (std::uint32_t step = 1; one_by_one && step < session.steps(); ++step) session.advance(step);
+    session.advance(session.steps());
+    session.read(1, icon);
+  };
+  paint(0);
+  allocations = 0;
+  counting = true;
+  for (std::uint64_t index = 1; index < 10; ++index) paint(index);
+  counting = false;
+  return allocations;
+}
+
+TEST(Allocations, AreCounted) {
+  allocations = 0;
+  counting = true;
+  delete new std::vector<int>(100);
+  counting = false;
+  EXPECT_GE(allocations, 2u);
+}
+
+TEST(Allocations, NonePerIconOnTheCpu) {
+  const auto session = Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .threads = 2});
+  EXPECT_EQ(allocations_of(*session, false), 0u);
+  EXPECT_EQ(allocations_of(*session, true), 0u);
+}
+
+TEST(Allocations, NonePerIconOnVulkan) {
+  if (const std::string problem = vulkan_problem(); !problem.empty()) GTEST_SKIP() << "Vulkan: " << problem;
+  // A software driver compiles and schedules in this process, with allocations of its own.
+  if (vulkan_is_software()) GTEST_SKIP() << "software Vulkan: the driver's own allocations cannot be told apart";
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "vulkan:" + std::to_string(vulkan_index())});
+  EXPECT_EQ(allocations_of(*session, false), 0u);
+}
+
+}  // namespace
+}  // namespace dit::test
+
+#endif  // __SANITIZE_ADDRESS__

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#include "tests/engine/op_case.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "tests/engine/devices_under_test.h"
+
+namespace dit::test {
+
+std::uint16_t float_to_half(float value) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000u);
+  const float magnitude = std::fabs(value);
+  if (magnitude < 0x1p-14f)
+    return static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(std::nearbyint(magnitude * 0x1p24f)));
+  const std::uint32_t rounded = (bits & 0x7fffffffu) + 0xfffu + (bits >> 13 & 1u);
+  return static_cast<std::uint16_t>(sign | ((rounded >> 13) - (112u << 10)));
+}
+
+OpCase::OpCase(PlanShape shape, DType dtype, Shape image) : shape_(shape), dtype_(dtype) {
+  image[0] = shape.batch;
+  condition_ = input("condition", {shape.steps * shape.conditions, 5});
+  x_ = input("x", image);
+  tensors_.push_back({"rgba", TensorKind::rgba, {image[0], image[2], image[3], 4}});
+  rgba_ = static_cast<TensorId>(initial_.size());
+  initial_.emplace_back();
+
+  request_.icons.resize(shape.batch);
+  for (std::uint32_t b = 0; b < shape.batch; ++b)
+    request_.icons[b] = {0x123456789abcdef0u + b, 0xfedcba9876543210u - b};
+  request_.condition = initial_[condition_];
+  request_.solver.resize(shape.steps);
+  // Rows are picked out of order, so that an executor that ignores the index shows.
+  const std::uint32_t table_rows = shape.steps * shape.conditions;
+  for (std::uint32_t i = 0; i < shape.steps * shape.rows(); ++i)
+    request_.modulation_row.push_back((i * 7 + 1) % table_rows);
+  for (std::uint32_t i = 0; i < shape.steps * shape.batch; ++i) request_.solver_row.push_back((i * 5) % shape.steps);
+}
+
+std::vector<float> OpCase::random(std::uint64_t count, double scale, double offset) {
+  std::normal_distribution<double> normal(offset, scale);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(normal(random_));
+  return values;
+}
+
+TensorId OpCase::weight(const std::string& name, Shape shape, double scale, double offset) {
+  const std::vector<float> values = random(element_count(shape), scale, offset);
+  WeightView view{name, shape.size() > 1 ? dtype_ : DType::f32, shape, {}};
+  auto bytes = std::make_shared<std::vector<std::byte>>(values.size() * size_of(view.dtype));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::uint16_t half = float_to_half(values[i]);
+    if (view.dtype == DType::f16) std::memcpy(bytes->data() + 2 * i, &half, 2);
+    if (view.dtype == DType::f32) std::memcpy(bytes->data() + 4 * i, &values[i], 4);
+  }
+  view.bytes = *bytes;
+  weights_->tensors[name] = view;
+  // Each owner holds the ones before it: a list that lives as long as the weights.
+  weights_->owner =
+      std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(weights_->owner, bytes);
+  tensors_.push_back({name, TensorKind::weight, std::move(shape)});
+  initial_.emplace_back();
+  return static_cast<TensorId>(tensors_.size() - 1);
+}
+
+TensorId OpCase::input(const std::string& name, Shape shape, double scale) {
+  initial_.push_back(random(element_count(shape), scale, 0));
+  tensors_.push_back({name, TensorKind::activation, std::move(shape)});
+  return static_cast<TensorId>(tensors_.size() - 1);
+}
+
+TensorId OpCase::output(const std::string& name, Shape shape) {
+  const TensorId id = input(name, std::move(shape));
+  initial_[id].assign(initial_[id].size(), std::numeric_limits<float>::quiet_NaN());
+  return id;
+}
+
+Program OpCase::program() const {
+  // Through the Recorder, so that its shape checks run on every case too.
+  Recorder recorder(shape_);
+  for (const TensorInfo& tensor : tensors_) {
+    switch (tensor.kind) {
+      case TensorKind::weight:
+        recorder.weight(tensor.name, tensor.shape);
+        break;
+      case TensorKind::activation:
+        recorder.activation(tensor.name, tensor.shape);
+        break;
+      case TensorKind::rgba:
+        recorder.rgba(tensor.name, tensor.shape);
+        break;
+    }
+  }
+  recorder.set_condition(condition_);
+  recorder.set_x(x_);
+  recorder.set_rgba(rgba_);
+  if (std::holds_alternative<op::Linear>(op_)) {
+    recorder.prepare(kernel_name(op_), op_);
+  } else {
+    recorder.step(kernel_name(op_), op_);
+  }
+  return recorder.finish();
+}
+
+void OpCase::check(const std::string& kind, std::uint32_t step, double bound) {
+  reference::Oracle oracle(weights_, program());
+  const auto executor = open_executor(kind, weights_);
+  const auto plan = executor->plan(program());
+  oracle.set_request(request_);
+  plan->set_request(request_);
+  for (TensorId id = 0; id < tensors_.size(); ++id) {
+    if (tensors_[id].kind != TensorKind::activation || id == condition_) continue;
+    plan->write(id, initial_[id]);
+    oracle[id].assign(initial_[id].begin(), initial_[id].end());
+  }
+  const std::atomic<bool> cancel{false};
+  if (std::holds_alternative<op::Linear>(op_)) {
+    oracle.prepare();
+    plan->prepare(never_cancelled);
+  } else {
+    oracle.step(step);
+    plan->run(step, step + 1, cancel);
+  }
+  for (TensorId id = 0; id < tensors_.size(); ++id) {
+    if (tensors_[id].kind != TensorKind::activation) continue;
+    const std::vector<float> got = plan->read(id);
+    const reference::Values& expected = oracle[id];
+    ASSERT_EQ(got.size(), expected.size());
+    double largest = 1e-30;
+    for (const double value : expected) largest = !std::isfinite(value) ? largest : std::max(largest, std::fabs(value));
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      // NaN or infinity that the twin has too is an input that the op must not have touched.
+      if (std::isnan(expected[i]) && std::isnan(got[i])) continue;
+      if (std::isinf(expected[i]) && got[i] == expected[i]) continue;
+      ASSERT_LE(std::fabs(got[i] - expected[i]), bound * largest)
+          << kernel_name(op_) << " on " << kind << ": '" << tensors_[id].name << "' " << to_string(tensors_[id].shape)
+          << " first differs at " << i << ": got " << got[i] << ", expected " << expected[i];
+    }
+  }
+  if (!std::holds_alternative<op::ToRgba>(op_)) return;
+  std::vector<std::uint8_t> icon(oracle[rgba_].size() / shape_.batch);
+  for (std::uint32_t b = 0; b < shape_.batch; ++b) {
+    plan->read_rgba(b, icon);
+    for (std::size_t i = 0; i < icon.size(); ++i) {
+      ASSERT_NEAR(icon[i], oracle[rgba_][b * icon.size() + i], 1)
+          << "to_rgba on " << kind << ": icon " << b << " byte " << i;
+    }
+  }
+}
+
+}  // namespace dit::test

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// One op with random tensors on an executor, beside its scalar twin.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "engine/executor.h"
+#include "tests/reference/oracle.h"
+
+namespace dit::test {
+
+/// Builds a one-op Program with random weights and inputs, runs both sides, compares every activation.
+class OpCase {
+ public:
+  /// dtype  of every weight matrix; vectors (bias, norms) are f32
+  OpCase(PlanShape shape, DType dtype, Shape image = {1, 3, 4, 4});
+
+  TensorId weight(const std::string& name, Shape shape, double scale = 1, double offset = 0);
+  TensorId input(const std::string& name, Shape shape, double scale = 1);
+  /// Starts as NaN on the device and must be wholly overwritten.
+  TensorId output(const std::string& name, Shape shape);
+  TensorId x() const { return x_; }
+  TensorId rgba() const { return rgba_; }
+  TensorId condition() const { return condition_; }
+  const PlanShape& shape() const { return shape_; }
+
+  void add(const AnyOp& op) { op_ = op; }
+  Request& request() { return request_; }
+  /// Values of an input before the run, to be changed by the test.
+  std::vector<float>& initial(TensorId id) { return initial_.at(id); }
+
+  /// Runs on `kind` and on the oracle. bound  largest |got − expected| over the largest |expected| of each tensor
+  void check(const std::string& kind, std::uint32_t step = 0, double bound = 1e-5);
+
+ private:
+  std::vector<float> random(std::uint64_t count, double scale, double offset);
+  Program program() const;
+
+  PlanShape shape_;
+  DType dtype_;
+  std::shared_ptr<Weights> weights_ = std::make_shared<Weights>();
+  std::vector<TensorInfo> tensors_;
+  std::vector<std::vector<float>> initial_;
+  AnyOp op_;
+  Request request_;
+  TensorId condition_, x_, rgba_;
+  std::mt19937 random_{7};
+};
+
+/// f32 to IEEE half, round to nearest even, for test weights.
+std::uint16_t float_to_half(float value);
+
+}  // namespace dit::test

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Runs the tests with Vulkan's validation layer on: any message it prints fails the test that caused it.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "engine/vulkan/validation.h"
+
+namespace {
+
+class ValidationListener : public ::testing::EmptyTestEventListener {
+ public:
+  void OnTestEnd(const ::testing::TestInfo&) override {
+    const auto messages = dit::vulkan::validation_messages();
+    for (; seen_ < messages.size(); ++seen_) ADD_FAILURE() << "validation layer: " << messages[seen_];
+  }
+
+ private:
+  std::size_t seen_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  ::setenv("DIT_VULKAN_VALIDATION", "1", /*overwrite=*/0);
+  // Listeners hear of an end in reverse order, so this one still adds to the test that the printer is about to report.
+  ::testing::UnitTest::GetInstance()->listeners().Append(new ValidationListener);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "tests/reference/ops.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace dit::reference {
+
+Values linear(const Values& x, const Values& w, const Values& bias, std::size_t in, std::size_t out) {
+  const std::size_t rows = x.size() / in;
+  Values y(rows * out);
+  for (std::size_t m = 0; m < rows; ++m) {
+    for (std::size_t o = 0; o < out; ++o) {
+      double sum = bias.empty() ? 0 : bias[o];
+      for (std::size_t i = 0; i < in; ++i) sum += x[m * in + i] * w[o * in + i];
+      y[m * out + o] = sum;
+    }
+  }
+  return y;
+}
+
+Values layer_norm(const Values& x, std::size_t dim, double eps) {
+  Values y(x.size());
+  for (std::size_t row = 0; row < x.size(); row += dim) {
+    double mean = 0, variance = 0;
+    for (std::size_t i = 0; i < dim; ++i) mean += x[row + i] / static_cast<double>(dim);
+    for (std::size_t i = 0; i < dim; ++i) variance += std::pow(x[row + i] - mean, 2) / static_cast<double>(dim);
+    for (std::size_t i = 0; i < dim; ++i) y[row + i] = (x[row + i] - mean) / std::sqrt(variance + eps);
+  }
+  return y;
+}
+
+Values modulate(const Values& x, const Table& table, const op::Modulation& m, std::size_t dim) {
+  const std::size_t per_row = x.size() / table.rows.size();
+  Values y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t row = i / per_row, d = i % dim;
+    y[i] = x[i] * (1 + table.at(row, m.scale + d)) + table.at(row, m.shift + d);
+  }
+  return y;
+}
+
+Values patchify(const Values& x, const Shape& image, std::size_t rows, std::size_t p) {
+  const std::size_t batch = image[0], C = image[1], H = image[2], W = image[3];
+  Values y;
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t gy = 0; gy < H / p; ++gy)
+      for (std::size_t gx = 0; gx < W / p; ++gx)
+        for (std::size_t c = 0; c < C; ++c)
+          for (std::size_t py = 0; py < p; ++py)
+            for (std::size_t px = 0; px < p; ++px)
+              y.push_back(x[(((r % batch) * C + c) * H + gy * p + py) * W + gx * p + px]);
+  return y;
+}
+
+Values unpatchify(const Values& patches, const Shape& image, std::size_t p) {
+  const std::size_t C = image[1], H = image[2], W = image[3];
+  Values y(patches.size());
+  std::size_t i = 0;
+  for (std::size_t r = 0; r < image[0]; ++r)
+    for (std::size_t gy = 0; gy < H / p; ++gy)
+      for (std::size_t gx = 0; gx < W / p; ++gx)
+        for (std::size_t c = 0; c < C; ++c)
+          for (std::size_t py = 0; py < p; ++py)
+            for (std::size_t px = 0; px < p; ++px) y[((r * C + c) * H + gy * p + py) * W + gx * p + px] = patches[i++];
+  return y;
+}
+
+Values rms_norm(const Values& x, const Values& weight, double eps) {
+  const std::size_t n = weight.size();
+  Values y(x.size());
+  for (std::size_t row = 0; row < x.size(); row += n) {
+    double mean = 0;
+    for (std::size_t i = 0; i < n; ++i) mean += x[row + i] * x[row + i] / static_cast<double>(n);
+    for (std::size_t i = 0; i < n; ++i) y[row + i] = x[row + i] / std::sqrt(mean + eps) * weight[i];
+  }
+  return y;
+}
+
+Values attention(const Values& qkv, const Values& q_norm, const Values& k_norm, double eps, std::size_t rows,
+                 std::size_t tokens, std::size_t heads, std::size_t d) {
+  const std::size_t dim = heads * d;
+  const auto head_of = [&](std::size_t which, std::size_t r, std::size_t t, std::size_t n, const Values& norm) {
+    const auto first = qkv.begin() + static_cast<std::ptrdiff_t>(((r * tokens + t) * 3 + which) * dim + n * d);
+    const Values values(first, first + static_cast<std::ptrdiff_t>(d));
+    return norm.empty() ? values : rms_norm(values, norm, eps);
+  };
+  Values y(rows * tokens * dim, 0.0);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t n = 0; n < heads; ++n)
+      for (std::size_t t = 0; t < tokens; ++t) {
+        const Values q = head_of(0, r, t, n, q_norm);
+        Values score(tokens, 0.0);
+        for (std::size_t u = 0; u < tokens; ++u) {
+          const Values k = head_of(1, r, u, n, k_norm);
+          for (std::size_t i = 0; i < d; ++i) score[u] += q[i] * k[i] / std::sqrt(static_cast<double>(d));
+        }
+        const double highest = *std::max_element(score.begin(), score.end());
+        double sum = 0;
+        for (double& s : score) sum += s = std::exp(s - highest);
+        for (std::size_t u = 0; u < tokens; ++u) {
+          const Values v = head_of(2, r, u, n, {});
+          for (std::size_t i = 0; i < d; ++i) y[(r * tokens + t) * dim + n * d + i] += score[u] / sum * v[i];
+        }
+      }
+  return y;
+}
+
+void gated_add(Values& residual, const Values& y, const Table& table, const op::Modulation& m, std::size_t dim) {
+  const std::size_t per_row = y.size() / table.rows.size();
+  for (std::size_t i = 0; i < y.size(); ++i) residual[i] += table.at(i / per_row, m.gate + i % dim) * y[i];
+}
+
+double silu(double x) { return x / (1 + std::exp(-x)); }
+
+void combine(const CombineArguments& a, Values& x, Values& history) {
+  const std::size_t pixels = x.size() / a.batch;
+  const SolverRow& w = a.row;
+  const auto term = [](float weight, double value) { return weight == 0 ? 0.0 : weight * value; };
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const std::size_t at = a.icon * pixels + i;
+    double e = a.prediction[at];
+    if (a.guided) e = term(w.guidance, e) + term(1 - w.guidance, a.prediction[x.size() + at]);
+    const auto slot = [&](std::size_t back) -> double& { return history[((a.step + 4 - back) % 4) * x.size() + at]; };
+    slot(0) = term(w.from_x, x[at]) + term(w.from_e, e);
+    double next = term(w.a, x[at]) + (w.c == 0 ? 0 : w.c * a.noise(i));
+    for (std::size_t back = 0; back < 4; ++back) next += w.b[back] == 0 ? 0 : w.b[back] * slot(back);
+    x[at] = next;
+  }
+}
+
+Values to_rgba(const Values& x, const Shape& image, bool premultiplied) {
+  const std::size_t C = image[1], area = std::size_t{image[2]} * image[3];
+  const auto unit = [](double v) { return std::isnan(v) ? 0.0 : std::clamp((v + 1) / 2, 0.0, 1.0); };
+  Values y;
+  for (std::size_t b = 0; b < image[0]; ++b)
+    for (std::size_t i = 0; i < area; ++i) {
+      const double alpha = premultiplied ? unit(x[(b * C + 3) * area + i]) : 1;
+      const bool clear = std::floor(255 * alpha + 0.5) == 0;
+      for (std::size_t c = 0; c < 3; ++c) {
+        const double v = unit(x[(b * C + c) * area + i]);
+        y.push_back(clear ? 0 : std::floor(255 * std::min(v, alpha) / alpha + 0.5));
+      }
+      y.push_back(std::floor(255 * alpha + 0.5));
+    }
+  return y;
+}
+
+}  // namespace dit::reference

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Scalar f64 twins of every op: the oracle. Written for reading, not for speed. Shapes are those of engine/recorder.h.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "engine/executor.h"
+
+namespace dit::reference {
+
+using Values = std::vector<double>;
+
+/// A modulation table [M, columns] and the row of it that each row of the batch reads.
+struct Table {
+  const Values& values;
+  std::size_t columns;
+  const std::vector<std::uint32_t>& rows;  // [R]
+  double at(std::size_t row, std::size_t column) const { return values[rows[row] * columns + column]; }
+};
+
+/// y[m,o] = Σᵢ x[m,i]·w[o,i] + bias[o]; an empty bias is none.
+Values linear(const Values& x, const Values& w, const Values& bias, std::size_t in, std::size_t out);
+
+/// Layer norm over the last `dim` values of each row, population variance, no affine.
+Values layer_norm(const Values& x, std::size_t dim, double eps);
+
+/// x·(1 + scale) + shift. x [R,T,D].
+Values modulate(const Values& x, const Table& table, const op::Modulation& m, std::size_t dim);
+
+/// patches of image row r mod B: [R,T,C·P·P].
+Values patchify(const Values& x, const Shape& image, std::size_t rows, std::size_t patch);
+
+/// The inverse: [R,T,C·P·P] to image [R,C,H,W].
+Values unpatchify(const Values& patches, const Shape& image, std::size_t patch);
+
+/// Root-mean-square norm over each run of weight.size() values, times weight.
+Values rms_norm(const Values& x, const Values& weight, double eps);
+
+/// softmax(q kᵀ/√d) v. qkv [R,T,3·D]; empty norm weights are none.
+Values attention(const Values& qkv, const Values& q_norm, const Values& k_norm, double eps, std::size_t rows,
+                 std::size_t tokens, std::size_t heads, std::size_t head_dim);
+
+/// residual += gate · y, gate per batch row and channel.
+void gated_add(Values& residual, const Values& y, const Table& table, const op::Modulation& m, std::size_t dim);
+
+double silu(double x);
+
+/// One solver step of icon b; see op::Combine. `history` is [4,B,pixels].
+struct CombineArguments {
+  const Values& prediction;
+  bool guided;
+  std::size_t batch, icon, step;
+  SolverRow row;
+  std::function<double(std::size_t element)> noise;
+};
+void combine(const CombineArguments& a, Values& x, Values& history);
+
+/// Bytes as doubles, [B,H,W,4].
+Values to_rgba(const Values& x, const Shape& image, bool premultiplied);
+
+}  // namespace dit::reference
