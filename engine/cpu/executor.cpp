@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "engine/cpu/executor.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include "engine/cpu/memory.h"
+#include "engine/cpu/plan.h"
+#include "engine/cpu/targets.h"
+#include "engine/error.h"
+
+namespace dit::cpu {
+namespace {
+
+/// Cores that this process may use.
+unsigned available_cores() {
+#ifdef __linux__
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+#endif
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "CPU";  // Arm64 kernels give numbers only.
+}
+
+/// Caches of the first core. sysconf() is no source: glibc multiplies the last level on some processors.
+void add_caches(DeviceInfo& info) {
+  const auto read = [](int index, const char* what) {
+    std::string value;
+    std::getline(std::ifstream(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/{}", index, what)), value);
+    return value;
+  };
+  for (int index = 0; index < 8; ++index) {
+    const std::string level = read(index, "level"), type = read(index, "type"), size = read(index, "size");
+    if (level.empty() || size.empty() || type == "Instruction") continue;
+    info.limits.emplace_back(fmt::format("L{} cache", level), size);
+  }
+}
+
+class CpuExecutor final : public Executor {
+ public:
+  CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads)
+      : info_(describe(threads)), weights_(std::move(weights)), pool_(threads) {}
+
+  const DeviceInfo& info() const noexcept override { return info_; }
+  std::unique_ptr<Plan> plan(Program program) override {
+    try {
+      return std::make_unique<CpuPlan>(std::move(program), weights_, pool_);
+    } catch (const std::bad_alloc&) {
+      fail(ErrorKind::out_of_memory, "CPU plan: expected more host memory, found none left");
+    }
+  }
+
+ private:
+  DeviceInfo info_;
+  WeightStore weights_;
+  ThreadPool pool_;
+};
+
+}  // namespace
+
+DeviceInfo describe(unsigned threads) {
+  const unsigned cores = available_cores();
+  if (threads == 0) threads = cores;
+  DeviceInfo info;
+  info.spec = "cpu";
+  info.name = fmt::format("{}, {} thread{}, {}", processor_name(), threads, threads == 1 ? "" : "s", target());
+  info.memory_bytes = host_memory_bytes();
+  info.limits.emplace_back("cores", fmt::format("{}", cores));
+  info.limits.emplace_back("threads", fmt::format("{}", threads));
+  info.limits.emplace_back("SIMD", target());
+  add_caches(info);
+  return info;
+}
+
+std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, unsigned threads) {
+  return std::make_unique<CpuExecutor>(std::move(weights), threads == 0 ? available_cores() : threads);
+}
+
+}  // namespace dit::cpu

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The CPU executor: the golden answer for tests, and the one that paints where there is no GPU.
+#pragma once
+
+#include <memory>
+
+#include "engine/executor.h"
+#include "engine/weights.h"
+
+namespace dit::cpu {
+
+/// threads  0 = one per available core
+DeviceInfo describe(unsigned threads);
+
+/// Packs the weights once as f32 panels.
+std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, unsigned threads);
+
+}  // namespace dit::cpu

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// The element-wise loops. Too little work for hand-written SIMD, and the same bits on every processor this way.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "engine/cpu/kernels.h"
+#include "engine/noise.h"
+
+namespace dit::cpu {
+namespace {
+
+/// Offset of the first pixel of token t of image `index`, channel 0.
+std::size_t token_offset(std::size_t channels, std::size_t height, std::size_t width, std::size_t patch,
+                         std::size_t token) {
+  const std::size_t across = width / patch;
+  const std::size_t tokens = height / patch * across;
+  const std::size_t in_image = token % tokens;
+  return token / tokens * channels * height * width + in_image / across * patch * width + in_image % across * patch;
+}
+
+}  // namespace
+
+void patches(const Patches& p, std::size_t first, std::size_t last) noexcept {
+  float* out = p.out + first * p.channels * p.patch * p.patch;
+  for (std::size_t token = first; token < last; ++token) {
+    const float* corner = p.x + token_offset(p.channels, p.height, p.width, p.patch, token);
+    for (std::size_t c = 0; c < p.channels; ++c)
+      for (std::size_t y = 0; y < p.patch; ++y, out += p.patch)
+        std::memcpy(out, corner + (c * p.height + y) * p.width, p.patch * sizeof(float));
+  }
+}
+
+void unpatches(const Unpatches& p, std::size_t first, std::size_t last) noexcept {
+  const float* in = p.features + first * p.channels * p.patch * p.patch;
+  for (std::size_t token = first; token < last; ++token) {
+    float* corner = p.y + token_offset(p.channels, p.height, p.width, p.patch, token);
+    for (std::size_t c = 0; c < p.channels; ++c)
+      for (std::size_t y = 0; y < p.patch; ++y, in += p.patch)
+        std::memcpy(corner + (c * p.height + y) * p.width, in, p.patch * sizeof(float));
+  }
+}
+
+void combine(const Combine& o, std::size_t first, std::size_t last) noexcept {
+  const SolverRow& w = o.row;
+  const float other = 1.f - w.guidance;
+  std::array<float, 256> noise;
+  for (std::size_t start = first; start < last; start += noise.size()) {
+    const std::size_t count = std::min(noise.size(), last - start);
+    if (w.c != 0.f)
+      fill_normals(o.icon.seed, o.icon.index, o.draw, static_cast<std::uint32_t>(start), {noise.data(), count});
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t at = start + i;
+      // A zero coefficient means "not read": 0 · NaN would be NaN.
+      float e = 0.f;
+      if (o.unconditional == nullptr) {
+        e = o.conditional[at];
+      } else {
+        if (w.guidance != 0.f) e = w.guidance * o.conditional[at];
+        if (other != 0.f) e += other * o.unconditional[at];
+      }
+      float d = 0.f;
+      if (w.from_x != 0.f) d = w.from_x * o.x[at];
+      if (w.from_e != 0.f) d += w.from_e * e;
+      o.history[0][at] = d;
+      float next = 0.f;
+      if (w.a != 0.f) next = w.a * o.x[at];
+      if (w.b[0] != 0.f) next += w.b[0] * d;
+      if (w.b[1] != 0.f) next += w.b[1] * o.history[1][at];
+      if (w.b[2] != 0.f) next += w.b[2] * o.history[2][at];
+      if (w.b[3] != 0.f) next += w.b[3] * o.history[3][at];
+      if (w.c != 0.f) next += w.c * noise[i];
+      o.x[at] = next;
+    }
+  }
+}
+
+void to_rgba(const ToRgba& o, std::size_t first, std::size_t last) noexcept {
+  // NaN fails the first comparison and becomes 0.
+  const auto unit = [](float x) {
+    const float v = (x + 1.f) * 0.5f;
+    return v > 0.f ? std::min(v, 1.f) : 0.f;
+  };
+  const auto byte = [](float v) { return static_cast<std::uint8_t>(std::floor(255.f * v + 0.5f)); };
+  for (std::size_t i = first; i < last; ++i) {
+    const float alpha = o.premultiplied ? unit(o.x[3 * o.pixels + i]) : 1.f;
+    std::uint8_t* out = o.rgba + 4 * i;
+    out[3] = byte(alpha);
+    for (std::size_t c = 0; c < 3; ++c)
+      out[c] = out[3] == 0 ? 0 : byte(std::min(unit(o.x[c * o.pixels + i]), alpha) / alpha);
+  }
+}
+
+}  // namespace dit::cpu

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// A recorded program on host memory: one arena, one scratch, each op a loop over the thread pool.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/cpu/kernels.h"
+#include "engine/cpu/memory.h"
+#include "engine/cpu/thread_pool.h"
+#include "engine/cpu/weight_store.h"
+#include "engine/executor.h"
+
+namespace dit::cpu {
+
+/// owner   borrows the pool and the weights from the Executor
+/// thread  one at a time, and only one plan of an executor at a time
+class CpuPlan final : public Plan {
+ public:
+  /// errors  out_of_memory; wrong_format if a weight is missing or a tensor has the wrong kind
+  CpuPlan(Program program, WeightStore& weights, ThreadPool& pool);
+
+  void set_request(const Request& request) override;
+  void prepare(const std::atomic<bool>& cancel) override;
+  void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) override;
+  void read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) override;
+  std::vector<float> read(TensorId id) override;
+  void write(TensorId id, std::span<const float> values) override;
+  void capture(bool prepare, std::uint32_t step, const Checkpoint& checkpoint) override;
+  const Program& program() const noexcept override { return program_; }
+
+ private:
+  /// Where a tensor is; one of the three is set.
+  struct Place {
+    float* values = nullptr;               // activation
+    std::uint8_t* bytes = nullptr;         // rgba
+    const PackedMatrix* matrix = nullptr;  // weight used as the right side of a product
+    const float* vector = nullptr;         // weight used in any other way
+  };
+  struct Sizes;
+
+  void place_weights(WeightStore& weights);
+  void place_activations();
+  void execute(const Op& op, std::uint32_t step);
+  void execute_all(const std::vector<Op>& ops, std::uint32_t step, const std::atomic<bool>& cancel);
+
+  void execute(const op::Noise& o, std::uint32_t step);
+  void execute(const op::Linear& o, std::uint32_t step);
+  void execute(const op::Embed& o, std::uint32_t step);
+  void execute(const op::ModulatedLinear& o, std::uint32_t step);
+  void execute(const op::Attention& o, std::uint32_t step);
+  void execute(const op::GatedLinearAdd& o, std::uint32_t step);
+  void execute(const op::Final& o, std::uint32_t step);
+  void execute(const op::Combine& o, std::uint32_t step);
+  void execute(const op::ToRgba& o, std::uint32_t step);
+
+  void multiply(const Product& product);
+  void normalise(TensorId x, const op::Modulation& modulation, float eps, std::uint32_t step);
+  RowTable table(const op::Modulation& modulation, std::uint32_t column, std::size_t tokens, std::uint32_t step) const;
+  const float* optional(TensorId id) const { return id == no_tensor ? nullptr : places_[id].vector; }
+  const Shape& shape(TensorId id) const { return program_.tensors[id].shape; }
+  const TensorInfo& checked(TensorId id) const;
+
+  Program program_;
+  ThreadPool& pool_;
+  std::vector<Place> places_;  // indexed by TensorId
+  Block arena_;
+  float* left_ = nullptr;      // left side of a product: normed rows or patches
+  float* features_ = nullptr;  // result of Final before it becomes an image
+  float* scratch_ = nullptr;   // of each thread
+  std::size_t scratch_floats_ = 0;
+
+  std::vector<IconKey> icons_;
+  std::vector<std::uint32_t> modulation_row_;
+  std::vector<SolverRow> solver_;
+  std::vector<std::uint32_t> solver_row_;
+};
+
+}  // namespace dit::cpu

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// What the kernels share, compiled once for each SIMD target: the inner matrix product, sums, exp.
+// All orders of summation are those of 16 lanes, whatever the width of the target's vectors.
+
+#include <hwy/highway.h>
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+// A guard that lets the file in once for each target.
+#if defined(DIT_CPU_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef DIT_CPU_SIMD_INL_H_
+#undef DIT_CPU_SIMD_INL_H_
+#else
+#define DIT_CPU_SIMD_INL_H_
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace dit::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Tag = hn::CappedTag<float, 16>;
+using V = hn::Vec<Tag>;
+inline constexpr Tag tag{};
+inline constexpr std::size_t lanes = hn::MaxLanes(Tag());
+
+// Registers: 24 accumulators, 3 columns, 1 row of 32; 12, 3, 1 of 16. On NEON, where the rows are all loaded first and
+// three columns would spill, 16, 2, 8 of 32.
+#if HWY_TARGET <= HWY_AVX3
+inline constexpr std::size_t tile_rows = 8, tile_vectors = 3;
+#elif HWY_TARGET == HWY_NEON
+inline constexpr std::size_t tile_rows = 8, tile_vectors = 2;
+#else
+inline constexpr std::size_t tile_rows = 4, tile_vectors = 3;
+#endif
+
+/// c [R,W·lanes] (+)= a [R,k] · b [k,W·lanes]; one chain of multiply-adds over k for each element.
+template <std::size_t W, std::size_t... I>
+HWY_INLINE void tile(std::index_sequence<I...>, const float* HWY_RESTRICT a, std::size_t a_stride,
+                     const float* HWY_RESTRICT b, std::size_t b_stride, std::size_t k, float* HWY_RESTRICT c,
+                     std::size_t c_stride, bool add) {
+  V sum[sizeof...(I)];
+  if (add) {
+    ((sum[I] = hn::Load(tag, c + I / W * c_stride + I % W * lanes)), ...);
+  } else {
+    ((sum[I] = hn::Zero(tag)), ...);
+  }
+  for (std::size_t i = 0; i < k; ++i, b += b_stride) {
+    V column[W];
+    column[0] = hn::Load(tag, b);
+    if constexpr (W > 1) column[1] = hn::Load(tag, b + lanes);
+    if constexpr (W > 2) column[2] = hn::Load(tag, b + 2 * lanes);
+    ((sum[I] = hn::MulAdd(hn::Set(tag, a[I / W * a_stride + i]), column[I % W], sum[I])), ...);
+  }
+  (hn::Store(sum[I], tag, c + I / W * c_stride + I % W * lanes), ...);
+}
+
+template <std::size_t R, std::size_t W>
+HWY_NOINLINE void tile(const float* HWY_RESTRICT a, std::size_t a_stride, const float* HWY_RESTRICT b,
+                       std::size_t b_stride, std::size_t k, float* HWY_RESTRICT c, std::size_t c_stride, bool add) {
+  tile<W>(std::make_index_sequence<R * W>(), a, a_stride, b, b_stride, k, c, c_stride, add);
+}
+
+using TileFunction = void (*)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*, std::size_t,
+                              bool);
+
+/// tiles<W>[r − 1] does r rows.
+template <std::size_t W, std::size_t... R>
+constexpr auto make_tiles(std::index_sequence<R...>) {
+  return std::array<TileFunction, sizeof...(R)>{&tile<R + 1, W>...};
+}
+template <std::size_t W>
+inline constexpr auto tiles = make_tiles<W>(std::make_index_sequence<tile_rows>());
+
+/// c [rows,columns] (+)= a [rows,k] · b [k,columns]; columns a multiple of 16, b and c aligned to 64 bytes.
+HWY_INLINE void multiply(const float* a, std::size_t a_stride, std::size_t rows, const float* b, std::size_t b_stride,
+                         std::size_t columns, std::size_t k, float* c, std::size_t c_stride, bool add) {
+  for (std::size_t column = 0; column < columns;) {
+    const std::size_t left = (columns - column) / lanes;
+    // Four are two and two: a tile of one vector waits for its loads.
+    const std::size_t width = left == 4 ? 2 : (left < tile_vectors ? left : tile_vectors);
+    const auto& rows_of = width == 3 ? tiles<3> : (width == 2 ? tiles<2> : tiles<1>);
+    for (std::size_t row = 0; row < rows; row += tile_rows) {
+      const std::size_t some = rows - row < tile_rows ? rows - row : tile_rows;
+      rows_of[some - 1](a + row * a_stride, a_stride, b + column, b_stride, k, c + row * c_stride + column, c_stride,
+                        add);
+    }
+    column += width * lanes;
+  }
+}
+
+/// Sum of 16 partial sums, pairwise.
+HWY_INLINE float sum_of_16(const float* HWY_RESTRICT part) {
+  float sum[8];
+  for (std::size_t i = 0; i < 8; ++i) sum[i] = part[i] + part[i + 8];
+  for (std::size_t i = 0; i < 4; ++i) sum[i] += sum[i + 4];
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+/// exp(x), relative error below 2e-7; 0 below −87, infinity above 88.37, NaN for NaN.
+HWY_INLINE V exp(V x) {
+  const hn::RebindToSigned<Tag> integers;
+  const V log2_e = hn::Set(tag, 1.44269504f);
+  // ln 2 in two parts: the first has few bits, so that its product with n is exact.
+  const V ln2_high = hn::Set(tag, 0.693359375f);
+  const V ln2_low = hn::Set(tag, -2.12194440e-4f);
+  const auto n = hn::NearestInt(hn::Mul(x, log2_e));
+  const V whole = hn::ConvertTo(tag, n);
+  const V r = hn::NegMulAdd(whole, ln2_low, hn::NegMulAdd(whole, ln2_high, x));
+  // Minimax fit of (exp(r) − 1 − r)/r² on |r| ≤ ln 2/2, relative error of exp 3e-9.
+  V p = hn::Set(tag, 0.0013814540579915047f);
+  p = hn::MulAdd(p, r, hn::Set(tag, 0.00836874544620514f));
+  p = hn::MulAdd(p, r, hn::Set(tag, 0.04166838899254799f));
+  p = hn::MulAdd(p, r, hn::Set(tag, 0.1666652113199234f));
+  p = hn::MulAdd(p, r, hn::Set(tag, 0.4999999403953552f));
+  p = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(tag, 1.f));
+  const V power = hn::BitCast(tag, hn::ShiftLeft<23>(hn::Add(n, hn::Set(integers, 127))));
+  V y = hn::Mul(p, power);
+  // Comparisons with NaN are false, so NaN passes through.
+  y = hn::IfThenElse(hn::Lt(x, hn::Set(tag, -87.f)), hn::Zero(tag), y);
+  return hn::IfThenElse(hn::Gt(x, hn::Set(tag, 88.37f)), hn::Inf(tag), y);
+}
+
+}  // namespace dit::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
