@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Op -> kernel calls: which kernel, what it binds, its constants and its grid. Knows no Vulkan.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/recorder.h"
+
+namespace dit::vulkan {
+
+/// What a kernel may bind besides the program's tensors.
+enum class Region {
+  tensor,          ///< of the program
+  row_stats,       ///< scratch of the plan: mean and 1/√(var+eps) of each row
+  normal_table,    ///< of the executor: dit::normal_table()
+  icons,           ///< of the request: [B] seed low, seed high, index low, index high
+  modulation_row,  ///< of the request: [S,R]
+  solver,          ///< of the request: [S] SolverRow
+  solver_row,      ///< of the request: [S,B]
+};
+
+struct Operand {
+  Region region = Region::tensor;
+  TensorId tensor = no_tensor;  ///< for Region::tensor
+  bool read = true;
+  bool written = false;
+};
+
+/// One dispatch.
+struct KernelCall {
+  std::string kernel;                    ///< name of the SPIR-V, see shaders/spirv.h
+  std::vector<std::uint32_t> constants;  ///< specialization constants 0, 1, …
+  std::vector<Operand> operands;         ///< binding 0, 1, …
+  std::vector<std::uint32_t> push;  ///< push constants (shaders/params.h); word 0 is set to the step when recording
+  std::array<std::uint32_t, 3> groups;
+};
+
+/// The calls that run `op`, in order, each depending on the one before.
+/// weight_types  of each tensor of the program; f32 for activations
+/// errors        unsupported if a size is beyond what the kernels serve
+std::vector<KernelCall> lower(const Program& program, const Op& op, const std::vector<DType>& weight_types);
+
+/// Floats of Region::row_stats that the program needs.
+std::uint64_t row_stats_size(const Program& program);
+
+}  // namespace dit::vulkan

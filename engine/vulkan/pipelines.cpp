@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#include "engine/vulkan/pipelines.h"
+
+#include "shaders/spirv.h"
+
+namespace dit::vulkan {
+
+Pipelines::Pipelines(Device& device) : device_(device), cache_(device.handle(), vk::PipelineCacheCreateInfo()) {}
+
+const Pipeline& Pipelines::get(const KernelCall& call) {
+  std::pair<std::string, std::vector<std::uint32_t>> key(call.kernel, call.constants);
+  const auto found = built_.find(key);
+  if (found != built_.end()) return found->second;
+  return built_.emplace(std::move(key), build(call)).first->second;
+}
+
+Pipeline Pipelines::build(const KernelCall& call) const {
+  const vk::raii::Device& device = device_.handle();
+  Pipeline pipeline;
+  std::vector<vk::DescriptorSetLayoutBinding> bindings;
+  for (std::uint32_t i = 0; i < call.operands.size(); ++i) {
+    bindings.emplace_back(i, vk::DescriptorType::eStorageBuffer, 1, vk::ShaderStageFlagBits::eCompute);
+  }
+  pipeline.set_layout = vk::raii::DescriptorSetLayout(device, vk::DescriptorSetLayoutCreateInfo({}, bindings));
+  const vk::PushConstantRange push(vk::ShaderStageFlagBits::eCompute, 0,
+                                   static_cast<std::uint32_t>(call.push.size() * sizeof(std::uint32_t)));
+  pipeline.layout = vk::raii::PipelineLayout(device, vk::PipelineLayoutCreateInfo({}, *pipeline.set_layout, push));
+
+  const std::span<const std::uint32_t> words = spirv(call.kernel);
+  const vk::raii::ShaderModule module(
+      device, vk::ShaderModuleCreateInfo({}, words.size() * sizeof(std::uint32_t), words.data()));
+  std::vector<vk::SpecializationMapEntry> entries;
+  for (std::uint32_t i = 0; i < call.constants.size(); ++i) entries.emplace_back(i, i * 4, 4);
+  const vk::SpecializationInfo constants(static_cast<std::uint32_t>(entries.size()), entries.data(),
+                                         call.constants.size() * 4, call.constants.data());
+  const vk::PipelineShaderStageCreateInfo stage({}, vk::ShaderStageFlagBits::eCompute, *module, "main", &constants);
+  pipeline.handle = vk::raii::Pipeline(device, cache_, vk::ComputePipelineCreateInfo({}, stage, *pipeline.layout));
+  device_.name(pipeline.handle, call.kernel);
+  return pipeline;
+}
+
+}  // namespace dit::vulkan

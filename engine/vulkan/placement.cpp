@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "engine/vulkan/placement.h"
+
+#include <algorithm>
+
+#include "engine/sampler.h"
+
+namespace dit::vulkan {
+
+Layout::Layout(const Device& device)
+    : alignment_(std::max<std::uint64_t>(16, device.limits().minStorageBufferOffsetAlignment)) {}
+
+Place Layout::add(const Buffer& buffer, std::uint64_t size_bytes) {
+  const Place place = {&buffer, total_, std::max<std::uint64_t>(4, (size_bytes + 3) / 4 * 4)};
+  total_ += (place.size_bytes + alignment_ - 1) / alignment_ * alignment_;
+  return place;
+}
+
+std::uint64_t Layout::total_bytes() const { return std::max<std::uint64_t>(total_, 4); }
+
+Placement::Placement(Device& device, const PlacedWeights& weights, const Program& program)
+    : weights_(weights), tensors_(program.tensors.size()), types_(program.tensors.size(), DType::f32) {
+  Layout arena(device), request(device), read_back(device);
+  for (TensorId id = 0; id < program.tensors.size(); ++id) {
+    const TensorInfo& tensor = program.tensors[id];
+    const std::uint64_t count = element_count(tensor.shape);
+    if (tensor.kind == TensorKind::weight) {
+      tensors_[id] = place_weight(id, tensor);
+    } else if (tensor.kind == TensorKind::rgba) {
+      tensors_[id] = read_back.add(read_back_, count);
+    } else if (id == program.condition) {
+      tensors_[id] = request.add(request_, count * sizeof(float));
+    } else {
+      tensors_[id] = arena.add(arena_, count * sizeof(float));
+    }
+    expect(tensors_[id].size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
+           "tensor '{}': model needs {} in one buffer, {} offers {}", tensor.name, size_text(tensors_[id].size_bytes),
+           device.info().name, size_text(device.limits().maxStorageBufferRange));
+  }
+  const PlanShape& s = program.shape;
+  row_stats_ = arena.add(arena_, row_stats_size(program) * sizeof(float));
+  icons_ = request.add(request_, s.batch * std::uint64_t{16});
+  modulation_row_ = request.add(request_, std::uint64_t{s.steps} * s.rows() * 4);
+  solver_ = request.add(request_, s.steps * sizeof(SolverRow));
+  solver_row_ = request.add(request_, std::uint64_t{s.steps} * s.batch * 4);
+  arena_ = Buffer(device, Memory::device, arena.total_bytes(), "activations");
+  request_ = Buffer(device, Memory::upload, request.total_bytes(), "request");
+  read_back_ = Buffer(device, Memory::read_back, read_back.total_bytes(), "read-back");
+}
+
+Place Placement::place_weight(TensorId id, const TensorInfo& tensor) {
+  const auto found = weights_.tensors.find(tensor.name);
+  expect(found != weights_.tensors.end(), ErrorKind::wrong_format, "weights '{}': expected {}, found nothing",
+         tensor.name, to_string(tensor.shape));
+  const PlacedWeight& weight = found->second;
+  expect(weight.shape == tensor.shape, ErrorKind::wrong_format, "weights '{}': expected {}, found {}", tensor.name,
+         to_string(tensor.shape), to_string(weight.shape));
+  types_[id] = weight.dtype;
+  return weight.place;
+}
+
+Place Placement::of(const Operand& operand) const {
+  switch (operand.region) {
+    case Region::tensor:
+      return tensors_.at(operand.tensor);
+    case Region::row_stats:
+      return row_stats_;
+    case Region::normal_table:
+      return weights_.normal_table;
+    case Region::icons:
+      return icons_;
+    case Region::modulation_row:
+      return modulation_row_;
+    case Region::solver:
+      return solver_;
+    case Region::solver_row:
+      return solver_row_;
+  }
+  return {};
+}
+
+}  // namespace dit::vulkan

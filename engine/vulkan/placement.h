@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Where everything lies that a plan's kernels bind: activations, the request, what the host reads back, the weights.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/vulkan/device.h"
+#include "engine/vulkan/lower.h"
+
+namespace dit::vulkan {
+
+/// Bytes of a buffer, as a descriptor binds them: a whole number of words.
+struct Place {
+  const Buffer* buffer = nullptr;
+  std::uint64_t offset = 0;
+  std::uint64_t size_bytes = 0;
+};
+
+/// Lays places one after the other, each where a descriptor may start.
+class Layout {
+ public:
+  explicit Layout(const Device& device);
+  Place add(const Buffer& buffer, std::uint64_t size_bytes);
+  /// Size that the buffer needs; at least one word.
+  std::uint64_t total_bytes() const;
+
+ private:
+  std::uint64_t alignment_, total_ = 0;
+};
+
+/// A weight on the device. The type is the device's, which for vectors is f32 whatever the file holds.
+struct PlacedWeight {
+  Place place;
+  DType dtype = DType::f32;
+  Shape shape;
+};
+
+struct PlacedWeights {
+  Buffer buffer;
+  Place normal_table;
+  std::map<std::string, PlacedWeight> tensors;
+};
+
+/// Owns a plan's buffers. Activations never share memory, so that each can be read after any step.
+/// The condition lies in the request and the pictures lie in the read-back buffer, both mapped: neither is copied.
+class Placement {
+ public:
+  /// `weights` must outlive the placement.
+  /// errors  wrong_format (a weight is missing or has another shape), unsupported, out_of_memory
+  Placement(Device& device, const PlacedWeights& weights, const Program& program);
+  Placement(const Placement&) = delete;
+  Placement& operator=(const Placement&) = delete;
+
+  Place of(const Operand& operand) const;
+  const Place& tensor(TensorId id) const { return tensors_.at(id); }
+  /// Type of each tensor; f32 for activations.
+  const std::vector<DType>& types() const { return types_; }
+
+  const Buffer& arena() const { return arena_; }
+  const Buffer& request() const { return request_; }
+  const Buffer& read_back() const { return read_back_; }
+
+ private:
+  Place place_weight(TensorId id, const TensorInfo& tensor);
+
+  const PlacedWeights& weights_;
+  Buffer arena_, request_, read_back_;
+  std::vector<Place> tensors_;
+  std::vector<DType> types_;
+  Place row_stats_, icons_, modulation_row_, solver_, solver_row_;
+};
+
+}  // namespace dit::vulkan

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Counter-based normals, the same bits as engine/noise.cpp; its header has the definition.
+// The including kernel declares `icons` (uvec4: seed low, seed high, index low, index high) and `normal_pieces`
+// ([31·16] vec4: c0…c3 of each piece).
+
+uvec4 philox4x32(uvec4 c, uvec2 key) {
+  for (uint turn = 0u; turn < 10u; ++turn) {
+    uint high0, low0, high1, low1;
+    umulExtended(0xD2511F53u, c.x, high0, low0);
+    umulExtended(0xCD9E8D57u, c.z, high1, low1);
+    c = uvec4(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);
+    key += uvec2(0x9E3779B9u, 0xBB67AE85u);
+  }
+  return c;
+}
+
+float normal_from_bits(uint bits) {
+  const uint magnitude = bits & 0x7fffffffu;
+  const uint k = magnitude == 0x7fffffffu ? magnitude : magnitude + 1u;
+  const uint octave = uint(findMSB(k));
+  const uint mantissa = k << (31u - octave);
+  const vec4 c = normal_pieces[octave * 16u + ((mantissa >> 27) & 15u)];
+  // precise: a fused multiply-add would round once where the host rounds twice.
+  precise float f = float((mantissa & 0x07ffffffu) >> 3) * 5.9604644775390625e-8;
+  precise float z = ((c.w * f + c.z) * f + c.y) * f + c.x;
+  return (bits & 0x80000000u) != 0u ? -z : z;
+}
+
+/// Normals of elements 4·quad … 4·quad + 3.
+vec4 normals(uint icon, uint draw, uint quad) {
+  const uvec4 key = icons[icon];
+  const uvec4 words = philox4x32(uvec4(quad, draw, key.z, key.w), key.xy);
+  return vec4(normal_from_bits(words.x), normal_from_bits(words.y), normal_from_bits(words.z),
+              normal_from_bits(words.w));
+}
