@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Frame number -> picture, on one engine session. Paints batches ahead and remembers what it has painted, so that
+// neither the batch size nor the order of asking changes a picture.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/session.h"
+#include "plugin/settings.h"
+#include "plugin/timeline.h"
+
+namespace dit::plugin {
+
+/// One frame's content. Valid until the next call of Stream::paint.
+struct Picture {
+  std::span<const std::uint8_t> rgba;  ///< height · width · 4, straight alpha
+  std::uint64_t icon = 0;              ///< index
+  std::uint32_t step = 0;              ///< 1 … steps
+  std::uint32_t steps = 0;
+  bool finished = false;                   ///< the first frame that shows the finished icon
+  std::chrono::nanoseconds render_time{};  ///< this icon's share of its batch, up to this step
+};
+
+/// An opened model and what it paints.
+/// thread  paint and the like from one thread at a time; cancel and resume from any
+class Stream {
+ public:
+  /// errors  not_found, unreadable, wrong_format, device, out_of_memory; settings for a bad device, prompt or style
+  explicit Stream(const Settings& settings);
+
+  const Session& session() const noexcept { return *session_; }
+  void cancel() noexcept { session_->cancel(); }
+  void resume() noexcept { session_->resume(); }
+
+  /// Words of the prompt that the model does not know, as a sentence; empty if there are none or if this prompt was
+  /// asked about last time too.
+  /// errors  settings, if no word or not the style is known
+  std::string unknown_words(const Settings& settings);
+
+  /// True if frame n starts an icon, or lies in another one than the last: time to take new settings.
+  bool wants_settings(std::uint64_t frame) const noexcept { return !span_.contains(frame); }
+  /// The settings of the icon that frame n belongs to.
+  /// still  one frame is all there will be: the finished icon, and no batch
+  void take_settings(std::uint64_t frame, const Settings& settings, bool still);
+  const Settings& settings() const noexcept { return settings_; }
+
+  /// The picture of frame n. After Cancelled or an Error the icon's next call starts it afresh.
+  /// errors  Cancelled, settings, device, out_of_memory
+  Picture paint(std::uint64_t frame);
+
+ private:
+  /// What the session has painted or is painting.
+  struct Batch {
+    IconSettings settings;
+    std::uint64_t first = 0;  ///< index
+    std::uint32_t count = 0;
+    bool every_step = false;
+    std::uint32_t done = 0;  ///< steps
+    std::chrono::nanoseconds time{};
+  };
+
+  bool covers(std::uint64_t icon) const noexcept;
+  void begin(std::uint64_t icon);
+  void advance(std::uint32_t step);
+  std::span<std::uint8_t> slot(std::uint32_t icon, std::uint32_t step);
+
+  std::unique_ptr<Session> session_;
+  std::size_t picture_bytes_ = 0;
+  std::uint32_t batch_size_ = 1;
+  std::optional<std::pair<std::string, std::string>> checked_;  ///< prompt and style
+
+  Settings settings_;             ///< of the icon in span_
+  IconSettings icon_;             ///< settings_ as the engine wants them
+  std::uint32_t steps_ = 0;       ///< of the icon in span_
+  bool every_step_ = false;       ///< emit=steps, and not a still
+  std::uint32_t kept_steps_ = 1;  ///< steps of an icon that pictures_ has room for: all or the latest
+  std::uint32_t ahead_ = 1;       ///< icons in a new batch
+  IconClock icons_;
+  IconSpan span_;
+
+  std::optional<Batch> batch_;
+  std::vector<std::uint8_t> pictures_;  ///< [icon of the batch][kept_steps_]
+};
+
+}  // namespace dit::plugin

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Frame number -> icon, step and time. Everything is computed from the number, nothing is accumulated.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstdint>
+
+namespace dit::plugin {
+
+/// Timestamps: frame n is at n · fps_d / fps_n seconds after the base, rounded once.
+class FrameClock {
+ public:
+  /// A new rate from frame `frame` on, which keeps its old time. 0/1 is a still: one frame without a duration.
+  void set_rate(std::uint64_t frame, int fps_n, int fps_d);
+  void reset() { *this = FrameClock(); }
+
+  bool still() const noexcept { return fps_n_ == 0; }
+  /// A still has shown its one frame.
+  bool ended(std::uint64_t frame) const noexcept { return still() && frame > base_frame_; }
+  GstClockTime pts(std::uint64_t frame) const noexcept;
+  /// GST_CLOCK_TIME_NONE for a still.
+  GstClockTime duration(std::uint64_t frame) const noexcept;
+
+ private:
+  int fps_n_ = 0;
+  int fps_d_ = 1;
+  std::uint64_t base_frame_ = 0;
+  GstClockTime base_time_ = 0;
+};
+
+/// An icon's place in the stream: frames first … first + steps + hold − 2 show steps 1 … steps, the last one hold
+/// times. With one shown step (emit=final, and stills) an icon is one frame.
+struct IconSpan {
+  std::uint64_t index = 0;
+  std::uint64_t first = 0;   ///< frame
+  std::uint64_t frames = 0;  ///< 0 = no icon yet
+
+  bool contains(std::uint64_t frame) const noexcept { return frame - first < frames && frame >= first; }
+};
+
+/// Which icon a frame belongs to: index = frame / frames an icon takes. If that number changes in mid-stream, counting
+/// goes on with the next index from the frame of the change.
+class IconClock {
+ public:
+  IconSpan at(std::uint64_t frame, std::uint64_t frames_per_icon);
+  void reset() { *this = IconClock(); }
+
+ private:
+  std::uint64_t frames_per_icon_ = 0;
+  std::uint64_t base_frame_ = 0;
+  std::uint64_t base_index_ = 0;
+};
+
+}  // namespace dit::plugin
