@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// `dit inspect`: what is in a weight file and what it costs to run.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "engine/cli/commands.h"
+#include "engine/cli/model_path.h"
+#include "engine/dit.h"
+#include "engine/model.h"
+
+namespace dit::cli {
+namespace {
+
+const char* name_of(Prediction prediction) {
+  switch (prediction) {
+    case Prediction::x:
+      return "x";
+    case Prediction::epsilon:
+      return "epsilon";
+    case Prediction::v:
+      return "v";
+  }
+  return "?";
+}
+
+const char* name_of(ScheduleType type) {
+  switch (type) {
+    case ScheduleType::flow:
+      return "flow";
+    case ScheduleType::vp_cosine:
+      return "vp_cosine";
+    case ScheduleType::vp_linear:
+      return "vp_linear";
+  }
+  return "?";
+}
+
+double mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0); }
+
+template <typename T>
+void row(const char* name, const T& value) {
+  fmt::print("  {:<18} {}\n", name, value);
+}
+
+void print_config(const ModelConfig& config) {
+  fmt::print("configuration\n");
+  row("name", config.name);
+  row("description", config.description);
+  row("licence", config.licence);
+  row("picture", fmt::format("{}x{}, {} channels, {}", config.width, config.height, config.channels,
+                             config.premultiplied ? "premultiplied alpha" : "no alpha"));
+  row("tokens", fmt::format("{} of {}x{} pixels", config.tokens(), config.patch, config.patch));
+  row("width", fmt::format("{} in {} heads of {}, MLP {}, condition {}", config.dim, config.heads, config.head_dim(),
+                           config.mlp_dim, config.cond_dim));
+  row("depth", config.depth);
+  row("blocks",
+      fmt::format("{}, {}, {}", config.qk_norm ? "q/k RMS-norm" : "no q/k norm", config.bias ? "bias" : "no bias",
+                  config.activation == Activation::silu ? "SiLU" : "no activation"));
+  row("time", fmt::format("{} features, scale {}", config.time_dim, config.time_scale));
+  row("prediction", name_of(config.prediction));
+  row("schedule", config.schedule.type == ScheduleType::flow
+                      ? std::string(name_of(config.schedule.type))
+                      : fmt::format("{}, {} timesteps", name_of(config.schedule.type), config.schedule.timesteps));
+  row("styles", config.styles.size());
+  row("words", fmt::format("{}, {} aliases", config.words.size(), config.aliases.size()));
+  row("defaults",
+      fmt::format("{} steps, {}, guidance {}", config.default_steps, config.default_sampler, config.default_guidance));
+}
+
+void print_cost(const ModelConfig& config, bool guided) {
+  const PlanShape shape{.batch = 1, .conditions = guided ? 2u : 1u, .steps = config.default_steps, .guided = guided};
+  const Program program = record(config, shape);
+  std::uint64_t bytes = 0;
+  for (const TensorInfo& tensor : program.tensors) {
+    if (tensor.kind == TensorKind::activation) bytes += element_count(tensor.shape) * sizeof(float);
+    if (tensor.kind == TensorKind::rgba) bytes += element_count(tensor.shape);
+  }
+  const double step = static_cast<double>(flop_count(program, program.step));
+  const double prepare = static_cast<double>(flop_count(program, program.prepare));
+  fmt::print("  {:<18} {:10.3f}  {:14.3f}  {:10.3f}  {:12.2f}\n", guided ? "guided" : "unguided", step / 1e9,
+             prepare / 1e9, (prepare + step * shape.steps) / 1e9, mebibytes(bytes));
+}
+
+void print_tensors(const Model& model) {
+  std::size_t width = 6;
+  for (const auto& [name, view] : model.weights()->tensors) width = std::max(width, name.size());
+  fmt::print("\ntensors\n  {:<{}}  {:<5}  {:<16}  {:>10}\n", "name", width, "dtype", "shape", "bytes");
+  for (const auto& [name, view] : model.weights()->tensors) {
+    fmt::print("  {:<{}}  {:<5}  {:<16}  {:>10}\n", name, width, dit::name_of(view.dtype), to_string(view.shape),
+               view.bytes.size());
+  }
+}
+
+void inspect(const std::string& file) {
+  const std::shared_ptr<const Model> model = Model::open(model_path(file));
+  const ModelConfig& config = model->config();
+  std::uint64_t weight_bytes = 0;
+  for (const auto& [name, view] : model->weights()->tensors) weight_bytes += view.bytes.size();
+
+  fmt::print("{}\n\n", model->path().string());
+  print_config(config);
+  fmt::print("\nsize\n");
+  row("parameters", fmt::format("{} ({:.2f} million)", model->parameter_count(),
+                                static_cast<double>(model->parameter_count()) / 1e6));
+  row("tensors", model->weights()->tensors.size());
+  row("weights", fmt::format("{} bytes ({:.2f} MiB)", weight_bytes, mebibytes(weight_bytes)));
+  row("file", fmt::format("{} bytes", model->weights()->file_bytes));
+  fmt::print("\ncost of one icon, {} steps\n  {:<18} {:>10}  {:>14}  {:>10}  {:>12}\n", config.default_steps, "",
+             "GFLOP/step", "GFLOP/prepare", "GFLOP/icon", "buffers MiB");
+  print_cost(config, false);
+  print_cost(config, true);
+  fmt::print(
+      "  FLOPs: matrix products and attention, a multiply-add counted as two; buffers: every activation as f32,\n"
+      "  before an executor shares memory between them.\n");
+  print_tensors(*model);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("inspect", "Show a weight file's configuration, size, cost and tensors");
+  auto file = std::make_shared<std::string>();
+  command->add_option("file", *file, model_help)->option_text("FILE");
+  command->footer(
+      "Examples:\n"
+      "  dit inspect\n"
+      "  dit inspect models/icons.safetensors");
+  command->callback([file] { inspect(*file); });
+}
+
+}  // namespace dit::cli

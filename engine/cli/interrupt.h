@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// Ctrl-C and SIGTERM end a running icon within one step instead of killing the program between two writes.
+#pragma once
+
+namespace dit {
+class Session;
+}
+
+namespace dit::cli {
+
+/// While it lives, SIGINT, SIGTERM and SIGHUP ask for an end; the second one of a kind kills as usual. One at a time.
+class Interrupt {
+ public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt&) = delete;
+  Interrupt& operator=(const Interrupt&) = delete;
+
+  /// Signals now also cancel `session`, which must outlive this object or be replaced by nullptr.
+  void watch(Session* session);
+  /// errors  throws Cancelled if a signal came
+  void check() const;
+};
+
+}  // namespace dit::cli

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Which weight file a command reads when the user names none.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace dit::cli {
+
+/// find_model() (engine/model_path.h) from the running program's own place.
+std::filesystem::path model_path(const std::string& given);
+
+/// Help text of every --model option.
+inline constexpr const char* model_help =
+    "Weight file (safetensors). Default: $DIT_MODEL, else the icons.safetensors installed or built with dit";
+
+}  // namespace dit::cli

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Pictures in memory and in PNG files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace dit::cli {
+
+/// RGBA, 8 bit, straight alpha, sRGB. rgba is [height, width, 4].
+struct Image {
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  std::vector<std::uint8_t> rgba;
+
+  Image() = default;
+  Image(std::uint32_t w, std::uint32_t h) : width(w), height(h), rgba(std::size_t{4} * w * h) {}
+};
+
+/// Writes a PNG; "-" is standard output. A file appears whole or not at all: it is written beside its place, then
+/// renamed. Devices and pipes are written through.
+/// errors  throws Error{unreadable} with the path and the system's reason
+void write_png(const std::filesystem::path& path, const Image& image);
+
+}  // namespace dit::cli
