@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: MIT
+"""Train the icon model: flow matching with x-prediction, on one GPU, several (torchrun), or none (--smoke).
+
+    train.py --data DIR --out DIR --name NAME [--seconds 450] [--judge FILE] [sizes...]
+    torchrun --nproc-per-node 4 train.py ...                      the batch is per GPU
+    train.py --resume DIR/NAME.full ...                            with optimiser state, same machine
+    train.py --resume DIR/NAME.safetensors ...                     from the small checkpoint's weights
+
+Leaves NAME.full (everything, large) in --work, and in --out NAME.safetensors.00, .01, ... (averaged weights, f16),
+contact sheets, and with --judge a table of figures.
+"""
+import argparse
+import json
+import os
+import tempfile
+import time
+
+import torch
+import torch.distributed as dist
+
+import evaluate
+import judge as judges
+import synthetic
+from augment import Batches
+from checkpoint import load_small, save_small
+from data import IconSet, word_groups
+from dit import DiT, make_config, step_flops
+from optimizer import Optimizer, flat_gradients
+from sample import contact_sheets
+from vocabulary import build_aliases
+
+EMA_EVERY, EMA_DECAY = 4, 0.9985
+WARM_UP = 300
+UNIFORM = 0.35
+SYNC_EVERY = 20     # steps between readings of rank 0's clock
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--data")
+    add("--out", default=".")
+    add("--work", default="/tmp", help="folder for the large checkpoint")
+    add("--name", default="icons")
+    add("--resume", default="")
+    add("--judge", default="")
+    add("--seconds", type=float, default=450)
+    add("--max-steps", type=int, default=1 << 40)
+    add("--batch", type=int, default=512, help="icons a step and GPU")
+    for size, value in (("patch", 8), ("dim", 512), ("depth", 7), ("heads", 8), ("mlp-dim", 0), ("cond-dim", 256)):
+        add("--" + size, type=int, default=value)
+    add("--lr", type=float, default=6e-4)
+    add("--muon-lr", type=float, default=0.0, help="above 0: Muon for the block matrices")
+    add("--edge", type=float, default=0.1, help="weight of the loss on differences of neighbouring pixels")
+    add("--decay-from", type=float, default=0.5, help="share of the time after which the learning rate falls to 0")
+    add("--tiles", type=float, default=0.1, help="share of composed tiles")
+    add("--seed", type=int, default=0)
+    add("--quick", action="store_true", help="no sheets and figures at the end")
+    add("--smoke", action="store_true", help="train, save, resume and measure a tiny network on the CPU")
+    return parser
+
+
+class World:
+    """This process among those of torchrun; alone without it."""
+
+    def __init__(self, cpu=False):
+        self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        local = int(os.environ.get("LOCAL_RANK", 0))
+        self.device = torch.device("cuda", local) if torch.cuda.is_available() and not cpu else torch.device("cpu")
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+            torch.backends.cuda.matmul.allow_tf32 = True
+            torch.backends.cudnn.allow_tf32 = True
+        if self.size > 1:
+            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+
+    def share(self, tensor):
+        """Rank 0's values for everybody."""
+        if self.size > 1:
+            dist.broadcast(tensor, 0)
+        return tensor
+
+    def average(self, tensor):
+        if self.size > 1:
+            dist.all_reduce(tensor)
+            tensor /= self.size
+
+    def close(self):
+        if self.size > 1:
+            dist.destroy_process_group()
+
+
+def edge_loss(error, weight, patch, border=4.0):
+    """Weighted mean square of differences of neighbouring errors; pairs across a patch border count `border` times.
+
+    Any positive quadratic form of the error has the same minimiser, the mean of x given z, so this moves only what an
+    imperfect network gets wrong: away from steps between patches, which the eye sees, towards errors that are smooth.
+    """
+    total = 0.0
+    for axis in (2, 3):
+        step = error.diff(dim=axis) ** 2
+        shape = [1, 1, 1, 1]
+        shape[axis] = -1
+        at_border = (torch.arange(step.shape[axis], device=error.device) + 1) % patch == 0
+        scale = torch.where(at_border, border, 1.0).view(shape)
+        total = total + (step * scale * weight).mean()
+    return total
+
+
+def make_loss(net, edge, power=2.0):
+    """loss(x, noise, t, style, words): squared error of the icon times (1 - t)^-power, limited near t = 1.
+
+    Power 2 makes it the error of the velocity (x' - x) / (1 - t).
+    """
+    patch = net.config["patch"]
+
+    def loss(x, noise, t, style, words):
+        t4 = t[:, None, None, None]
+        z = t4 * x + (1 - t4) * noise
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=x.is_cuda):
+            predicted = net(z, t, style, words)
+        error = predicted.float() - x
+        weight = (1 - t4).clamp(min=0.05) ** -power
+        return (error ** 2 * weight).mean() + (edge * edge_loss(error, weight, patch) if edge else 0.0)
+
+    return loss
+
+
+def draw_times(count, device):
+    """Mostly logit-normal(-0.6, 1), where most is learnt; a share is uniform so that the last steps are learnt too."""
+    normal = torch.sigmoid(torch.randn(count, device=device) - 0.6)
+    return torch.where(torch.rand(count, device=device) < UNIFORM, torch.rand(count, device=device), normal)
+
+
+def rate(step, done, decay_from):
+    """Learning rate factor: warm-up, flat, then straight down to 0."""
+    return min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - done) / (1 - decay_from))
+
+
+class Average:
+    """Exponential moving average of the parameters (f32), updated every EMA_EVERY steps."""
+
+    def __init__(self, net, decay=EMA_DECAY):
+        self.decay = decay
+        self.live = list(net.parameters())
+        self.names = [name for name, _ in net.named_parameters()]
+        self.values = [p.detach().clone() for p in self.live]
+
+    @torch.no_grad()
+    def update(self, step):
+        decay = min(self.decay, (1 + step) / (20 + step))
+        torch._foreach_mul_(self.values, decay)
+        torch._foreach_add_(self.values, [p.detach() for p in self.live], alpha=1 - decay)
+
+    def state(self, net):
+        return {**net.state_dict(), **dict(zip(self.names, self.values))}
+
+
+class Trainer:
+    def __init__(self, options, world):
+        self.options, self.world = options, world
+        resumed = self.read_resume()
+        known = resumed["config"] if resumed else {}
+        self.icons = IconSet(options.data, known.get("words"), known.get("styles"))
+        self.config = known or self.new_config()
+        torch.manual_seed(options.seed)
+        self.net = DiT(self.config).to(world.device)
+        self.step = self.images = 0
+        self.seconds = 0.0
+        if resumed:
+            self.net.load_state_dict(resumed["net"])
+            self.step, self.images, self.seconds = (resumed["training"].get(k, 0) for k in ("step", "images", "seconds"))
+        for tensor in self.net.state_dict().values():
+            world.share(tensor)
+        self.gradients = flat_gradients(self.net.parameters())
+        self.average = Average(self.net)
+        self.optimizer = Optimizer(self.net, options.lr, options.muon_lr)
+        if resumed and "optimizer" in resumed:
+            self.optimizer.load(resumed["optimizer"])
+            self.average.values = [value.to(world.device) for value in resumed["average"]]
+        self.base_seconds, self.first_step = self.seconds, self.step
+
+    def read_resume(self):
+        path = self.options.resume
+        if not path:
+            return None
+        if path.endswith(".full"):
+            return torch.load(path, map_location="cpu", **({"weights_only": False} if torch.__version__ >= "2" else {}))
+        config, state, training = load_small(path)
+        return {"config": config, "net": state, "training": training}
+
+    def new_config(self):
+        o, words = self.options, self.icons.words
+        return make_config(
+            name=o.name, patch=o.patch, dim=o.dim, depth=o.depth, heads=o.heads, mlp_dim=o.mlp_dim or 4 * o.dim,
+            cond_dim=o.cond_dim, styles=self.icons.styles, words=words,
+            aliases=build_aliases(words, word_groups(self.icons.rows, words)),
+            description="64x64 RGBA icons by style and words")
+
+    def prepare(self):
+        """(a function that draws (x, noise, t, style, words), the loss over these)."""
+        batches = Batches(self.icons, self.world.device, self.options.tiles)
+
+        def draw():
+            x, style, words = batches.draw(self.options.batch)
+            return x, torch.randn_like(x), draw_times(len(x), x.device), style, words
+
+        return draw, make_loss(self.net, self.options.edge)
+
+    def run(self):
+        """Train for the given seconds, counted from the end of the first (compiling) step."""
+        options, device = self.options, self.world.device
+        torch.manual_seed(options.seed + 1000 * self.world.rank + self.step + 1)
+        draw, loss_of = self.prepare()
+        loss_of = torch.compile(loss_of) if device.type == "cuda" else loss_of
+        clock, total, done, began = torch.zeros(1, device=device), torch.zeros((), device=device), 0.0, time.time()
+        start, last_print = None, began
+        while done < 1:
+            loss = loss_of(*draw())
+            self.gradients.zero_()
+            loss.backward()
+            self.update(done)
+            total += loss.detach()
+            if start is None:
+                torch.cuda.synchronize() if device.type == "cuda" else None
+                start = time.time()
+                self.say(f"first step after {start - began:.0f} s")
+            count = self.step - self.first_step
+            if count % SYNC_EVERY == 0 or count >= options.max_steps:
+                clock.fill_(time.time() - start)
+                elapsed = self.world.share(clock).item()
+                done = min(1.0, max(elapsed / options.seconds, count / options.max_steps))
+                self.seconds = self.base_seconds + elapsed
+            if count % 1000 == 0:
+                # ranks compute the same update; this only stops rounding differences from growing
+                for parameter in self.average.live:
+                    self.world.share(parameter.data)
+                self.say(f"step {self.step} {self.seconds:.0f} s loss {total.item() / 1000:.4f} "
+                         f"{1000 * options.batch * self.world.size / (time.time() - last_print):.0f} icons/s")
+                total.zero_()
+                last_print = time.time()
+        self.say(f"{count} steps, {self.images / self.icons.weight.astype(bool).sum():.0f} epochs in all")
+
+    def update(self, done):
+        self.world.average(self.gradients)
+        norm = self.gradients.norm()
+        self.gradients *= (1.0 / norm.clamp(min=1.0))
+        self.optimizer.step(rate(self.step - self.first_step, done, self.options.decay_from))
+        self.step += 1
+        self.images += self.options.batch * self.world.size
+        if self.step % EMA_EVERY == 0:
+            self.average.update(self.step - self.first_step)
+
+    def say(self, text):
+        if self.world.rank == 0:
+            print(f"[{self.options.name}] {text}", flush=True)
+
+    def training_state(self):
+        return {"step": self.step, "images": self.images, "seconds": round(self.seconds, 1),
+                "arguments": {k: v for k, v in vars(self.options).items() if k not in ("data", "out", "work", "resume")}}
+
+    def save(self):
+        """Both checkpoints; rank 0 only."""
+        full = os.path.join(self.options.work, self.options.name + ".full")
+        torch.save({"config": self.config, "net": self.net.state_dict(), "average": self.average.values,
+                    "optimizer": self.optimizer.state(), "training": self.training_state()}, full)
+        path = os.path.join(self.options.out, self.options.name + ".safetensors")
+        save_small(path, self.config, self.average.state(self.net), self.training_state())
+        return full, path
+
+    def report(self):
+        """Sheets and figures of the averaged weights; rank 0 only."""
+        net = DiT(self.config).to(self.world.device)
+        net.load_state_dict(self.average.state(self.net))
+        net.eval()
+        prefix = os.path.join(self.options.out, self.options.name)
+        contact_sheets(net, prefix + "_", self.config["default_guidance"])
+        if self.options.judge:
+            figures(net, self.options, self.world.device, self.settings)
+
+    # (steps, guidance) of the table
+    settings = ((4, 2.5), (8, 2.5), (32, 2.5), (4, 1.0))
+
+
+def figures(net, options, device, settings):
+    """The table of evaluate.py for this network, as JSON beside the sheets."""
+    judge, names, styles = judges.load(options.judge, device)
+    bench = evaluate.Bench(IconSet(options.data, styles=styles), judge, names, device)
+    bench.restrict(net.config["styles"])
+    results = evaluate.evaluate(bench, net, options.name, settings, options.out)
+    with open(os.path.join(options.out, options.name + "_figures.json"), "w") as file:
+        json.dump(results, file, indent=1)
+
+
+def smoke(options):
+    """Train four steps, resume from both checkpoints, measure."""
+    folder = tempfile.mkdtemp()
+    options.data, options.out, options.work = synthetic.write(folder), folder, folder
+    options.patch, options.dim, options.depth, options.heads, options.cond_dim = 16, 32, 1, 2, 16
+    options.batch, options.max_steps, options.muon_lr = 16, 4, 1e-3
+    trainer = Trainer(options, World(cpu=True))
+    trainer.run()
+    for path in trainer.save():
+        options.resume, options.max_steps = path, 2
+        again = Trainer(options, World(cpu=True))
+        assert again.step == trainer.step and again.images == trainer.images
+        again.run()
+    judge, names = judges.train(again.icons, "cpu", 5, 16, 2e-3, 2)
+    options.judge = os.path.join(folder, "judge.safetensors")
+    judges.save(options.judge, judge, names, again.icons.styles)
+    bench = evaluate.Bench(again.icons, judge, names, "cpu", 4)
+    evaluate.evaluate(bench, again.net.eval(), "smoke", [(1, 2.5)])
+    print("smoke run passed in", folder)
+
+
+def main():
+    options = arguments().parse_args()
+    if options.smoke:
+        return smoke(options)
+    os.makedirs(options.out, exist_ok=True)
+    world = World()
+    trainer = Trainer(options, world)
+    trainer.say(f"{sum(p.numel() for p in trainer.net.parameters()) / 1e6:.2f} M parameters, "
+                f"{step_flops(trainer.config) / 1e9:.2f} GFLOP a step, {len(trainer.config['words'])} words, "
+                f"{len(trainer.icons.rows)} icons, {int(trainer.icons.held_out.sum())} held out")
+    trainer.run()
+    if world.rank == 0:
+        trainer.save()
+        if not options.quick:
+            trainer.report()
+    world.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Weight files: format "ditsrc/1" = safetensors whose metadata carries the configuration as JSON."""
+import json
+
+import numpy as np
+import torch
+
+import safetensors_io
+from dit import DiT
+
+FORMAT = "ditsrc/1"
+
+
+def save_model(path, config, state, dtype=np.float16):
+    """Write a state dict as one weight file."""
+    tensors = {name: value.detach().cpu().float().numpy().astype(dtype) for name, value in state.items()}
+    safetensors_io.save(path, tensors, {"format": FORMAT, "config": json.dumps(config, ensure_ascii=True)})
+
+
+def load_model(path, dtype=torch.float32, device="cpu"):
+    """Read a weight file into the reference network, in evaluation mode."""
+    tensors, metadata = safetensors_io.load(path)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path}: expected format {FORMAT}, file has {metadata.get('format')!r}")
+    net = DiT(json.loads(metadata["config"]))
+    net.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
+    return net.to(device=device, dtype=dtype).eval()
+
+
+def word_ids(config, text, limit=10):
+    """Words of a prompt -> list of rows of word_embed; aliases are expanded and unknown words dropped.
+
+    An alias names every word that it stands for, itself included where that is wanted.
+    """
+    index = {word: i + 1 for i, word in enumerate(config["words"])}
+    ids = []
+    for token in text.lower().split():
+        for word in config["aliases"].get(token, [token]):
+            if word in index and index[word] not in ids:
+                ids.append(index[word])
+    return ids[:limit]
+
+
+def word_rows(config, prompts, limit=10):
+    """Prompts -> int64 tensor [R,limit], padded with 0."""
+    rows = torch.zeros(len(prompts), limit, dtype=torch.long)
+    for row, prompt in zip(rows, prompts):
+        ids = word_ids(config, prompt, limit)
+        row[:len(ids)] = torch.tensor(ids, dtype=torch.long)
+    return rows
