@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Installs the Debian packages that ditsrc needs; does nothing when all are there.
+#   ./setup.sh           what building and painting need
+#   ./setup.sh --tests   that and what the tests need
+#   ./setup.sh --list    print the packages of both groups, install nothing
+set -euo pipefail
+
+build_packages=(
+  g++ cmake ninja-build pkg-config
+  glslc libvulkan-dev libhwy-dev
+  libfmt-dev nlohmann-json3-dev libcli11-dev libpng-dev
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
+test_packages=(
+  libgtest-dev libbenchmark-dev clang-format git spirv-tools
+  mesa-vulkan-drivers vulkan-validationlayers
+  python3 python3-torch python3-numpy python3-pil)
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+packages=("${build_packages[@]}")
+case "${1-}" in
+  '') ;;
+  --tests) packages+=("${test_packages[@]}") ;;
+  --list)
+    printf 'to build: %s\nfor tests: %s\n' "${build_packages[*]}" "${test_packages[*]}"
+    exit 0 ;;
+  -h | --help)
+    sed -n '3,6s/^# \{0,1\}//p' "$0"
+    exit 0 ;;
+  *)
+    printf "setup: unknown option '%s'; expected --tests or --list\n" "$1" >&2
+    exit 2 ;;
+esac
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+  die "this is not Debian (no apt-get). Install the counterparts of these Debian 12 packages, then build with
+  cmake --preset release && cmake --build build
+packages: ${packages[*]}"
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null || true)
+  grep -qx installed <<<"$status" || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  say "all ${#packages[@]} packages are installed"
+  exit 0
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || die "need root to install ${missing[*]}: run this as root, or install sudo"
+  as_root=(sudo)
+fi
+apt() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -qq "$@"
+}
+
+say "installing ${missing[*]}"
+if ! apt update; then
+  say "apt-get update failed; once more in 5 s"
+  sleep 5
+  apt update || die "apt-get update failed twice: is the network up, are the sources in /etc/apt right?"
+fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! apt install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  die "apt-get install failed (Debian 12 or later has all of these packages): ${missing[*]}"
+fi
+say "installed ${#missing[@]} packages"

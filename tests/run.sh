@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Everything from a fresh clone: installs, builds, runs all tests, then engine and plugin tests under the sanitizers.
+set -euo pipefail
+cd "$(dirname "$(dirname "$(readlink -f "$0")")")"
+
+timings=()
+failed=()
+# stage NAME COMMAND...: runs one part, keeps its time; a failing test stage does not hide the later ones.
+stage() {
+  local name=$1 start=$SECONDS
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" || failed+=("$name")
+  timings+=("$(printf '%4d s  %s' $((SECONDS - start)) "$name")")
+}
+# needed NAME COMMAND...: a stage without which the rest is pointless.
+needed() {
+  stage "$@"
+  [ ${#failed[@]} -eq 0 ] || { printf '\ntests/run.sh: %s failed\n' "${failed[0]}" >&2; exit 1; }
+}
+# test_tree PRESET: ctest, keeping its summary for the end.
+test_tree() {
+  local status=0
+  ctest --preset "$1" 2>&1 | tee "build/$1.log" || status=$?
+  return $status
+}
+build_tree() { cmake --preset "$1" >/dev/null && cmake --build --preset "$1"; }
+
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+
+needed 'install' ./setup.sh --tests
+needed 'build' build_tree default
+stage 'test' test_tree default
+failed_so_far=${#failed[@]}
+stage 'build with sanitizers' build_tree asan
+if [ ${#failed[@]} -eq "$failed_so_far" ]; then
+  stage 'test with sanitizers' test_tree asan
+fi
+
+printf '\n== time\n'
+printf '%s\n' "${timings[@]}" "$(printf '%4d s  all' $SECONDS)"
+for tree in default asan; do
+  [ -f "build/$tree.log" ] || continue
+  printf '\n== %s\n' "$tree"
+  sed -n '/tests passed,/,$p' "build/$tree.log"
+done
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '\ntests/run.sh: failed: %s\n' "${failed[*]}" >&2
+  exit 1
+fi

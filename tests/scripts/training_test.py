@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""The goldens are what the reference network computes, and every training script runs, with Debian's PyTorch."""
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from places import SOURCE
+
+TRAINING = SOURCE / "training"
+
+
+def run(script, *arguments):
+    with tempfile.TemporaryDirectory() as scratch:
+        return subprocess.run([sys.executable, "-B", TRAINING / script, *arguments], cwd=scratch, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=240)
+
+
+@unittest.skipUnless(importlib.util.find_spec("torch"), "python3-torch is not installed")
+class Training(unittest.TestCase):
+    def check(self, script, *arguments):
+        result = run(script, *arguments)
+        self.assertEqual(result.returncode, 0, f"{script}: {result.stdout[-2000:]}\n{result.stderr[-2000:]}")
+
+    def test_goldens_are_what_the_reference_computes(self):
+        self.check("golden.py", "--check")
+
+    def test_every_script_runs(self):
+        for script in ("train.py", "distill.py", "judge.py", "sample.py", "evaluate.py"):
+            with self.subTest(script):
+                self.check(script, "--smoke")
+
+
+if __name__ == "__main__":
+    unittest.main()
