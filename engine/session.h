@@ -37,6 +37,7 @@ struct IconSettings {
   std::optional<std::uint32_t> steps;
   std::optional<Sampler> sampler;
   std::optional<double> guidance;  ///< 1 = no second row; others cost a batch of two
+  bool operator==(const IconSettings&) const = default;
 };
 
 /// A model on a device, rendering one batch of icons at a time.

@@ -13,11 +13,6 @@ namespace {
 /// steps are still too many, only the latest is kept.
 constexpr std::size_t max_picture_bytes = std::size_t{64} << 20;
 
-bool same_pictures(const IconSettings& a, const IconSettings& b) {
-  return a.prompt == b.prompt && a.style == b.style && a.seed == b.seed && a.steps == b.steps &&
-         a.sampler == b.sampler && a.guidance == b.guidance;
-}
-
 }  // namespace
 
 Stream::Stream(const Settings& settings)
@@ -69,7 +64,7 @@ Picture Stream::paint(std::uint64_t frame) {
 
 bool Stream::covers(std::uint64_t icon) const noexcept {
   return batch_ && icon >= batch_->first && icon - batch_->first < batch_->count && batch_->every_step == every_step_ &&
-         same_pictures(batch_->settings, icon_);
+         batch_->settings == icon_;
 }
 
 void Stream::begin(std::uint64_t icon) {

@@ -274,13 +274,7 @@ void CpuPlan::execute(const op::Noise& o, std::uint32_t step) {
 }
 
 void CpuPlan::execute(const op::Linear& o, std::uint32_t) {
-  Product product;
-  product.a = places_[o.x].values;
-  product.rows = shape(o.x)[0];
-  product.weight = places_[o.weight].matrix;
-  product.bias = optional(o.bias);
-  product.y = places_[o.y].values;
-  multiply(product);
+  multiply(product_of(o, places_[o.x].values, shape(o.x)[0], places_[o.y].values));
 }
 
 void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
@@ -289,12 +283,7 @@ void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
   const std::size_t tokens = std::size_t{program_.shape.batch} * out[1];
   const Patches gather{places_[o.x].values, image[1], image[2], image[3], o.patch, left_};
   pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { patches(gather, first, last); });
-  Product product;
-  product.a = left_;
-  product.rows = tokens;
-  product.weight = places_[o.weight].matrix;
-  product.bias = optional(o.bias);
-  product.y = places_[o.y].values;
+  Product product = product_of(o, left_, tokens, places_[o.y].values);
   product.finish = Finish::add_position;
   product.position = places_[o.position].vector;
   product.tokens = out[1];
@@ -306,12 +295,7 @@ void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
 void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step) {
   normalise(o.x, o.modulation, o.norm_eps, step);
   const Shape& s = shape(o.x);
-  Product product;
-  product.a = left_;
-  product.rows = std::size_t{s[0]} * s[1];
-  product.weight = places_[o.weight].matrix;
-  product.bias = optional(o.bias);
-  product.y = places_[o.y].values;
+  Product product = product_of(o, left_, std::size_t{s[0]} * s[1], places_[o.y].values);
   product.finish = o.activation == Activation::silu ? Finish::silu : Finish::store;
   multiply(product);
 }
@@ -327,12 +311,7 @@ void CpuPlan::execute(const op::Attention& o, std::uint32_t) {
 
 void CpuPlan::execute(const op::GatedLinearAdd& o, std::uint32_t step) {
   const Shape& s = shape(o.x);
-  Product product;
-  product.a = places_[o.x].values;
-  product.rows = std::size_t{s[0]} * s[1];
-  product.weight = places_[o.weight].matrix;
-  product.bias = optional(o.bias);
-  product.y = places_[o.residual].values;
+  Product product = product_of(o, places_[o.x].values, std::size_t{s[0]} * s[1], places_[o.residual].values);
   product.finish = Finish::gate_add;
   product.gate = table(o.modulation, o.modulation.gate, s[1], step);
   multiply(product);
@@ -342,16 +321,10 @@ void CpuPlan::execute(const op::Final& o, std::uint32_t step) {
   normalise(o.x, o.modulation, o.norm_eps, step);
   const Shape& s = shape(o.x);
   const Shape& image = shape(o.y);
-  Product product;
-  product.a = left_;
-  product.rows = std::size_t{s[0]} * s[1];
-  product.weight = places_[o.weight].matrix;
-  product.bias = optional(o.bias);
-  product.y = features_;
-  multiply(product);
+  const std::size_t tokens = std::size_t{s[0]} * s[1];
+  multiply(product_of(o, left_, tokens, features_));
   const Unpatches scatter{features_, image[1], image[2], image[3], o.patch, places_[o.y].values};
-  pool_.parallel_for(product.rows,
-                     [&](unsigned, std::size_t first, std::size_t last) { unpatches(scatter, first, last); });
+  pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { unpatches(scatter, first, last); });
 }
 
 void CpuPlan::execute(const op::Combine& o, std::uint32_t step) {

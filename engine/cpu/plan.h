@@ -55,6 +55,17 @@ class CpuPlan final : public Plan {
   void execute(const op::ToRgba& o, std::uint32_t step);
 
   void multiply(const Product& product);
+  /// The left side a [rows,I] times the weight of op `o`, plus its bias, into y [rows,O].
+  template <typename ProductOp>
+  Product product_of(const ProductOp& o, const float* a, std::size_t rows, float* y) const {
+    Product product;
+    product.a = a;
+    product.rows = rows;
+    product.weight = places_[o.weight].matrix;
+    product.bias = optional(o.bias);
+    product.y = y;
+    return product;
+  }
   void normalise(TensorId x, const op::Modulation& modulation, float eps, std::uint32_t step);
   RowTable table(const op::Modulation& modulation, std::uint32_t column, std::size_t tokens, std::uint32_t step) const;
   const float* optional(TensorId id) const { return id == no_tensor ? nullptr : places_[id].vector; }
