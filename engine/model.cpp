@@ -6,7 +6,7 @@
 
 #include "engine/dit.h"
 #include "engine/error.h"
-#include "engine/formats/safetensors.h"
+#include "engine/formats/open.h"
 #include "engine/sampler.h"
 
 namespace dit {
@@ -147,9 +147,7 @@ ModelConfig parse_config(const Weights& weights, const std::string& file) {
 
 }  // namespace
 
-std::shared_ptr<const Model> Model::open(const std::filesystem::path& path) {
-  return from(safetensors::open(path), path);
-}
+std::shared_ptr<const Model> Model::open(const std::filesystem::path& path) { return from(open_weights(path), path); }
 
 std::shared_ptr<const Model> Model::from(std::shared_ptr<const Weights> weights, std::filesystem::path path) {
   std::shared_ptr<Model> model(new Model);
@@ -172,6 +170,9 @@ void Model::check_tensors() const {
     expect(found->second.shape == shape, ErrorKind::wrong_format,
            "weights '{}': tensor '{}': expected {}, file has {} {}", path_.string(), name, to_string(shape),
            name_of(found->second.dtype), to_string(found->second.shape));
+    expect(is_weight_type(found->second.dtype), ErrorKind::wrong_format,
+           "weights '{}': tensor '{}': expected a floating-point or quantised type, file has {}", path_.string(), name,
+           name_of(found->second.dtype));
   };
   const auto rows = [](const std::vector<std::string>& names) { return static_cast<std::uint32_t>(names.size() + 1); };
   check("time_mlp.0.weight", {c.cond_dim, c.time_dim});

@@ -1,63 +1,35 @@
 // SPDX-License-Identifier: MIT
 #include "engine/formats/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 #include "engine/error.h"
+#include "engine/formats/mapped_file.h"
+#include "engine/formats/new_file.h"
 
 namespace dit::safetensors {
 namespace {
 
 using nlohmann::json;
 
-/// A read-only mapping that unmaps itself.
-class Mapping {
- public:
-  explicit Mapping(const std::filesystem::path& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-      const int error = errno;
-      fail(error == ENOENT || error == ENOTDIR ? ErrorKind::not_found : ErrorKind::unreadable,
-           "weights '{}': cannot open: {}", path.string(), std::strerror(error));
-    }
-    struct stat status {};
-    const bool ok = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-    if (ok && status.st_size > 0) {
-      size_ = static_cast<std::size_t>(status.st_size);
-      data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-    }
-    const int error = errno;
-    ::close(file);
-    expect(ok, ErrorKind::unreadable, "weights '{}': expected a regular file", path.string());
-    expect(data_ != MAP_FAILED, ErrorKind::unreadable, "weights '{}': cannot map: {}", path.string(),
-           std::strerror(error));
-  }
-  ~Mapping() {
-    if (data_ && data_ != MAP_FAILED) ::munmap(data_, size_);
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-
-  std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(data_), size_}; }
-
- private:
-  void* data_ = nullptr;
-  std::size_t size_ = 0;
-};
+constexpr std::pair<const char*, DType> dtypes[] = {
+    {"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16},   {"F64", DType::f64}, {"I8", DType::i8},
+    {"U8", DType::u8},   {"I16", DType::i16}, {"U16", DType::u16},     {"I32", DType::i32}, {"U32", DType::u32},
+    {"I64", DType::i64}, {"U64", DType::u64}, {"BOOL", DType::boolean}};
+constexpr const char* scales_suffix = ".scales";
 
 DType parse_dtype(const std::string& text, const std::string& file, const std::string& tensor) {
-  if (text == "F32") return DType::f32;
-  if (text == "F16") return DType::f16;
-  fail(ErrorKind::wrong_format, "weights '{}': tensor '{}': expected dtype F32 or F16, found {}", file, tensor, text);
+  std::string known;
+  for (const auto& [name, dtype] : dtypes) {
+    if (text == name) return dtype;
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  fail(ErrorKind::wrong_format, "weights '{}': tensor '{}': expected dtype {}, found {}", file, tensor, known, text);
 }
 
 WeightView parse_tensor(const std::string& file, const std::string& name, const json& entry,
@@ -91,6 +63,63 @@ WeightView parse_tensor(const std::string& file, const std::string& name, const 
   return view;
 }
 
+/// Joins each NAME.scales with its NAME; see the head of safetensors.h.
+void join_scales(Weights& weights, const std::string& file) {
+  std::vector<std::string> names;
+  for (const auto& [name, view] : weights.tensors)
+    if (name.ends_with(scales_suffix)) names.push_back(name);
+  for (const std::string& scales_name : names) {
+    const std::string name = scales_name.substr(0, scales_name.size() - std::string(scales_suffix).size());
+    const WeightView& scales = weights.tensors.at(scales_name);
+    const auto found = weights.tensors.find(name);
+    expect(found != weights.tensors.end(), ErrorKind::wrong_format, "weights '{}': tensor '{}': expected a tensor '{}'",
+           file, scales_name, name);
+    WeightView& view = found->second;
+    const bool four_bits = view.dtype == DType::u8;
+    expect((four_bits || view.dtype == DType::i8) && scales.dtype == DType::f16 && !view.shape.empty() &&
+               view.shape.size() == scales.shape.size(),
+           ErrorKind::wrong_format,
+           "weights '{}': tensor '{}': expected i8 or u8 with f16 scales, found {} {} with {} {}", file, name,
+           name_of(view.dtype), to_string(view.shape), name_of(scales.dtype), to_string(scales.shape));
+    const std::uint64_t columns = std::uint64_t{view.shape.back()} * (four_bits ? 2 : 1);
+    Shape expected = view.shape;
+    expected.back() = static_cast<std::uint32_t>(columns / group_size);
+    expect(
+        columns % group_size == 0 && columns <= std::numeric_limits<std::uint32_t>::max() && scales.shape == expected,
+        ErrorKind::wrong_format, "weights '{}': tensor '{}': expected a scale for {} values, found {} for {} {}", file,
+        name, group_size, to_string(scales.shape), name_of(view.dtype), to_string(view.shape));
+    view.dtype = four_bits ? DType::int4_g32 : DType::int8_g32;
+    view.shape.back() = static_cast<std::uint32_t>(columns);
+    view.scales = scales.bytes;
+    weights.tensors.erase(scales_name);
+  }
+}
+
+/// One entry of the header and the bytes that go with it.
+struct Chunk {
+  std::string name;
+  const char* dtype;
+  Shape shape;
+  std::span<const std::byte> bytes;
+  std::size_t alignment;
+};
+
+void add_chunks(const WeightView& view, std::vector<Chunk>& chunks) {
+  expect(can_hold(view.dtype), ErrorKind::unsupported, "tensor '{}': a safetensors file cannot hold {}", view.name,
+         name_of(view.dtype));
+  if (!is_quantised(view.dtype)) {
+    const auto found = std::ranges::find(dtypes, view.dtype, &std::pair<const char*, DType>::second);
+    chunks.push_back({view.name, found->first, view.shape, view.bytes, size_of(view.dtype)});
+    return;
+  }
+  const bool four_bits = view.dtype == DType::int4_g32;
+  Shape integers = view.shape, scales = view.shape;
+  if (four_bits) integers.back() /= 2;
+  scales.back() /= group_size;
+  chunks.push_back({view.name, four_bits ? "U8" : "I8", integers, view.bytes, 1});
+  chunks.push_back({view.name + scales_suffix, "F16", scales, view.scales, 2});
+}
+
 }  // namespace
 
 std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
@@ -121,13 +150,50 @@ std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std
   } catch (const json::exception& error) {
     fail(ErrorKind::wrong_format, "weights '{}': bad safetensors header: {}", name, error.what());
   }
+  const auto quantised = weights->metadata.find("quantised");
+  if (quantised != weights->metadata.end()) {
+    expect(quantised->second == "g32", ErrorKind::wrong_format,
+           "weights '{}': metadata 'quantised': expected 'g32', found '{}'", name, quantised->second);
+    weights->metadata.erase(quantised);
+    join_scales(*weights, name);
+  }
   return weights;
 }
 
 std::shared_ptr<const Weights> open(const std::filesystem::path& path) {
-  auto mapping = std::make_shared<Mapping>(path);
-  const auto bytes = mapping->bytes();
-  return parse(bytes, path.string(), std::move(mapping));
+  auto file = MappedFile::open(path);
+  const auto bytes = file->bytes();
+  return parse(bytes, path.string(), std::move(file));
+}
+
+bool can_hold(DType dtype) noexcept { return dtype != DType::q8_0 && dtype != DType::q4_0; }
+
+void write(const std::filesystem::path& path, const Weights& weights) {
+  std::vector<Chunk> chunks;
+  auto metadata = weights.metadata;
+  for (const auto& [name, view] : weights.tensors) {
+    add_chunks(view, chunks);
+    if (is_quantised(view.dtype)) metadata["quantised"] = "g32";
+  }
+  // The format allows no holes, so wide types come first: then every tensor is aligned to its type.
+  std::ranges::stable_sort(chunks, std::greater(), &Chunk::alignment);
+  json header = json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t offset = 0;
+  for (const Chunk& chunk : chunks) {
+    const std::uint64_t end = offset + chunk.bytes.size();
+    expect(!header.contains(chunk.name), ErrorKind::unsupported, "tensor '{}': its name is taken", chunk.name);
+    header[chunk.name] = {{"dtype", chunk.dtype}, {"shape", chunk.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');
+  NewFile file(path);
+  const std::uint64_t size = text.size();
+  file.write(std::as_bytes(std::span(&size, 1)));
+  file.write(text);
+  for (const Chunk& chunk : chunks) file.write(chunk.bytes);
+  file.finish();
 }
 
 }  // namespace dit::safetensors

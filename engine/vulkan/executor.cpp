@@ -73,8 +73,10 @@ class VulkanExecutor : public Executor {
   }
 
  private:
-  /// Matrices keep their type; vectors become f32, so that a kernel needs variants for its matrix alone.
-  static DType device_dtype(const WeightView& view) { return view.shape.size() < 2 ? DType::f32 : view.dtype; }
+  /// f16 matrices stay f16. Everything else becomes f32: vectors, so that a kernel needs variants for its matrix alone.
+  static DType device_dtype(const WeightView& view) {
+    return view.shape.size() < 2 || view.dtype != DType::f16 ? DType::f32 : DType::f16;
+  }
 
   void upload(const Weights& weights) {
     PlacedWeights& placed = shared_.weights;

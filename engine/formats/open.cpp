@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#include "engine/formats/open.h"
+
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "engine/formats/gguf.h"
+#include "engine/formats/mapped_file.h"
+#include "engine/formats/safetensors.h"
+
+namespace dit {
+
+std::shared_ptr<const Weights> open_weights(const std::filesystem::path& path) {
+  auto file = MappedFile::open(path);
+  const auto bytes = file->bytes();
+  const auto starts_with = [&](std::string_view magic) {
+    return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+  };
+  if (starts_with("GGUF")) return gguf::parse(bytes, path.string(), std::move(file));
+  // safetensors has no magic: what is no other format is taken for it.
+  return safetensors::parse(bytes, path.string(), std::move(file));
+}
+
+}  // namespace dit
