@@ -23,9 +23,11 @@ void Conditioning::Dense::apply(std::span<const float> x, std::span<float> y) co
   std::transform(sums.begin(), sums.end(), y.begin(), [](double sum) { return static_cast<float>(sum); });
 }
 
-Conditioning::Dense Conditioning::dense(const char* name) const {
-  const std::vector<float> weight = read_f32(model_->weight(std::string(name) + ".weight"));
-  Dense dense{std::vector<float>(weight.size()), read_f32(model_->weight(std::string(name) + ".bias"))};
+Conditioning::Dense Conditioning::dense(const char* name, bool bias) const {
+  const WeightView& view = model_->weight(std::string(name) + ".weight");
+  const std::vector<float> weight = read_f32(view);
+  Dense dense{std::vector<float>(weight.size()),
+              bias ? read_f32(model_->weight(std::string(name) + ".bias")) : std::vector<float>(view.shape.at(0))};
   const std::size_t out = dense.bias.size(), in = weight.size() / out;
   for (std::size_t row = 0; row < out; ++row) {
     for (std::size_t i = 0; i < in; ++i) dense.columns[i * out + row] = weight[row * in + i];
@@ -34,17 +36,19 @@ Conditioning::Dense Conditioning::dense(const char* name) const {
 }
 
 Conditioning::Conditioning(std::shared_ptr<const Model> model) : model_(std::move(model)) {
-  time_in_ = dense("time_mlp.0");
-  time_out_ = dense("time_mlp.2");
-  word_proj_ = dense("word_proj");
+  const ModelConfig& c = model_->config();
+  time_in_ = dense("time_mlp.0", c.time_bias);
+  time_out_ = dense("time_mlp.2", c.time_bias);
+  if (c.has_words) word_proj_ = dense("word_proj", true);
 }
 
 void Conditioning::time(double t, std::span<float> out) const {
   const ModelConfig& c = model_->config();
   const std::uint32_t half = c.time_dim / 2;
   std::vector<float> features(c.time_dim), hidden(c.cond_dim);
+  const double intervals = c.time_inclusive ? half - 1 : half;
   for (std::uint32_t k = 0; k < half; ++k) {
-    const double angle = c.time_scale * t * std::exp(-std::log(10000.0) * k / half);
+    const double angle = c.time_scale * t * std::exp(-std::log(10000.0) * k / intervals);
     features[k] = static_cast<float>(std::sin(angle));
     features[half + k] = static_cast<float>(std::cos(angle));
   }
@@ -54,6 +58,16 @@ void Conditioning::time(double t, std::span<float> out) const {
 }
 
 void Conditioning::label(const Label& label, std::span<float> out) const {
+  const ModelConfig& c = model_->config();
+  std::fill(out.begin(), out.end(), 0.0f);
+  if (c.has_words) words(label, out);
+  if (!c.has_styles) return;
+  std::vector<float> row(c.cond_dim);
+  read_f32(model_->weight("style_embed.weight"), std::uint64_t{label.style} * c.cond_dim, row);
+  for (std::uint32_t i = 0; i < c.cond_dim; ++i) out[i] += row[i];
+}
+
+void Conditioning::words(const Label& label, std::span<float> out) const {
   const std::uint32_t width = model_->config().cond_dim;
   const WeightView& words = model_->weight("word_embed.weight");
   std::vector<float> sum(width, 0.0f), row(width);
@@ -64,8 +78,6 @@ void Conditioning::label(const Label& label, std::span<float> out) const {
   const float scale = 1.0f / std::sqrt(static_cast<float>(std::max<std::size_t>(1, label.words.size())));
   for (float& value : sum) value *= scale;
   word_proj_.apply(sum, out);
-  read_f32(model_->weight("style_embed.weight"), std::uint64_t{label.style} * width, row);
-  for (std::uint32_t i = 0; i < width; ++i) out[i] += row[i];
 }
 
 Label Conditioning::null_label() const { return parse_label(model_->config(), "", ""); }
@@ -74,10 +86,14 @@ std::vector<float> Conditioning::table(std::span<const double> t, std::span<cons
   const std::size_t width = model_->config().cond_dim;
   std::vector<float> result(t.size() * labels.size() * width), times(width), names(labels.size() * width);
   for (std::size_t k = 0; k < labels.size(); ++k) label(labels[k], std::span(names).subspan(k * width, width));
+  const Activation activation = model_->config().condition_activation;
   float* out = result.data();
   for (const double step : t) {
     time(step, times);
-    for (std::size_t i = 0; i < names.size(); ++i) *out++ = silu(times[i % width] + names[i]);
+    for (std::size_t i = 0; i < names.size(); ++i, ++out) {
+      const float sum = times[i % width] + names[i];
+      *out = activation == Activation::silu ? silu(sum) : sum;
+    }
   }
   return result;
 }

@@ -16,22 +16,24 @@ class Conditioning {
  public:
   explicit Conditioning(std::shared_ptr<const Model> model);
 
-  /// time_mlp of the sinusoidal features of t. out [cond_dim].
+  /// time_mlp of the sinusoidal features of t, sines first. out [cond_dim].
   void time(double t, std::span<float> out) const;
-  /// style_embed + word_proj(sum of word_embed / √max(1, words)). out [cond_dim].
+  /// style_embed + word_proj(sum of word_embed / √max(1, words)), without what the model lacks. out [cond_dim].
   void label(const Label& label, std::span<float> out) const;
   /// The label that guidance moves away from: no words, no style.
   Label null_label() const;
 
-  /// silu(time + label) for every step and label: [S, labels, cond_dim].
+  /// time + label, after ModelConfig::condition_activation, for every step and label: [S, labels, cond_dim].
   std::vector<float> table(std::span<const double> t, std::span<const Label> labels) const;
 
  private:
   struct Dense {
-    std::vector<float> columns, bias;  // [I,O] so that the inner loop runs over neighbours, [O]
+    std::vector<float> columns, bias;  // [I,O] so that the inner loop runs over neighbours, [O] (zeros where none)
     void apply(std::span<const float> x, std::span<float> y) const;
   };
-  Dense dense(const char* name) const;
+  Dense dense(const char* name, bool bias) const;
+  /// word_proj(sum of word_embed / √max(1, words)). out [cond_dim].
+  void words(const Label& label, std::span<float> out) const;
 
   std::shared_ptr<const Model> model_;
   Dense time_in_, time_out_, word_proj_;

@@ -42,10 +42,11 @@ class ConfigReader {
     return static_cast<std::uint32_t>(value);
   }
 
-  /// The enumerator whose name the key holds.
+  /// The enumerator whose name the key holds; `fallback` is the name that an absent key stands for.
   template <typename T>
-  T choice(const char* key, const std::vector<std::pair<const char*, T>>& choices) const {
-    const auto value = get<std::string>(key);
+  T choice(const char* key, const std::vector<std::pair<const char*, T>>& choices,
+           const char* fallback = nullptr) const {
+    const auto value = fallback ? get<std::string>(key, fallback) : get<std::string>(key);
     std::string known;
     for (const auto& [text, result] : choices) {
       if (value == text) return result;
@@ -55,6 +56,7 @@ class ConfigReader {
          value);
   }
 
+  bool has(const char* key) const { return object_.contains(key); }
   const std::string& file() const { return file_; }
 
  private:
@@ -73,6 +75,9 @@ ScheduleConfig parse_schedule(const json& object, const std::string& file) {
   schedule.cosine_offset = reader.get<double>("offset", schedule.cosine_offset);
   schedule.beta_start = reader.get<double>("beta_start", schedule.beta_start);
   schedule.beta_end = reader.get<double>("beta_end", schedule.beta_end);
+  schedule.variance = reader.choice<ScheduleConfig::Variance>(
+      "variance", {{"posterior", ScheduleConfig::Variance::posterior}, {"beta", ScheduleConfig::Variance::beta}},
+      "posterior");
   return schedule;
 }
 
@@ -84,28 +89,66 @@ void parse_sizes(const ConfigReader& reader, ModelConfig& config) {
   config.dim = reader.size("dim", 1, 16384);
   config.depth = reader.size("depth", 1, 256);
   config.heads = reader.size("heads", 1, 256);
+  if (reader.has("window")) config.window = reader.size("window", config.patch, 256);
+  if (reader.has("head_dim")) config.head_dim = reader.size("head_dim", 1, 16384);
   config.mlp_dim = reader.size("mlp_dim", 1, 65536);
   config.cond_dim = reader.size("cond_dim", 1, 16384);
   config.time_dim = reader.size("time_dim", 2, 16384);
   const std::string& file = reader.file();
   expect(config.height % config.patch == 0 && config.width % config.patch == 0, ErrorKind::wrong_format,
          "weights '{}': image {}x{} is not a multiple of patch {}", file, config.width, config.height, config.patch);
-  expect(config.dim % config.heads == 0, ErrorKind::wrong_format, "weights '{}': dim {} is not a multiple of heads {}",
-         file, config.dim, config.heads);
+  expect((config.window_size() - config.patch) % 2 == 0, ErrorKind::wrong_format,
+         "weights '{}': window {} is not larger than patch {} by an even number", file, config.window, config.patch);
+  expect(config.head_dim > 0 || config.dim % config.heads == 0, ErrorKind::wrong_format,
+         "weights '{}': dim {} is not a multiple of heads {}, and there is no head_dim", file, config.dim,
+         config.heads);
   expect(config.time_dim % 2 == 0, ErrorKind::wrong_format, "weights '{}': time_dim {} is odd", file, config.time_dim);
+}
+
+/// "wgsl" and "torch" are the two norms of the favicon diffusor: what its shader does and what it was trained with.
+Norm parse_norm(const ConfigReader& reader, std::uint32_t width) {
+  enum class Name { layer, rms, wgsl, torch };
+  const Name name = reader.choice<Name>(
+      "norm", {{"layer", Name::layer}, {"rms", Name::rms}, {"wgsl", Name::wgsl}, {"torch", Name::torch}});
+  if (name == Name::wgsl) return {.unbiased = false, .eps_outside = false, .eps = 1e-8f};
+  if (name == Name::torch) return {.unbiased = true, .eps_outside = true, .eps = 1e-5f};
+  Norm norm;
+  norm.type = name == Name::rms ? Norm::Type::rms : Norm::Type::layer;
+  norm.eps = static_cast<float>(reader.get<double>("norm_eps"));
+  norm.unbiased = reader.choice<bool>("norm_deviation", {{"population", false}, {"unbiased", true}}, "population");
+  norm.eps_outside = reader.choice<bool>("norm_eps_place", {{"inside", false}, {"outside", true}}, "inside");
+  expect(!norm.unbiased || (norm.type == Norm::Type::layer && width > 1), ErrorKind::wrong_format,
+         "weights '{}': the unbiased deviation needs norm 'layer' and dim 2 or more", reader.file());
+  return norm;
+}
+
+void parse_time(const ConfigReader& reader, ModelConfig& config) {
+  config.time_scale = reader.get<double>("time_scale");
+  config.time_inclusive = reader.choice<bool>("time_spacing", {{"exclusive", false}, {"inclusive", true}}, "exclusive");
+  config.time_bias = reader.get<bool>("time_bias", config.time_bias);
+  config.condition_activation = reader.choice<Activation>(
+      "condition_activation", {{"silu", Activation::silu}, {"none", Activation::none}}, "silu");
+  expect(!config.time_inclusive || config.time_dim >= 4, ErrorKind::wrong_format,
+         "weights '{}': time_spacing 'inclusive' needs time_dim 4 or more, found {}", reader.file(), config.time_dim);
 }
 
 void parse_choices(const ConfigReader& reader, ModelConfig& config) {
   config.premultiplied = reader.choice<bool>("alpha", {{"premultiplied", true}, {"none", false}});
-  reader.choice<int>("norm", {{"layer", 0}});
-  config.activation = reader.choice<Activation>("activation", {{"silu", Activation::silu}});
+  config.rounding =
+      reader.choice<Rounding>("rounding", {{"nearest", Rounding::nearest}, {"floor", Rounding::floor}}, "nearest");
+  config.norm = parse_norm(reader, config.dim);
+  config.activation = reader.choice<Activation>("activation", {{"none", Activation::none},
+                                                               {"silu", Activation::silu},
+                                                               {"gelu_erf", Activation::gelu_erf},
+                                                               {"gelu_tanh", Activation::gelu_tanh}});
   config.prediction = reader.choice<Prediction>(
       "prediction", {{"x", Prediction::x}, {"epsilon", Prediction::epsilon}, {"v", Prediction::v}});
-  config.norm_eps = reader.get<double>("norm_eps");
   config.qk_norm = reader.get<bool>("qk_norm");
   config.qk_norm_eps = reader.get<double>("qk_norm_eps", config.qk_norm_eps);
   config.bias = reader.get<bool>("bias");
-  config.time_scale = reader.get<double>("time_scale");
+  config.outer_bias = reader.get<bool>("outer_bias", config.outer_bias);
+  config.gated = reader.get<bool>("gated", config.gated);
+  parse_time(reader, config);
   config.schedule = parse_schedule(reader.get<json>("schedule"), reader.file());
   expect(config.channels == (config.premultiplied ? 4u : 3u), ErrorKind::wrong_format,
          "weights '{}': alpha '{}' does not go with {} channels", reader.file(),
@@ -136,8 +179,10 @@ ModelConfig parse_config(const Weights& weights, const std::string& file) {
   config.licence = reader.get<std::string>("licence", "");
   parse_sizes(reader, config);
   parse_choices(reader, config);
-  config.styles = reader.get<std::vector<std::string>>("styles");
-  config.words = reader.get<std::vector<std::string>>("words");
+  config.has_styles = reader.has("styles");
+  config.has_words = reader.has("words");
+  config.styles = reader.get<std::vector<std::string>>("styles", {});
+  config.words = reader.get<std::vector<std::string>>("words", {});
   config.aliases = reader.get<std::map<std::string, std::vector<std::string>>>("aliases", {});
   config.default_steps = reader.get<std::uint32_t>("default_steps", config.default_steps);
   config.default_sampler = reader.get<std::string>("default_sampler", config.default_sampler);
@@ -176,13 +221,17 @@ void Model::check_tensors() const {
   };
   const auto rows = [](const std::vector<std::string>& names) { return static_cast<std::uint32_t>(names.size() + 1); };
   check("time_mlp.0.weight", {c.cond_dim, c.time_dim});
-  check("time_mlp.0.bias", {c.cond_dim});
   check("time_mlp.2.weight", {c.cond_dim, c.cond_dim});
-  check("time_mlp.2.bias", {c.cond_dim});
-  check("style_embed.weight", {rows(c.styles), c.cond_dim});
-  check("word_embed.weight", {rows(c.words), c.cond_dim});
-  check("word_proj.weight", {c.cond_dim, c.cond_dim});
-  check("word_proj.bias", {c.cond_dim});
+  if (c.time_bias) {
+    check("time_mlp.0.bias", {c.cond_dim});
+    check("time_mlp.2.bias", {c.cond_dim});
+  }
+  if (c.has_styles) check("style_embed.weight", {rows(c.styles), c.cond_dim});
+  if (c.has_words) {
+    check("word_embed.weight", {rows(c.words), c.cond_dim});
+    check("word_proj.weight", {c.cond_dim, c.cond_dim});
+    check("word_proj.bias", {c.cond_dim});
+  }
   // The network itself says what else it reads, so this list cannot drift from dit.cpp.
   for (const TensorInfo& tensor : record(c, PlanShape{}).tensors) {
     if (tensor.kind == TensorKind::weight) check(tensor.name, tensor.shape);

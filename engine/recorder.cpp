@@ -25,15 +25,16 @@ class ShapeCheck {
   void operator()(const op::Embed& o) const {
     const Shape x = shape("x", o.x, 4), y = shape("y", o.y, 3);
     want("x", o.x, images(o.x, program_.shape.batch));
-    want("y", o.y, {program_.shape.rows(), tokens(x, o.patch), y[2]});
+    want("y", o.y, {program_.shape.rows(), tokens(x, o.patch, o.window), y[2]});
     want("position", o.position, {y[1], y[2]});
-    product(o.weight, o.bias, y[2], x[1] * o.patch * o.patch);
+    product(o.weight, o.bias, y[2], x[1] * o.window * o.window);
   }
 
   void operator()(const op::ModulatedLinear& o) const {
     const Shape x = shape("x", o.x, 3), y = shape("y", o.y, 3);
     want("y", o.y, {program_.shape.rows(), x[1], y[2]});
     want("x", o.x, {y[0], x[1], x[2]});
+    norm(o.norm, x[2]);
     product(o.weight, o.bias, y[2], x[2]);
     modulation(o.modulation, std::max(o.modulation.shift, o.modulation.scale), x[2]);
   }
@@ -54,14 +55,16 @@ class ShapeCheck {
     const Shape x = shape("x", o.x, 3), residual = shape("residual", o.residual, 3);
     want("x", o.x, {residual[0], residual[1], x[2]});
     product(o.weight, o.bias, residual[2], x[2]);
-    modulation(o.modulation, o.modulation.gate, residual[2]);
+    const bool gated = o.modulation.gate != op::no_column;
+    modulation(o.modulation, gated ? o.modulation.gate : 0, gated ? residual[2] : 0);
   }
 
   void operator()(const op::Final& o) const {
     const Shape x = shape("x", o.x, 3), y = shape("y", o.y, 4);
     want("y", o.y, images(o.y, program_.shape.rows()));
-    want("x", o.x, {y[0], tokens(y, o.patch), x[2]});
-    product(o.weight, o.bias, y[1] * o.patch * o.patch, x[2]);
+    want("x", o.x, {y[0], tokens(y, o.patch, o.window), x[2]});
+    norm(o.norm, x[2]);
+    product(o.weight, o.bias, y[1] * o.window * o.window, x[2]);
     modulation(o.modulation, std::max(o.modulation.shift, o.modulation.scale), x[2]);
   }
 
@@ -101,10 +104,17 @@ class ShapeCheck {
     return result;
   }
 
-  std::uint32_t tokens(const Shape& image, std::uint32_t patch) const {
+  std::uint32_t tokens(const Shape& image, std::uint32_t patch, std::uint32_t window) const {
+    expect(window >= patch && (window - patch) % 2 == 0, ErrorKind::wrong_format,
+           "op '{}': window: expected {} pixels or more by an even number, found {}", label_, patch, window);
     expect(patch > 0 && image[2] % patch == 0 && image[3] % patch == 0, ErrorKind::wrong_format,
            "op '{}': image {} is not a multiple of patch {}", label_, to_string(image), patch);
     return (image[2] / patch) * (image[3] / patch);
+  }
+
+  void norm(const Norm& norm, std::uint32_t width) const {
+    expect(!norm.unbiased || (norm.type == Norm::Type::layer && width > 1), ErrorKind::wrong_format,
+           "op '{}': the unbiased deviation needs a layer norm over more than one value", label_);
   }
 
   void product(TensorId weight, TensorId bias, std::uint32_t out, std::uint32_t in) const {
@@ -184,20 +194,20 @@ void Recorder::step(std::string label, AnyOp op) {
 
 std::uint64_t flop_count(const Program& program, const std::vector<Op>& ops) {
   const auto count = [&program](TensorId id) { return element_count(program.tensor(id).shape); };
-  // Rows of the left side times the elements of the weight, two operations each.
-  const auto product = [&](TensorId weight, TensorId output) {
-    const Shape& shape = program.tensor(weight).shape;
-    return 2 * count(output) * shape[1];
+  // Rows of the left side (or of what is as long) times the elements of the weight, two operations each.
+  const auto product = [&](TensorId weight, TensorId left) {
+    const Shape& shape = program.tensor(left).shape;
+    return 2 * count(weight) * (shape.size() == 2 ? shape[0] : std::uint64_t{shape[0]} * shape[1]);
   };
   struct Flops {
     decltype(count)& elements;
     decltype(product)& matrix;
     const Program& program;
-    std::uint64_t operator()(const op::Linear& o) const { return matrix(o.weight, o.y); }
+    std::uint64_t operator()(const op::Linear& o) const { return matrix(o.weight, o.x); }
     std::uint64_t operator()(const op::Embed& o) const { return matrix(o.weight, o.y); }
-    std::uint64_t operator()(const op::ModulatedLinear& o) const { return matrix(o.weight, o.y); }
-    std::uint64_t operator()(const op::GatedLinearAdd& o) const { return matrix(o.weight, o.residual); }
-    std::uint64_t operator()(const op::Final& o) const { return matrix(o.weight, o.y); }
+    std::uint64_t operator()(const op::ModulatedLinear& o) const { return matrix(o.weight, o.x); }
+    std::uint64_t operator()(const op::GatedLinearAdd& o) const { return matrix(o.weight, o.x); }
+    std::uint64_t operator()(const op::Final& o) const { return matrix(o.weight, o.x); }
     std::uint64_t operator()(const op::Attention& o) const { return 4 * elements(o.y) * program.tensor(o.y).shape[1]; }
     std::uint64_t operator()(const op::Noise&) const { return 0; }
     std::uint64_t operator()(const op::Combine&) const { return 0; }

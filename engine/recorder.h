@@ -3,7 +3,7 @@
 // how ops are fused there is its own business.
 //
 // Letters: B batch (icons), R rows = B, or 2B with guidance (conditional rows first), K conditions, S steps, T tokens,
-// D dim, N heads, C channels, H W pixels, P patch, M rows of a modulation table = S·K.
+// D dim, N heads, A = N·head size, C channels, H W pixels, P patch, V window ≥ P, M rows of a modulation table = S·K.
 #pragma once
 
 #include <cstdint>
@@ -34,12 +34,15 @@ struct TensorInfo {
 
 namespace op {
 
+/// Stands for an absent gate, which is 1.
+inline constexpr std::uint32_t no_column = UINT32_MAX;
+
 /// Columns of a modulation table [M, columns]: row r of the batch reads table row Request::modulation_row[step, r].
 struct Modulation {
   TensorId table = no_tensor;
   std::uint32_t shift = 0;  ///< first column of D values
   std::uint32_t scale = 0;  ///< first column of D values
-  std::uint32_t gate = 0;   ///< first column of D values
+  std::uint32_t gate = 0;   ///< first column of D values, or no_column
 };
 
 /// x[b] = normals(seed_b, index_b, draw 0) for each icon b whose solver row at this step is 0; other icons keep theirs.
@@ -55,36 +58,39 @@ struct Linear {
   TensorId y;       ///< [M,O]
 };
 
-/// y = patches(x) Wᵀ + bias + position. Token = gy·(W/P)+gx, feature = c·P²+py·P+px. Row r reads icon r mod B.
+/// y = windows(x) Wᵀ + bias + position. Token = gy·(W/P)+gx, feature = c·V²+wy·V+wx, row r reads icon r mod B.
+/// A window is V×V pixels centred on the token's P×P, its first pixel (V−P)/2 up and left of theirs, zero outside the
+/// image: a convolution of kernel V, stride P and padding (V−P)/2. V = P is the usual patch.
 struct Embed {
   TensorId x;         ///< [B,C,H,W]
-  TensorId weight;    ///< [D,C·P·P]
+  TensorId weight;    ///< [D,C·V·V]
   TensorId bias;      ///< [D] or no_tensor
   TensorId position;  ///< [T,D]
   TensorId y;         ///< [R,T,D]
   std::uint32_t patch;
+  std::uint32_t window;  ///< at least patch, and larger by an even number
 };
 
-/// y = act((norm(x)·(1+scale)+shift) Wᵀ + bias); norm is layer norm without affine, population variance.
+/// y = act((norm(x)·(1+scale)+shift) Wᵀ + bias).
 struct ModulatedLinear {
   TensorId x;  ///< [R,T,D]
   Modulation modulation;
-  float norm_eps;
+  Norm norm;
   TensorId weight;  ///< [O,D]
   TensorId bias;    ///< [O] or no_tensor
   Activation activation;
   TensorId y;  ///< [R,T,O]
 };
 
-/// y = softmax(q kᵀ/√(D/N)) v per head, no mask; column of qkv = (0 q | 1 k | 2 v)·D + head·D/N + d. q and k are first
+/// y = softmax(q kᵀ/√(A/N)) v per head, no mask; column of qkv = (0 q | 1 k | 2 v)·A + head·A/N + d. q and k are first
 /// RMS-normed over their head when weights are given: q·weight/√(mean(q²)+eps).
 struct Attention {
-  TensorId qkv;     ///< [R,T,3·D]
-  TensorId q_norm;  ///< [D/N] or no_tensor
-  TensorId k_norm;  ///< [D/N] or no_tensor
+  TensorId qkv;     ///< [R,T,3·A]
+  TensorId q_norm;  ///< [A/N] or no_tensor
+  TensorId k_norm;  ///< [A/N] or no_tensor
   float norm_eps;
   std::uint32_t heads;
-  TensorId y;  ///< [R,T,D]
+  TensorId y;  ///< [R,T,A]
 };
 
 /// residual += gate · (x Wᵀ + bias), in place.
@@ -96,15 +102,18 @@ struct GatedLinearAdd {
   TensorId residual;  ///< [R,T,D]
 };
 
-/// y = unpatchify((norm(x)·(1+scale)+shift) Wᵀ + bias).
+/// y = Σ windows of (norm(x)·(1+scale)+shift) Wᵀ + bias: each token's V×V pixels, placed as in Embed, are added into
+/// the image in the order of the tokens, and what falls outside is dropped: a transposed convolution of kernel V,
+/// stride P and padding (V−P)/2, but with the bias in every window.
 struct Final {
   TensorId x;  ///< [R,T,D]
   Modulation modulation;
-  float norm_eps;
-  TensorId weight;  ///< [C·P·P,D]
-  TensorId bias;    ///< [C·P·P] or no_tensor
+  Norm norm;
+  TensorId weight;  ///< [C·V·V,D]
+  TensorId bias;    ///< [C·V·V] or no_tensor
   std::uint32_t patch;
-  TensorId y;  ///< [R,C,H,W]
+  std::uint32_t window;  ///< at least patch, and larger by an even number
+  TensorId y;            ///< [R,C,H,W]
 };
 
 /// One solver step, icon b with its SolverRow w (sampler.h), e = prediction:
@@ -120,12 +129,13 @@ struct Combine {
 };
 
 /// x in −1…1 to bytes, straight alpha. v = clamp((x+1)/2, 0, 1).
-/// premultiplied: a = v_a, colour = min(v_c, a)/a; bytes = round half up(255·…); all four are 0 where the alpha byte is
-/// 0. otherwise alpha = 255.
+/// premultiplied: a = v_a, colour = min(v_c, a)/a; all four bytes are 0 where the alpha byte is 0. otherwise alpha =
+/// 255. bytes = ⌊255·v + ½⌋, or ⌊255·v⌋ where rounding is floor.
 struct ToRgba {
   TensorId x;     ///< [B,C,H,W]
   TensorId rgba;  ///< [B,H,W,4] u8
   bool premultiplied;
+  Rounding rounding = Rounding::nearest;
 };
 
 }  // namespace op

@@ -124,13 +124,15 @@ SolverRow ddim_row(const ModelConfig& config, const Level& from, const Level& to
 }
 
 /// The exact posterior q(x_s | x_t, x_0) of any Gaussian path. source: Kingma et al. 2021, arXiv 2107.00630, eq. 25-26
+/// Variance::beta keeps the mean and adds the noise of the whole step, but none in the last (Ho et al. 2020, §3.2).
 SolverRow ddpm_row(const ModelConfig& config, const Level& from, const Level& to) {
   const double ratio = from.alpha / to.alpha;
   const double variance_from = from.sigma * from.sigma, variance_to = to.sigma * to.sigma;
   const double variance = variance_from - ratio * ratio * variance_to;
   SolverRow row;
   first_order(config, from, ratio * variance_to / variance_from, to.alpha * variance / variance_from, row);
-  row.c = static_cast<float>(std::sqrt(variance * variance_to / variance_from));
+  const bool whole = config.schedule.variance == ScheduleConfig::Variance::beta && variance_to > 0;
+  row.c = static_cast<float>(std::sqrt(whole ? variance : variance * variance_to / variance_from));
   return row;
 }
 

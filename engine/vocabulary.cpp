@@ -82,6 +82,8 @@ std::vector<std::uint32_t> rows_of(const ModelConfig& config, const std::string&
 
 std::uint32_t style_row(const ModelConfig& config, std::string_view style) {
   if (style.empty()) return static_cast<std::uint32_t>(config.styles.size());
+  expect(config.has_styles, ErrorKind::settings, "no style '{}': model {} was trained without styles", shorten(style),
+         config.name);
   const auto found = std::find(config.styles.begin(), config.styles.end(), style);
   expect(found != config.styles.end(), ErrorKind::settings, "no style '{}' in model {}; it knows {}", shorten(style),
          config.name, join(config.styles));
@@ -115,7 +117,10 @@ std::string describe_unknown(const ModelConfig& config, const Label& label) {
 Label parse_label(const ModelConfig& config, std::string_view prompt, std::string_view style) {
   Label label;
   label.style = style_row(config, style);
-  for (const std::string& word : split_words(prompt)) {
+  const std::vector<std::string> typed = split_words(prompt);
+  expect(config.has_words || typed.empty(), ErrorKind::settings, "prompt '{}': model {} was trained without words",
+         shorten(prompt), config.name);
+  for (const std::string& word : typed) {
     const std::vector<std::uint32_t> rows = rows_of(config, word);
     if (rows.empty()) label.unknown.push_back(word);
     for (const std::uint32_t row : rows) {

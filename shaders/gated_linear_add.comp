@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// gated_linear_add: residual += gate · (x Wᵀ + bias)        adaLN-Zero, DiT (arXiv 2212.09748) §3.2
+// gated_linear_add: residual += gate · (x Wᵀ + bias); a gate of no column is 1        adaLN-Zero, DiT (arXiv 2212.09748) §3.2
 //   x [R,T,I] f32   weight [D,I] f32 or f16   bias [D] f32, read if has_bias   table [S·K,columns] f32
 //   modulation_row [S,R] u32   residual [R,T,D] f32, in place, must not alias x
 // Any sizes. Groups (⌈D/32⌉, ⌈R·T/32⌉, 1).
@@ -28,7 +28,8 @@ vec4 left4(uint row, uint k) {
 void store(uint row, uint column, float value) {
   if (p.has_bias != 0u) value += bias[column];
   const uint table_row = modulation_row[p.step * p.batch_rows + row / p.tokens];
-  residual[row * p.outputs + column] += table[table_row * p.columns + p.gate + column] * value;
+  const float gate = p.gate == 0xffffffffu ? 1.0 : table[table_row * p.columns + p.gate + column];
+  residual[row * p.outputs + column] += gate * value;
 }
 
 void main() { gemm(); }

@@ -13,12 +13,11 @@ layout(set = 0, binding = 2, std430) readonly buffer Bias { float bias[]; };
 layout(set = 0, binding = 6, std430) writeonly buffer Y { float y_values[]; };
 #include "gemm.glsl"
 #include "modulated.glsl"
+#include "activation.glsl"
 
 void store(uint row, uint column, float value) {
   if (p.has_bias != 0u) value += bias[column];
-  // Clamped, because exp of a large number need not be infinite everywhere.
-  if (p.activation == 1u) value /= 1.0 + exp(min(-value, 80.0));
-  y_values[row * p.outputs + column] = value;
+  y_values[row * p.outputs + column] = activated(value, p.activation);
 }
 
 void main() { gemm(); }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// norm_stats: mean and 1/√(variance + eps) of each row, for the kernels that apply layer norm to their left side
+// norm_stats: mean and 1/deviation of each row, for the kernels that apply a norm to their left side
 //   x [M,D] f32   stats [M,2] f32
-// Population variance, in two passes, so that a large mean costs no digits. One workgroup of 64 per row: groups
-// (min(M, 65535), ⌈M/65535⌉, 1). source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4
+// Deviation = √(variance + eps) or √variance + eps; RMS norm takes the mean as 0. Two passes, so that a large mean costs
+// no digits. One workgroup of 64 per row: groups (min(M, 65535), ⌈M/65535⌉, 1).
+// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4
 #extension GL_GOOGLE_include_directive : require
 #include "params.h"
 
@@ -32,14 +33,17 @@ void main() {
   // Uniform: the whole workgroup leaves together.
   if (row >= p.rows) return;
   const uint first = row * p.width;
-  float sum = 0.0;
-  for (uint i = gl_LocalInvocationIndex; i < p.width; i += 64u) sum += x_values[first + i];
-  const float mean = workgroup_sum(sum) / float(p.width);
+  float sum = 0.0, mean = 0.0;
+  if (p.centred != 0u) {  // uniform
+    for (uint i = gl_LocalInvocationIndex; i < p.width; i += 64u) sum += x_values[first + i];
+    mean = workgroup_sum(sum) / float(p.width);
+  }
   sum = 0.0;
   for (uint i = gl_LocalInvocationIndex; i < p.width; i += 64u) {
     const float d = x_values[first + i] - mean;
     sum += d * d;
   }
-  const float variance = workgroup_sum(sum) / float(p.width);
-  if (gl_LocalInvocationIndex == 0u) stats[row] = vec2(mean, 1.0 / sqrt(variance + p.eps));
+  const float variance = workgroup_sum(sum) / float(p.width - p.unbiased);
+  const float deviation = p.eps_outside != 0u ? sqrt(variance) + p.eps : sqrt(variance + p.eps);
+  if (gl_LocalInvocationIndex == 0u) stats[row] = vec2(mean, 1.0 / deviation);
 }

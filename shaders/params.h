@@ -36,6 +36,7 @@ struct Embed {
   uint height;
   uint width;
   uint patch_size;
+  uint window_size;
 };
 
 struct NormStats {
@@ -43,6 +44,9 @@ struct NormStats {
   uint rows;
   uint width;  // values of one row
   float eps;
+  uint eps_outside;  // of the root
+  uint centred;      // layer norm; else RMS norm
+  uint unbiased;     // variance divided by width − 1
 };
 
 struct ModulatedLinear {
@@ -56,7 +60,7 @@ struct ModulatedLinear {
   uint columns;     // of the modulation table
   uint shift;       // first column
   uint scale;       // first column
-  uint activation;  // 0 none, 1 silu
+  uint activation;  // 0 none, 1 silu, 2 gelu_erf, 3 gelu_tanh
 };
 
 struct Attention {
@@ -76,14 +80,14 @@ struct GatedLinearAdd {
   uint tokens;
   uint batch_rows;
   uint columns;
-  uint gate;
+  uint gate;  // first column, or 0xffffffff: 1
 };
 
 struct Final {
   uint step;
   uint rows;  // R·T
   uint inputs;
-  uint outputs;  // C·P·P
+  uint outputs;  // C·V·V
   uint has_bias;
   uint tokens;
   uint batch_rows;
@@ -93,6 +97,16 @@ struct Final {
   uint height;
   uint width;
   uint patch_size;
+};
+
+struct OverlapAdd {
+  uint step;
+  uint images;  // R
+  uint channels;
+  uint height;
+  uint width;
+  uint patch_size;
+  uint window_size;
 };
 
 struct Combine {
@@ -108,6 +122,7 @@ struct ToRgba {
   uint channels;
   uint pixels;  // of one icon, H·W
   uint premultiplied;
+  uint round_down;
 };
 
 #ifdef __cplusplus

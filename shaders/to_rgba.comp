@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// to_rgba: x in −1…1 to bytes, straight alpha; v = clamp((x+1)/2, 0, 1), byte = round half up(255·v)
+// to_rgba: x in −1…1 to bytes, straight alpha; v = clamp((x+1)/2, 0, 1), byte = ⌊255·v + ½⌋, or ⌊255·v⌋
 //   x [B,C,H,W] f32, C = 4 if premultiplied (colour = min(v_c, a)/a, all 0 where the alpha byte is 0), else 3 (alpha 255)
 //   rgba [B,H,W,4] u8, one word a pixel, red in the low byte
 // One invocation per pixel, groups of 64.
@@ -17,7 +17,7 @@ float unit(uint icon, uint channel, uint pixel) {
   return v > 0.0 ? min(v, 1.0) : 0.0;  // NaN becomes 0; clamp() may give anything
 }
 
-uint byte_of(float v) { return uint(floor(v * 255.0 + 0.5)); }
+uint byte_of(float v) { return uint(floor(v * 255.0 + (p.round_down != 0u ? 0.0 : 0.5))); }
 
 void main() {
   const uint i = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * 64u + gl_LocalInvocationIndex;

@@ -37,6 +37,25 @@ const char* name_of(ScheduleType type) {
   return "?";
 }
 
+const char* name_of(Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return "SiLU";
+    case Activation::gelu_erf:
+      return "GELU";
+    case Activation::gelu_tanh:
+      return "GELU by tanh";
+    case Activation::none:
+      break;
+  }
+  return "no activation";
+}
+
+std::string name_of(const Norm& norm) {
+  return fmt::format("{} norm{}, eps {:g} {}side the root", norm.type == Norm::Type::rms ? "RMS" : "layer",
+                     norm.unbiased ? " of unbiased deviation" : "", norm.eps, norm.eps_outside ? "out" : "in");
+}
+
 double mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024.0); }
 
 template <typename T>
@@ -51,13 +70,16 @@ void print_config(const ModelConfig& config) {
   row("licence", config.licence);
   row("picture", fmt::format("{}x{}, {} channels, {}", config.width, config.height, config.channels,
                              config.premultiplied ? "premultiplied alpha" : "no alpha"));
-  row("tokens", fmt::format("{} of {}x{} pixels", config.tokens(), config.patch, config.patch));
-  row("width", fmt::format("{} in {} heads of {}, MLP {}, condition {}", config.dim, config.heads, config.head_dim(),
+  row("tokens",
+      fmt::format(
+          "{} of {}x{} pixels{}", config.tokens(), config.patch, config.patch,
+          config.window_size() == config.patch ? "" : fmt::format(", windows of {0}x{0}", config.window_size())));
+  row("width", fmt::format("{} in {} heads of {}, MLP {}, condition {}", config.dim, config.heads, config.head_size(),
                            config.mlp_dim, config.cond_dim));
   row("depth", config.depth);
   row("blocks",
-      fmt::format("{}, {}, {}", config.qk_norm ? "q/k RMS-norm" : "no q/k norm", config.bias ? "bias" : "no bias",
-                  config.activation == Activation::silu ? "SiLU" : "no activation"));
+      fmt::format("{}, {}, {}, {}, {}", name_of(config.norm), config.qk_norm ? "q/k RMS-norm" : "no q/k norm",
+                  config.bias ? "bias" : "no bias", name_of(config.activation), config.gated ? "gates" : "no gates"));
   row("time", fmt::format("{} features, scale {}", config.time_dim, config.time_scale));
   row("prediction", name_of(config.prediction));
   row("schedule", config.schedule.type == ScheduleType::flow

@@ -31,6 +31,25 @@ HWY_INLINE void silu(float* HWY_RESTRICT values) {
   }
 }
 
+/// v·Φ(v) = v·(1 + erf(v/√2))/2.
+HWY_INLINE void gelu_erf(float* HWY_RESTRICT values) {
+  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+    const V x = hn::Load(tag, values + i);
+    const V phi = hn::MulAdd(erf(hn::Mul(x, hn::Set(tag, 0.707106781f))), hn::Set(tag, 0.5f), hn::Set(tag, 0.5f));
+    hn::Store(hn::Mul(x, phi), tag, values + i);
+  }
+}
+
+/// v·(1 + tanh(u))/2 = v/(1 + exp(−2u)), u = √(2/π)·(v + 0.044715 v³).
+HWY_INLINE void gelu_tanh(float* HWY_RESTRICT values) {
+  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+    const V x = hn::Load(tag, values + i);
+    const V inner = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(tag, 0.044715f), x);
+    const V e = exp(hn::Mul(inner, hn::Set(tag, -1.59576912f)));
+    hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), e)), tag, values + i);
+  }
+}
+
 /// Stores one row of a panel; `values` has all 48 columns, y only `columns`.
 HWY_INLINE void store_row(const float* HWY_RESTRICT values, std::size_t columns, float* HWY_RESTRICT y) {
   if (columns < panel_columns) {
@@ -53,6 +72,11 @@ HWY_INLINE void gate_row(const float* HWY_RESTRICT values, const float* HWY_REST
   }
 }
 
+/// y += values.
+HWY_INLINE void add_row(const float* HWY_RESTRICT values, std::size_t columns, float* HWY_RESTRICT y) {
+  for (std::size_t i = 0; i < columns; ++i) y[i] += values[i];
+}
+
 HWY_INLINE void finish_row(const Product& product, std::size_t row, std::size_t column, float* HWY_RESTRICT values) {
   const std::size_t columns = std::min<std::size_t>(panel_columns, product.weight->rows - column);
   float* y = product.y + row * product.weight->rows + column;
@@ -61,6 +85,15 @@ HWY_INLINE void finish_row(const Product& product, std::size_t row, std::size_t 
     case Finish::silu:
       silu(values);
       break;
+    case Finish::gelu_erf:
+      gelu_erf(values);
+      break;
+    case Finish::gelu_tanh:
+      gelu_tanh(values);
+      break;
+    case Finish::add:
+      add_row(values, columns, y);
+      return;
     case Finish::gate_add:
       gate_row(values, product.gate.at(row) + column, columns, y);
       return;

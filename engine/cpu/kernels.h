@@ -28,6 +28,9 @@ struct RowTable {
 enum class Finish {
   store,         ///< y = p + bias
   silu,          ///< y = silu(p + bias)
+  gelu_erf,      ///< y = v·Φ(v), v = p + bias
+  gelu_tanh,     ///< its approximation by tanh
+  add,           ///< y += p + bias
   gate_add,      ///< y += gate · (p + bias)
   add_position,  ///< y = p + bias + position[m mod tokens]
 };
@@ -50,11 +53,11 @@ struct Product {
 };
 void product(const Product& product, std::size_t first, std::size_t last) noexcept;
 
-/// y = norm(x)·(1+scale)+shift; layer norm over D, population variance. A unit is a row.
+/// y = norm(x)·(1+scale)+shift over D. A unit is a row.
 struct NormModulate {
   const float* x = nullptr;  ///< [M,D]
   std::size_t dim = 0;
-  float eps = 0;
+  Norm kind;
   RowTable shift, scale;
   float* y = nullptr;  ///< [M,D]
 };
@@ -76,17 +79,17 @@ struct Attention {
 };
 void attention(const Attention& attention, std::size_t first, std::size_t last, float* scratch) noexcept;
 
-/// out [B·T,C·P·P] = patches of x [B,C,H,W]. A unit is a token.
+/// out [B·T,C·V·V] = windows of x [B,C,H,W], see op::Embed. A unit is a token.
 struct Patches {
   const float* x = nullptr;
-  std::size_t channels = 0, height = 0, width = 0, patch = 0;
+  std::size_t channels = 0, height = 0, width = 0, patch = 0, window = 0;
   float* out = nullptr;
 };
 void patches(const Patches& patches, std::size_t first, std::size_t last) noexcept;
-/// The way back: y [R,C,H,W] from features [R·T,C·P·P]. A unit is a token.
+/// The way back: y [R,C,H,W] from features [R·T,C·V·V], see op::Final. A unit is a token, which writes its own patch.
 struct Unpatches {
   const float* features = nullptr;
-  std::size_t channels = 0, height = 0, width = 0, patch = 0;
+  std::size_t channels = 0, height = 0, width = 0, patch = 0, window = 0;
   float* y = nullptr;
 };
 void unpatches(const Unpatches& unpatches, std::size_t first, std::size_t last) noexcept;
@@ -108,6 +111,7 @@ struct ToRgba {
   const float* x = nullptr;  ///< [C,pixels], C is 3 or 4
   std::size_t channels = 0, pixels = 0;
   bool premultiplied = false;
+  Rounding rounding = Rounding::nearest;
   std::uint8_t* rgba = nullptr;  ///< [pixels,4]
 };
 void to_rgba(const ToRgba& to_rgba, std::size_t first, std::size_t last) noexcept;

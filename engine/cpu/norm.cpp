@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Layer norm with the scale and shift of adaptive layer norm (Peebles & Xie 2022, arXiv 2212.09748, §3.2).
+// Layer norm or RMS norm with the scale and shift of adaptive layer norm (Peebles & Xie 2022, arXiv 2212.09748, §3.2).
 #include <array>
 #include <cmath>
 
@@ -40,14 +40,18 @@ HWY_INLINE float sum(const float* HWY_RESTRICT x, std::size_t count, float mean)
 void norm_modulate_rows(const NormModulate& norm, std::size_t first, std::size_t last) {
   const std::size_t dim = norm.dim;
   const std::size_t whole = dim / lanes * lanes;
+  const Norm kind = norm.kind;
+  const bool centred = kind.type == Norm::Type::layer;
   const float count = static_cast<float>(dim);
+  const float divisor = kind.unbiased ? count - 1.f : count;
   for (std::size_t row = first; row < last; ++row) {
     const float* HWY_RESTRICT x = norm.x + row * dim;
     const float* HWY_RESTRICT shift = norm.shift.at(row);
     const float* HWY_RESTRICT scale = norm.scale.at(row);
     float* HWY_RESTRICT y = norm.y + row * dim;
-    const float mean = sum<false>(x, dim, 0.f) / count;
-    const float inverse = 1.f / std::sqrt(sum<true>(x, dim, mean) / count + norm.eps);
+    const float mean = centred ? sum<false>(x, dim, 0.f) / count : 0.f;
+    const float variance = sum<true>(x, dim, mean) / divisor;
+    const float inverse = 1.f / (kind.eps_outside ? std::sqrt(variance) + kind.eps : std::sqrt(variance + kind.eps));
     const V one = hn::Set(tag, 1.f);
     for (std::size_t i = 0; i < whole; i += lanes) {
       const V unit = hn::Mul(hn::Sub(hn::LoadU(tag, x + i), hn::Set(tag, mean)), hn::Set(tag, inverse));

@@ -20,9 +20,56 @@ std::size_t token_offset(std::size_t channels, std::size_t height, std::size_t w
   return token / tokens * channels * height * width + in_image / across * patch * width + in_image % across * patch;
 }
 
+/// Patches where windows overlap.
+void windows(const Patches& p, std::size_t first, std::size_t last) noexcept {
+  const std::size_t across = p.width / p.patch, tokens = p.height / p.patch * across;
+  const std::size_t border = (p.window - p.patch) / 2;
+  float* out = p.out + first * p.channels * p.window * p.window;
+  for (std::size_t token = first; token < last; ++token) {
+    const float* image = p.x + token / tokens * p.channels * p.height * p.width;
+    // Above or left of the image these wrap round, and are then far beyond its size.
+    const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch - border;
+    for (std::size_t c = 0; c < p.channels; ++c)
+      for (std::size_t y = top; y != top + p.window; ++y)
+        for (std::size_t x = left; x != left + p.window; ++x)
+          *out++ = y < p.height && x < p.width ? image[(c * p.height + y) * p.width + x] : 0.f;
+  }
+}
+
+/// Grid lines [first, last) whose windows cover pixel `at` of an axis with `count` patches.
+struct Cover {
+  Cover(std::size_t at, std::size_t patch, std::size_t border, std::size_t count)
+      : first(at >= patch + border ? (at - patch - border) / patch + 1 : 0),
+        last(std::min(count, (at + border) / patch + 1)) {}
+  std::size_t first, last;
+};
+
+/// Unpatches where windows overlap: each pixel gathers what the windows over it say, in the order of the tokens.
+void overlap_add(const Unpatches& p, std::size_t first, std::size_t last) noexcept {
+  const std::size_t across = p.width / p.patch, down = p.height / p.patch, area = p.window * p.window;
+  const std::size_t border = (p.window - p.patch) / 2;
+  for (std::size_t token = first; token < last; ++token) {
+    const std::size_t image = token / (across * down), in_image = token % (across * down);
+    const float* features = p.features + image * across * down * p.channels * area;
+    float* corner = p.y + token_offset(p.channels, p.height, p.width, p.patch, token);
+    for (std::size_t i = 0; i < p.channels * p.patch * p.patch; ++i) {
+      const std::size_t c = i / (p.patch * p.patch), py = i / p.patch % p.patch, px = i % p.patch;
+      const std::size_t y = in_image / across * p.patch + py, x = in_image % across * p.patch + px;
+      const Cover rows(y, p.patch, border, down), columns(x, p.patch, border, across);
+      float sum = 0.f;
+      for (std::size_t gy = rows.first; gy < rows.last; ++gy)
+        for (std::size_t gx = columns.first; gx < columns.last; ++gx)
+          sum += features[((gy * across + gx) * p.channels + c) * area + (y + border - gy * p.patch) * p.window +
+                          (x + border - gx * p.patch)];
+      corner[(c * p.height + py) * p.width + px] = sum;
+    }
+  }
+}
+
 }  // namespace
 
 void patches(const Patches& p, std::size_t first, std::size_t last) noexcept {
+  if (p.window != p.patch) return windows(p, first, last);
   float* out = p.out + first * p.channels * p.patch * p.patch;
   for (std::size_t token = first; token < last; ++token) {
     const float* corner = p.x + token_offset(p.channels, p.height, p.width, p.patch, token);
@@ -33,6 +80,7 @@ void patches(const Patches& p, std::size_t first, std::size_t last) noexcept {
 }
 
 void unpatches(const Unpatches& p, std::size_t first, std::size_t last) noexcept {
+  if (p.window != p.patch) return overlap_add(p, first, last);
   const float* in = p.features + first * p.channels * p.patch * p.patch;
   for (std::size_t token = first; token < last; ++token) {
     float* corner = p.y + token_offset(p.channels, p.height, p.width, p.patch, token);
@@ -82,7 +130,8 @@ void to_rgba(const ToRgba& o, std::size_t first, std::size_t last) noexcept {
     const float v = (x + 1.f) * 0.5f;
     return v > 0.f ? std::min(v, 1.f) : 0.f;
   };
-  const auto byte = [](float v) { return static_cast<std::uint8_t>(std::floor(255.f * v + 0.5f)); };
+  const float half = o.rounding == Rounding::nearest ? 0.5f : 0.f;
+  const auto byte = [half](float v) { return static_cast<std::uint8_t>(std::floor(255.f * v + half)); };
   for (std::size_t i = first; i < last; ++i) {
     const float alpha = o.premultiplied ? unit(o.x[3 * o.pixels + i]) : 1.f;
     std::uint8_t* out = o.rgba + 4 * i;

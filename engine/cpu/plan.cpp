@@ -53,6 +53,20 @@ void check_kind(const Program& program, const Op& op, TensorId id, TensorKind ex
          info.name, names[static_cast<int>(expected)], names[static_cast<int>(info.kind)]);
 }
 
+Finish finish_of(Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return Finish::silu;
+    case Activation::gelu_erf:
+      return Finish::gelu_erf;
+    case Activation::gelu_tanh:
+      return Finish::gelu_tanh;
+    case Activation::none:
+      break;
+  }
+  return Finish::store;
+}
+
 void check_count(const char* what, std::size_t expected, std::size_t found) {
   expect(expected == found, ErrorKind::settings, "request: {}: expected {} values, found {}", what, expected, found);
 }
@@ -70,11 +84,16 @@ struct CpuPlan::Sizes {
   std::size_t left = 0, features = 0, scratch = 0;
 
   std::size_t elements(TensorId id) const { return element_count(plan.shape(id)); }
-  void operator()(const op::Embed& o) { left = std::max(left, elements(o.x)); }
+  /// `width` floats for each token of each image.
+  std::size_t per_token(TensorId image, std::uint32_t patch, std::size_t width) const {
+    const Shape& s = plan.shape(image);
+    return std::size_t{s[0]} * (s[2] / patch) * (s[3] / patch) * width;
+  }
+  void operator()(const op::Embed& o) { left = std::max(left, per_token(o.x, o.patch, plan.shape(o.weight)[1])); }
   void operator()(const op::ModulatedLinear& o) { left = std::max(left, elements(o.x)); }
   void operator()(const op::Final& o) {
     left = std::max(left, elements(o.x));
-    features = std::max(features, elements(o.y));
+    features = std::max(features, per_token(o.y, o.patch, plan.shape(o.weight)[0]));
   }
   void operator()(const op::Attention& o) {
     Attention attention;
@@ -246,11 +265,11 @@ void CpuPlan::multiply(const Product& product) {
                      [&](unsigned, std::size_t first, std::size_t last) { cpu::product(product, first, last); });
 }
 
-void CpuPlan::normalise(TensorId x, const op::Modulation& modulation, float eps, std::uint32_t step) {
+void CpuPlan::normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step) {
   const Shape& s = shape(x);
   const NormModulate norm{places_[x].values,
                           s[2],
-                          eps,
+                          kind,
                           table(modulation, modulation.shift, s[1], step),
                           table(modulation, modulation.scale, s[1], step),
                           left_};
@@ -281,7 +300,7 @@ void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
   const Shape& image = shape(o.x);
   const Shape& out = shape(o.y);
   const std::size_t tokens = std::size_t{program_.shape.batch} * out[1];
-  const Patches gather{places_[o.x].values, image[1], image[2], image[3], o.patch, left_};
+  const Patches gather{places_[o.x].values, image[1], image[2], image[3], o.patch, o.window, left_};
   pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { patches(gather, first, last); });
   Product product = product_of(o, left_, tokens, places_[o.y].values);
   product.finish = Finish::add_position;
@@ -293,10 +312,10 @@ void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
 }
 
 void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step) {
-  normalise(o.x, o.modulation, o.norm_eps, step);
+  normalise(o.x, o.modulation, o.norm, step);
   const Shape& s = shape(o.x);
   Product product = product_of(o, left_, std::size_t{s[0]} * s[1], places_[o.y].values);
-  product.finish = o.activation == Activation::silu ? Finish::silu : Finish::store;
+  product.finish = finish_of(o.activation);
   multiply(product);
 }
 
@@ -312,18 +331,19 @@ void CpuPlan::execute(const op::Attention& o, std::uint32_t) {
 void CpuPlan::execute(const op::GatedLinearAdd& o, std::uint32_t step) {
   const Shape& s = shape(o.x);
   Product product = product_of(o, places_[o.x].values, std::size_t{s[0]} * s[1], places_[o.residual].values);
-  product.finish = Finish::gate_add;
-  product.gate = table(o.modulation, o.modulation.gate, s[1], step);
+  const bool gated = o.modulation.gate != op::no_column;
+  product.finish = gated ? Finish::gate_add : Finish::add;
+  if (gated) product.gate = table(o.modulation, o.modulation.gate, s[1], step);
   multiply(product);
 }
 
 void CpuPlan::execute(const op::Final& o, std::uint32_t step) {
-  normalise(o.x, o.modulation, o.norm_eps, step);
+  normalise(o.x, o.modulation, o.norm, step);
   const Shape& s = shape(o.x);
   const Shape& image = shape(o.y);
   const std::size_t tokens = std::size_t{s[0]} * s[1];
   multiply(product_of(o, left_, tokens, features_));
-  const Unpatches scatter{features_, image[1], image[2], image[3], o.patch, places_[o.y].values};
+  const Unpatches scatter{features_, image[1], image[2], image[3], o.patch, o.window, places_[o.y].values};
   pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { unpatches(scatter, first, last); });
 }
 
@@ -352,7 +372,7 @@ void CpuPlan::execute(const op::ToRgba& o, std::uint32_t) {
   const Shape& image = shape(o.x);
   const std::size_t pixels = std::size_t{image[2]} * image[3];
   for (std::uint32_t icon = 0; icon < program_.shape.batch; ++icon) {
-    const ToRgba convert{places_[o.x].values + icon * image[1] * pixels, image[1], pixels, o.premultiplied,
+    const ToRgba convert{places_[o.x].values + icon * image[1] * pixels, image[1], pixels, o.premultiplied, o.rounding,
                          places_[o.rgba].bytes + icon * pixels * 4};
     pool_.parallel_for(pixels, [&](unsigned, std::size_t first, std::size_t last) { to_rgba(convert, first, last); });
   }

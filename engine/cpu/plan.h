@@ -66,7 +66,7 @@ class CpuPlan final : public Plan {
     product.y = y;
     return product;
   }
-  void normalise(TensorId x, const op::Modulation& modulation, float eps, std::uint32_t step);
+  void normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step);
   RowTable table(const op::Modulation& modulation, std::uint32_t column, std::size_t tokens, std::uint32_t step) const;
   const float* optional(TensorId id) const { return id == no_tensor ? nullptr : places_[id].vector; }
   const Shape& shape(TensorId id) const { return program_.tensors[id].shape; }

@@ -123,6 +123,20 @@ HWY_INLINE V exp(V x) {
   return hn::IfThenElse(hn::Gt(x, hn::Set(tag, 88.37f)), hn::Inf(tag), y);
 }
 
+/// erf(x), absolute error below 5e-7. source: Abramowitz & Stegun 1964, 7.1.26
+HWY_INLINE V erf(V x) {
+  const V one = hn::Set(tag, 1.f);
+  const V size = hn::Abs(x);
+  const V t = hn::Div(one, hn::MulAdd(size, hn::Set(tag, 0.3275911f), one));
+  V p = hn::Set(tag, 1.061405429f);
+  p = hn::MulAdd(p, t, hn::Set(tag, -1.453152027f));
+  p = hn::MulAdd(p, t, hn::Set(tag, 1.421413741f));
+  p = hn::MulAdd(p, t, hn::Set(tag, -0.284496736f));
+  p = hn::MulAdd(p, t, hn::Set(tag, 0.254829592f));
+  const V rest = hn::Mul(hn::Mul(p, t), exp(hn::Neg(hn::Mul(x, x))));
+  return hn::CopySign(hn::Sub(one, rest), x);
+}
+
 }  // namespace dit::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -82,9 +82,10 @@ class Lowering {
                              .channels = image[1],
                              .height = image[2],
                              .width = image[3],
-                             .patch_size = o.patch};
+                             .patch_size = o.patch,
+                             .window_size = o.window};
     return {{"embed" + suffix(o.weight),
-             {p.inputs % 4 == 0, types_[o.position] == DType::f16},
+             {p.inputs % 4 == 0, types_[o.position] == DType::f16, o.window > o.patch},
              {in(o.x), in(o.weight), optional(o.bias, o.weight), in(o.position), out(o.y)},
              words_of(p),
              tile_grid(p.outputs, p.rows)}};
@@ -101,8 +102,8 @@ class Lowering {
                                        .columns = shape(o.modulation.table)[1],
                                        .shift = o.modulation.shift,
                                        .scale = o.modulation.scale,
-                                       .activation = o.activation == Activation::silu ? 1u : 0u};
-    return {norm_stats(o.x, o.norm_eps),
+                                       .activation = activation_number(o.activation)};
+    return {norm_stats(o.x, o.norm),
             {"modulated_linear" + suffix(o.weight),
              {aligned(p.inputs, o.modulation)},
              modulated_operands(o.x, o.weight, o.bias, o.modulation.table, o.y),
@@ -165,12 +166,18 @@ class Lowering {
                              .height = image[2],
                              .width = image[3],
                              .patch_size = o.patch};
-    return {norm_stats(o.x, o.norm_eps),
-            {"final" + suffix(o.weight),
-             {aligned(p.inputs, o.modulation)},
-             modulated_operands(o.x, o.weight, o.bias, o.modulation.table, o.y),
-             words_of(p),
-             tile_grid(p.outputs, p.rows)}};
+    const bool overlap = o.window > o.patch;
+    std::vector<KernelCall> calls = {norm_stats(o.x, o.norm),
+                                     {"final" + suffix(o.weight),
+                                      {aligned(p.inputs, o.modulation), overlap},
+                                      modulated_operands(o.x, o.weight, o.bias, o.modulation.table, o.y),
+                                      words_of(p),
+                                      tile_grid(p.outputs, p.rows)}};
+    if (overlap) {
+      calls.back().operands.back() = {Region::windows, no_tensor, false, true};
+      calls.push_back(overlap_add(o));
+    }
+    return calls;
   }
 
   std::vector<KernelCall> operator()(const op::Combine& o) const {
@@ -191,7 +198,8 @@ class Lowering {
                               .batch = image[0],
                               .channels = image[1],
                               .pixels = image[2] * image[3],
-                              .premultiplied = o.premultiplied ? 1u : 0u};
+                              .premultiplied = o.premultiplied ? 1u : 0u,
+                              .round_down = o.rounding == Rounding::floor ? 1u : 0u};
     const std::uint32_t groups = divide_up(std::uint64_t{p.batch} * p.pixels, lanes);
     return {{"to_rgba", {}, {in(o.x), out(o.rgba)}, words_of(p), line_grid(groups)}};
   }
@@ -223,8 +231,44 @@ class Lowering {
     return groups;
   }
 
-  KernelCall norm_stats(TensorId x, float eps) const {
-    const params::NormStats p = {.step = 0, .rows = rows_of(x), .width = shape(x)[2], .eps = eps};
+  static std::uint32_t activation_number(Activation activation) {
+    switch (activation) {
+      case Activation::silu:
+        return 1;
+      case Activation::gelu_erf:
+        return 2;
+      case Activation::gelu_tanh:
+        return 3;
+      case Activation::none:
+        break;
+    }
+    return 0;
+  }
+
+  KernelCall overlap_add(const op::Final& o) const {
+    const Shape& image = shape(o.y);
+    const params::OverlapAdd p = {.step = 0,
+                                  .images = image[0],
+                                  .channels = image[1],
+                                  .height = image[2],
+                                  .width = image[3],
+                                  .patch_size = o.patch,
+                                  .window_size = o.window};
+    return {"overlap_add",
+            {},
+            {in(Region::windows), out(o.y)},
+            words_of(p),
+            line_grid(divide_up(element_count(image), lanes))};
+  }
+
+  KernelCall norm_stats(TensorId x, const Norm& norm) const {
+    const params::NormStats p = {.step = 0,
+                                 .rows = rows_of(x),
+                                 .width = shape(x)[2],
+                                 .eps = norm.eps,
+                                 .eps_outside = norm.eps_outside ? 1u : 0u,
+                                 .centred = norm.type == Norm::Type::layer ? 1u : 0u,
+                                 .unbiased = norm.unbiased ? 1u : 0u};
     return {"norm_stats", {}, {in(x), {Region::row_stats, no_tensor, false, true}}, words_of(p), line_grid(p.rows)};
   }
 
@@ -258,6 +302,17 @@ std::uint64_t row_stats_size(const Program& program) {
     }
   }
   return 2 * rows;
+}
+
+std::uint64_t windows_size(const Program& program) {
+  std::uint64_t floats = 0;
+  for (const Op& op : program.step) {
+    const auto* last = std::get_if<op::Final>(&op.what);
+    if (!last || last->window == last->patch) continue;
+    const Shape& x = program.tensor(last->x).shape;
+    floats = std::max(floats, std::uint64_t{x[0]} * x[1] * program.tensor(last->weight).shape[0]);
+  }
+  return floats;
 }
 
 }  // namespace dit::vulkan

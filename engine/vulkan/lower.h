@@ -14,7 +14,8 @@ namespace dit::vulkan {
 /// What a kernel may bind besides the program's tensors.
 enum class Region {
   tensor,          ///< of the program
-  row_stats,       ///< scratch of the plan: mean and 1/√(var+eps) of each row
+  row_stats,       ///< scratch of the plan: mean and 1/deviation of each row
+  windows,         ///< scratch of the plan: what Final makes before overlapping windows are added up
   normal_table,    ///< of the executor: dit::normal_table()
   icons,           ///< of the request: [B] seed low, seed high, index low, index high
   modulation_row,  ///< of the request: [S,R]
@@ -45,5 +46,7 @@ std::vector<KernelCall> lower(const Program& program, const Op& op, const std::v
 
 /// Floats of Region::row_stats that the program needs.
 std::uint64_t row_stats_size(const Program& program);
+/// Floats of Region::windows that the program needs; 0 where windows do not overlap.
+std::uint64_t windows_size(const Program& program);
 
 }  // namespace dit::vulkan

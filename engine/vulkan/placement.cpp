@@ -39,6 +39,10 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
   }
   const PlanShape& s = program.shape;
   row_stats_ = arena.add(arena_, row_stats_size(program) * sizeof(float));
+  windows_ = arena.add(arena_, windows_size(program) * sizeof(float));
+  expect(windows_.size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
+         "overlapping windows: model needs {} in one buffer, {} offers {}", size_text(windows_.size_bytes),
+         device.info().name, size_text(device.limits().maxStorageBufferRange));
   icons_ = request.add(request_, s.batch * std::uint64_t{16});
   modulation_row_ = request.add(request_, std::uint64_t{s.steps} * s.rows() * 4);
   solver_ = request.add(request_, s.steps * sizeof(SolverRow));
@@ -65,6 +69,8 @@ Place Placement::of(const Operand& operand) const {
       return tensors_.at(operand.tensor);
     case Region::row_stats:
       return row_stats_;
+    case Region::windows:
+      return windows_;
     case Region::normal_table:
       return weights_.normal_table;
     case Region::icons:

@@ -69,7 +69,7 @@ class Placement {
   Buffer arena_, request_, read_back_;
   std::vector<Place> tensors_;
   std::vector<DType> types_;
-  Place row_stats_, icons_, modulation_row_, solver_, solver_row_;
+  Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_;
 };
 
 }  // namespace dit::vulkan

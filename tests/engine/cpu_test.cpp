@@ -159,12 +159,19 @@ void check_kernels() {
                           linear.output("y", {11, out})});
     linear.check("cpu");
 
-    OpCase modulated(shape, DType::f32);
-    const op::Modulation modulation{modulated.input("table", {4, 2 * dim + 1}), 1, dim + 1, 0};
-    modulated.add(op::ModulatedLinear{modulated.input("a", {4, tokens, dim}), modulation, 1e-5f,
-                                      modulated.weight("w", {out, dim}), modulated.weight("b", {out}), Activation::silu,
-                                      modulated.output("y", {4, tokens, out})});
-    modulated.check("cpu");
+    for (const Activation activation :
+         {Activation::none, Activation::silu, Activation::gelu_erf, Activation::gelu_tanh}) {
+      OpCase modulated(shape, DType::f32);
+      modulated.add(op::ModulatedLinear{
+          .x = modulated.input("a", {4, tokens, dim}),
+          .modulation = {.table = modulated.input("table", {4, 2 * dim + 1}), .shift = 1, .scale = dim + 1},
+          .norm = {.unbiased = dim == 7, .eps_outside = dim == 48},
+          .weight = modulated.weight("w", {out, dim}),
+          .bias = modulated.weight("b", {out}),
+          .activation = activation,
+          .y = modulated.output("y", {4, tokens, out})});
+      modulated.check("cpu");
+    }
 
     OpCase gated(shape, DType::f32);
     gated.add(op::GatedLinearAdd{gated.input("a", {4, tokens, dim}), gated.weight("w", {out, dim}), no_tensor,

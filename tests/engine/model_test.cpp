@@ -69,6 +69,17 @@ TEST(Model, MissingOrMisshapenTensorsAreNamed) {
 
 TEST(Model, BadConfigurationsAreNamed) {
   expect_names(error_with("dim", 25), {"dim 25", "heads 3"});
+  expect_names(error_with("head_dim", 0), {"'head_dim'", "expected 1 to", "found 0"});
+  expect_names(error_with("head_dim", 16), {"'blocks.0.attn.qkv.weight'", "expected [144,24]"});
+  expect_names(error_with("window", 2), {"'window'", "expected 4 to", "found 2"});
+  expect_names(error_with("window", 7), {"window 7", "patch 4", "even"});
+  expect_names(error_with("window", 6), {"'patch_embed.weight'", "expected [24,144]"});
+  expect_names(error_with("activation", "relu"), {"'activation'", "gelu_erf, gelu_tanh", "'relu'"});
+  expect_names(error_with("norm_deviation", "sample"), {"'norm_deviation'", "population, unbiased", "'sample'"});
+  expect_names(error_with("norm_eps_place", 1), {"'norm_eps_place'", "wrong type"});
+  expect_names(error_with("gated", false), {"'blocks.0.modulation.weight'", "expected [96,20]"});
+  expect_names(error_with("rounding", "up"), {"'rounding'", "nearest, floor"});
+  expect_names(error_with("time_spacing", "log"), {"'time_spacing'", "exclusive, inclusive"});
   expect_names(error_with("dim", "wide"), {"'dim'", "wrong type"});
   expect_names(error_with("depth", 0), {"'depth'", "expected 1 to 256, found 0"});
   expect_names(error_with("depth", -3), {"'depth'", "found -3"});

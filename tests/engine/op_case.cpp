@@ -68,6 +68,13 @@ TensorId OpCase::weight(const std::string& name, Shape shape, double scale, doub
   return static_cast<TensorId>(tensors_.size() - 1);
 }
 
+std::span<float> OpCase::weight_values(TensorId id) {
+  const WeightView& view = weights_->tensors.at(tensors_.at(id).name);
+  // The bytes are this case's own; only the view of them is const.
+  auto* values = reinterpret_cast<float*>(const_cast<std::byte*>(view.bytes.data()));
+  return {values, element_count(view.shape)};
+}
+
 TensorId OpCase::input(const std::string& name, Shape shape, double scale) {
   initial_.push_back(random(element_count(shape), scale, 0));
   tensors_.push_back({name, TensorKind::activation, std::move(shape)});
@@ -126,9 +133,11 @@ void OpCase::check(const std::string& kind, std::uint32_t step, double bound) {
     oracle.step(step);
     plan->run(step, step + 1, cancel);
   }
+  got_.assign(tensors_.size(), {});
   for (TensorId id = 0; id < tensors_.size(); ++id) {
+    if (tensors_[id].kind != TensorKind::weight) got_[id] = plan->read(id);
     if (tensors_[id].kind != TensorKind::activation) continue;
-    const std::vector<float> got = plan->read(id);
+    const std::vector<float>& got = got_[id];
     const reference::Values& expected = oracle[id];
     ASSERT_EQ(got.size(), expected.size());
     double largest = 1e-30;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 
 #include "engine/executor.h"
@@ -32,6 +33,11 @@ class OpCase {
   /// Values of an input before the run, to be changed by the test.
   std::vector<float>& initial(TensorId id) { return initial_.at(id); }
 
+  /// Values of an f32 matrix, to be read and changed by the test.
+  std::span<float> weight_values(TensorId id);
+  /// What the device had in a tensor after check().
+  const std::vector<float>& got(TensorId id) const { return got_.at(id); }
+
   /// Runs on `kind` and on the oracle. bound  largest |got − expected| over the largest |expected| of each tensor
   void check(const std::string& kind, std::uint32_t step = 0, double bound = 1e-5);
 
@@ -43,7 +49,7 @@ class OpCase {
   DType dtype_;
   std::shared_ptr<Weights> weights_ = std::make_shared<Weights>();
   std::vector<TensorInfo> tensors_;
-  std::vector<std::vector<float>> initial_;
+  std::vector<std::vector<float>> initial_, got_;
   AnyOp op_;
   Request request_;
   TensorId condition_, x_, rgba_;

@@ -59,13 +59,14 @@ TEST_P(Ops, Linear) {
 TEST_P(Ops, ModulatedLinear) {
   for (const DType dtype : dtypes) {
     for (const auto& [plan, tokens, in, out] : product_shapes) {
-      for (const Activation activation : {Activation::none, Activation::silu}) {
+      for (const Activation activation :
+           {Activation::none, Activation::silu, Activation::gelu_erf, Activation::gelu_tanh}) {
         OpCase c(plan, dtype);
         c.add(op::ModulatedLinear{.x = c.input("h", {plan.rows(), tokens, in}, 3),
                                   .modulation = modulation(c, in),
-                                  .norm_eps = 1e-5f,
+                                  .norm = {},
                                   .weight = c.weight("w", {out, in}, 1 / std::sqrt(in)),
-                                  .bias = activation == Activation::silu ? c.weight("b", {out}) : no_tensor,
+                                  .bias = activation == Activation::none ? no_tensor : c.weight("b", {out}),
                                   .activation = activation,
                                   .y = c.output("y", {plan.rows(), tokens, out})});
         c.check(GetParam(), plan.steps - 1);
@@ -80,7 +81,7 @@ TEST_P(Ops, ModulatedLinearOfConstantRows) {
   const TensorId h = c.input("h", {2, 3, 8});
   c.add(op::ModulatedLinear{.x = h,
                             .modulation = modulation(c, 8),
-                            .norm_eps = 1e-5f,
+                            .norm = {},
                             .weight = c.weight("w", {4, 8}),
                             .bias = no_tensor,
                             .activation = Activation::none,
@@ -89,16 +90,66 @@ TEST_P(Ops, ModulatedLinearOfConstantRows) {
   c.check(GetParam());
 }
 
-TEST_P(Ops, ModulatedLinearOfSaturatedSilu) {
+TEST_P(Ops, ModulatedLinearOfEveryNorm) {
+  using enum Norm::Type;
+  // Rows small enough that an eps of 0.01 in the wrong place, or a divisor that is one off, shows.
+  const Norm norms[] = {{layer, false, false, 1e-2f}, {layer, false, true, 1e-2f}, {layer, true, false, 1e-2f},
+                        {layer, true, true, 1e-2f},   {rms, false, false, 1e-2f},  {rms, false, true, 1e-2f}};
+  for (const Norm& norm : norms) {
+    for (const std::uint32_t dim : {2u, 7u, 64u, 130u}) {
+      OpCase c({.batch = 2, .conditions = 2, .steps = 2}, DType::f32);
+      const TensorId h = c.input("h", {2, 5, dim}, 0.1);
+      for (float& value : c.initial(h)) value += 0.05f;
+      c.add(op::ModulatedLinear{.x = h,
+                                .modulation = modulation(c, dim),
+                                .norm = norm,
+                                .weight = c.weight("w", {9, dim}, 1 / std::sqrt(dim)),
+                                .bias = no_tensor,
+                                .activation = Activation::none,
+                                .y = c.output("y", {2, 5, 9})});
+      c.check(GetParam(), 1);
+    }
+  }
+}
+
+TEST_P(Ops, ModulatedLinearOfSaturatedActivations) {
+  for (const Activation activation : {Activation::silu, Activation::gelu_erf, Activation::gelu_tanh}) {
+    OpCase c({.batch = 1}, DType::f32);
+    c.add(op::ModulatedLinear{.x = c.input("h", {1, 5, 8}),
+                              .modulation = modulation(c, 8),
+                              .norm = {},
+                              .weight = c.weight("w", {6, 8}, 200),
+                              .bias = no_tensor,
+                              .activation = activation,
+                              .y = c.output("y", {1, 5, 6})});
+    c.check(GetParam());
+  }
+}
+
+TEST_P(Ops, ErfIsWithinAMillionthOfTheTrueFunction) {
+  // One value a row: its norm is 0, so the left side is the shift, here 1, and output o is gelu(weight o).
+  constexpr std::uint32_t points = 4001;
   OpCase c({.batch = 1}, DType::f32);
-  c.add(op::ModulatedLinear{.x = c.input("h", {1, 5, 8}),
-                            .modulation = modulation(c, 8),
-                            .norm_eps = 1e-5f,
-                            .weight = c.weight("w", {6, 8}, 200),
+  const TensorId table = c.input("modulation", {1, 2});
+  c.initial(table) = {1, 0};
+  const TensorId weight = c.weight("w", {points, 1}, 0);
+  const TensorId y = c.output("y", {1, 1, points});
+  for (std::uint32_t i = 0; i < points; ++i) c.weight_values(weight)[i] = (static_cast<float>(i) - 2000) * 0.003f;
+  c.add(op::ModulatedLinear{.x = c.input("h", {1, 1, 1}),
+                            .modulation = {.table = table, .shift = 0, .scale = 1},
+                            .norm = {},
+                            .weight = weight,
                             .bias = no_tensor,
-                            .activation = Activation::silu,
-                            .y = c.output("y", {1, 5, 6})});
-  c.check(GetParam());
+                            .activation = Activation::gelu_erf,
+                            .y = y});
+  c.check(GetParam(), 0, 1e-6);
+  const std::vector<float> got = c.got(y);
+  for (std::uint32_t i = 0; i < points; ++i) {
+    const double x = c.weight_values(weight)[i];
+    if (x == 0) continue;
+    const double erf = 2 * got[i] / x - 1;
+    ASSERT_LE(std::fabs(erf - std::erf(x / std::sqrt(2.0))), 1e-6) << "gelu at " << x;
+  }
 }
 
 TEST_P(Ops, GatedLinearAdd) {
@@ -114,6 +165,19 @@ TEST_P(Ops, GatedLinearAdd) {
         c.check(GetParam(), plan.steps - 1);
       }
     }
+  }
+}
+
+TEST_P(Ops, GatedLinearAddWithoutGate) {
+  for (const auto& [plan, tokens, in, out] : product_shapes) {
+    OpCase c(plan, DType::f32);
+    const TensorId table = c.input("modulation", {plan.steps * plan.conditions, 2});
+    c.add(op::GatedLinearAdd{.x = c.input("h", {plan.rows(), tokens, in}),
+                             .weight = c.weight("w", {out, in}, 1 / std::sqrt(in)),
+                             .bias = out % 2 ? c.weight("b", {out}) : no_tensor,
+                             .modulation = {.table = table, .gate = op::no_column},
+                             .residual = c.input("residual", {plan.rows(), tokens, out})});
+    c.check(GetParam(), plan.steps - 1);
   }
 }
 
@@ -141,7 +205,8 @@ TEST_P(Ops, Embed) {
                       .bias = dim % 2 ? no_tensor : c.weight("b", {dim}),
                       .position = c.weight("pos", {tokens, dim}),
                       .y = c.output("y", {plan.rows(), tokens, dim}),
-                      .patch = patch});
+                      .patch = patch,
+                      .window = patch});
       c.check(GetParam());
     }
   }
@@ -154,10 +219,62 @@ TEST_P(Ops, Final) {
       OpCase c(plan, dtype, image);
       c.add(op::Final{.x = c.input("h", {plan.rows(), tokens, dim}),
                       .modulation = modulation(c, dim),
-                      .norm_eps = 1e-5f,
+                      .norm = {},
                       .weight = c.weight("w", {features, dim}, 1 / std::sqrt(dim)),
                       .bias = dim % 2 ? no_tensor : c.weight("b", {features}),
                       .patch = patch,
+                      .window = patch,
+                      .y = c.output("y", {plan.rows(), image[1], image[2], image[3]})});
+      c.check(GetParam(), plan.steps - 1);
+    }
+  }
+}
+
+/// Windows that reach into one neighbour, over several, and far over the edge of the image.
+struct WindowShape {
+  PlanShape plan;
+  Shape image;  // [_,C,H,W]
+  std::uint32_t patch, window, dim;
+};
+
+const WindowShape window_shapes[] = {
+    {{.batch = 1}, {1, 3, 1, 1}, 1, 3, 2},
+    {{.batch = 1}, {1, 4, 2, 6}, 2, 4, 3},
+    {{.batch = 2, .conditions = 2, .steps = 3, .guided = true}, {1, 4, 12, 8}, 4, 6, 24},
+    {{.batch = 3, .conditions = 2, .steps = 2}, {1, 3, 21, 15}, 3, 11, 40},
+    {{.batch = 1}, {1, 3, 4, 6}, 2, 22, 5},
+    {{.batch = 1, .conditions = 2, .steps = 1, .guided = true}, {1, 4, 64, 64}, 8, 12, 128},
+};
+
+TEST_P(Ops, EmbedOfOverlappingWindows) {
+  for (const DType dtype : dtypes) {
+    for (const auto& [plan, image, patch, window, dim] : window_shapes) {
+      const std::uint32_t tokens = image[2] / patch * (image[3] / patch), features = image[1] * window * window;
+      OpCase c(plan, dtype, image);
+      c.add(op::Embed{.x = c.x(),
+                      .weight = c.weight("w", {dim, features}, 1 / std::sqrt(features)),
+                      .bias = dim % 2 ? no_tensor : c.weight("b", {dim}),
+                      .position = c.weight("pos", {tokens, dim}),
+                      .y = c.output("y", {plan.rows(), tokens, dim}),
+                      .patch = patch,
+                      .window = window});
+      c.check(GetParam());
+    }
+  }
+}
+
+TEST_P(Ops, FinalOfOverlappingWindows) {
+  for (const DType dtype : dtypes) {
+    for (const auto& [plan, image, patch, window, dim] : window_shapes) {
+      const std::uint32_t tokens = image[2] / patch * (image[3] / patch), features = image[1] * window * window;
+      OpCase c(plan, dtype, image);
+      c.add(op::Final{.x = c.input("h", {plan.rows(), tokens, dim}),
+                      .modulation = modulation(c, dim),
+                      .norm = {},
+                      .weight = c.weight("w", {features, dim}, 1 / std::sqrt(dim)),
+                      .bias = dim % 2 ? no_tensor : c.weight("b", {features}),
+                      .patch = patch,
+                      .window = window,
                       .y = c.output("y", {plan.rows(), image[1], image[2], image[3]})});
       c.check(GetParam(), plan.steps - 1);
     }
@@ -271,6 +388,19 @@ TEST_P(Ops, ToRgba) {
     c.add(op::ToRgba{.x = c.x(), .rgba = c.rgba(), .premultiplied = image[1] == 4});
     c.check(GetParam());
   }
+}
+
+TEST_P(Ops, ToRgbaRoundedDown) {
+  OpCase c({.batch = 1}, DType::f32, {1, 3, 4, 4});
+  auto& x = c.initial(c.x());
+  // A quarter and three quarters of the way from one byte to the next, where the two roundings differ.
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = (static_cast<float>(5 * i) + (i % 2 ? 0.75f : 0.25f)) / 127.5f - 1;
+  c.add(op::ToRgba{.x = c.x(), .rgba = c.rgba(), .premultiplied = false, .rounding = Rounding::floor});
+  c.check(GetParam(), 0, 1e-5);
+  const std::vector<float> got = c.got(c.rgba());
+  for (std::size_t pixel = 0; pixel < 16; ++pixel)
+    for (std::size_t channel = 0; channel < 3; ++channel)
+      EXPECT_EQ(got[4 * pixel + channel], static_cast<float>(5 * (16 * channel + pixel)));
 }
 
 TEST_P(Ops, ToRgbaOfExtremes) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace dit::reference {
 
@@ -19,13 +20,16 @@ Values linear(const Values& x, const Values& w, const Values& bias, std::size_t 
   return y;
 }
 
-Values layer_norm(const Values& x, std::size_t dim, double eps) {
+Values norm(const Values& x, std::size_t dim, const Norm& kind) {
+  const bool layer = kind.type == Norm::Type::layer;
+  const double count = static_cast<double>(dim), divisor = kind.unbiased ? count - 1 : count;
   Values y(x.size());
   for (std::size_t row = 0; row < x.size(); row += dim) {
     double mean = 0, variance = 0;
-    for (std::size_t i = 0; i < dim; ++i) mean += x[row + i] / static_cast<double>(dim);
-    for (std::size_t i = 0; i < dim; ++i) variance += std::pow(x[row + i] - mean, 2) / static_cast<double>(dim);
-    for (std::size_t i = 0; i < dim; ++i) y[row + i] = (x[row + i] - mean) / std::sqrt(variance + eps);
+    for (std::size_t i = 0; i < dim; ++i) mean += layer ? x[row + i] / count : 0;
+    for (std::size_t i = 0; i < dim; ++i) variance += std::pow(x[row + i] - mean, 2) / divisor;
+    const double deviation = kind.eps_outside ? std::sqrt(variance) + kind.eps : std::sqrt(variance + kind.eps);
+    for (std::size_t i = 0; i < dim; ++i) y[row + i] = (x[row + i] - mean) / deviation;
   }
   return y;
 }
@@ -40,29 +44,34 @@ Values modulate(const Values& x, const Table& table, const op::Modulation& m, st
   return y;
 }
 
-Values patchify(const Values& x, const Shape& image, std::size_t rows, std::size_t p) {
-  const std::size_t batch = image[0], C = image[1], H = image[2], W = image[3];
+Values patchify(const Values& x, const Shape& image, std::size_t rows, std::size_t p, std::size_t v) {
+  const std::size_t batch = image[0], C = image[1], H = image[2], W = image[3], border = (v - p) / 2;
   Values y;
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t gy = 0; gy < H / p; ++gy)
       for (std::size_t gx = 0; gx < W / p; ++gx)
         for (std::size_t c = 0; c < C; ++c)
-          for (std::size_t py = 0; py < p; ++py)
-            for (std::size_t px = 0; px < p; ++px)
-              y.push_back(x[(((r % batch) * C + c) * H + gy * p + py) * W + gx * p + px]);
+          for (std::size_t wy = gy * p; wy < gy * p + v; ++wy)
+            for (std::size_t wx = gx * p; wx < gx * p + v; ++wx) {
+              const bool inside = wy >= border && wy < H + border && wx >= border && wx < W + border;
+              y.push_back(inside ? x[(((r % batch) * C + c) * H + wy - border) * W + wx - border] : 0);
+            }
   return y;
 }
 
-Values unpatchify(const Values& patches, const Shape& image, std::size_t p) {
-  const std::size_t C = image[1], H = image[2], W = image[3];
-  Values y(patches.size());
+Values unpatchify(const Values& windows, const Shape& image, std::size_t p, std::size_t v) {
+  const std::size_t C = image[1], H = image[2], W = image[3], border = (v - p) / 2;
+  Values y(element_count(image), 0.0);
   std::size_t i = 0;
   for (std::size_t r = 0; r < image[0]; ++r)
     for (std::size_t gy = 0; gy < H / p; ++gy)
       for (std::size_t gx = 0; gx < W / p; ++gx)
         for (std::size_t c = 0; c < C; ++c)
-          for (std::size_t py = 0; py < p; ++py)
-            for (std::size_t px = 0; px < p; ++px) y[((r * C + c) * H + gy * p + py) * W + gx * p + px] = patches[i++];
+          for (std::size_t wy = gy * p; wy < gy * p + v; ++wy)
+            for (std::size_t wx = gx * p; wx < gx * p + v; ++wx, ++i) {
+              const bool inside = wy >= border && wy < H + border && wx >= border && wx < W + border;
+              if (inside) y[((r * C + c) * H + wy - border) * W + wx - border] += windows[i];
+            }
   return y;
 }
 
@@ -108,10 +117,23 @@ Values attention(const Values& qkv, const Values& q_norm, const Values& k_norm, 
 
 void gated_add(Values& residual, const Values& y, const Table& table, const op::Modulation& m, std::size_t dim) {
   const std::size_t per_row = y.size() / table.rows.size();
-  for (std::size_t i = 0; i < y.size(); ++i) residual[i] += table.at(i / per_row, m.gate + i % dim) * y[i];
+  for (std::size_t i = 0; i < y.size(); ++i)
+    residual[i] += (m.gate == op::no_column ? 1 : table.at(i / per_row, m.gate + i % dim)) * y[i];
 }
 
-double silu(double x) { return x / (1 + std::exp(-x)); }
+double activate(double x, Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+    case Activation::gelu_erf:
+      return x * (1 + std::erf(x / std::numbers::sqrt2)) / 2;
+    case Activation::gelu_tanh:
+      return x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x))) / 2;
+    case Activation::none:
+      break;
+  }
+  return x;
+}
 
 void combine(const CombineArguments& a, Values& x, Values& history) {
   const std::size_t pixels = x.size() / a.batch;
@@ -129,19 +151,20 @@ void combine(const CombineArguments& a, Values& x, Values& history) {
   }
 }
 
-Values to_rgba(const Values& x, const Shape& image, bool premultiplied) {
+Values to_rgba(const Values& x, const Shape& image, bool premultiplied, Rounding rounding) {
+  const double half = rounding == Rounding::nearest ? 0.5 : 0;
   const std::size_t C = image[1], area = std::size_t{image[2]} * image[3];
   const auto unit = [](double v) { return std::isnan(v) ? 0.0 : std::clamp((v + 1) / 2, 0.0, 1.0); };
   Values y;
   for (std::size_t b = 0; b < image[0]; ++b)
     for (std::size_t i = 0; i < area; ++i) {
       const double alpha = premultiplied ? unit(x[(b * C + 3) * area + i]) : 1;
-      const bool clear = std::floor(255 * alpha + 0.5) == 0;
+      const bool clear = std::floor(255 * alpha + half) == 0;
       for (std::size_t c = 0; c < 3; ++c) {
         const double v = unit(x[(b * C + c) * area + i]);
-        y.push_back(clear ? 0 : std::floor(255 * std::min(v, alpha) / alpha + 0.5));
+        y.push_back(clear ? 0 : std::floor(255 * std::min(v, alpha) / alpha + half));
       }
-      y.push_back(std::floor(255 * alpha + 0.5));
+      y.push_back(std::floor(255 * alpha + half));
     }
   return y;
 }

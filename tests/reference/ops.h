@@ -23,17 +23,17 @@ struct Table {
 /// y[m,o] = Σᵢ x[m,i]·w[o,i] + bias[o]; an empty bias is none.
 Values linear(const Values& x, const Values& w, const Values& bias, std::size_t in, std::size_t out);
 
-/// Layer norm over the last `dim` values of each row, population variance, no affine.
-Values layer_norm(const Values& x, std::size_t dim, double eps);
+/// Norm over the last `dim` values of each row, no affine.
+Values norm(const Values& x, std::size_t dim, const Norm& kind);
 
 /// x·(1 + scale) + shift. x [R,T,D].
 Values modulate(const Values& x, const Table& table, const op::Modulation& m, std::size_t dim);
 
-/// patches of image row r mod B: [R,T,C·P·P].
-Values patchify(const Values& x, const Shape& image, std::size_t rows, std::size_t patch);
+/// Windows of image row r mod B, zero outside the image: [R,T,C·V·V].
+Values patchify(const Values& x, const Shape& image, std::size_t rows, std::size_t patch, std::size_t window);
 
-/// The inverse: [R,T,C·P·P] to image [R,C,H,W].
-Values unpatchify(const Values& patches, const Shape& image, std::size_t patch);
+/// The way back: [R,T,C·V·V] to image [R,C,H,W], windows added up where they overlap.
+Values unpatchify(const Values& windows, const Shape& image, std::size_t patch, std::size_t window);
 
 /// Root-mean-square norm over each run of weight.size() values, times weight.
 Values rms_norm(const Values& x, const Values& weight, double eps);
@@ -42,10 +42,10 @@ Values rms_norm(const Values& x, const Values& weight, double eps);
 Values attention(const Values& qkv, const Values& q_norm, const Values& k_norm, double eps, std::size_t rows,
                  std::size_t tokens, std::size_t heads, std::size_t head_dim);
 
-/// residual += gate · y, gate per batch row and channel.
+/// residual += gate · y, gate per batch row and channel, 1 where there is none.
 void gated_add(Values& residual, const Values& y, const Table& table, const op::Modulation& m, std::size_t dim);
 
-double silu(double x);
+double activate(double x, Activation activation);
 
 /// One solver step of icon b; see op::Combine. `history` is [4,B,pixels].
 struct CombineArguments {
@@ -58,6 +58,6 @@ struct CombineArguments {
 void combine(const CombineArguments& a, Values& x, Values& history);
 
 /// Bytes as doubles, [B,H,W,4].
-Values to_rgba(const Values& x, const Shape& image, bool premultiplied);
+Values to_rgba(const Values& x, const Shape& image, bool premultiplied, Rounding rounding);
 
 }  // namespace dit::reference

@@ -32,11 +32,12 @@ struct OracleVisitor {
     return value;
   }
   /// norm(x)·(1+scale)+shift, W and bias applied.
-  Values modulated_product(TensorId x, const op::Modulation& m, double eps, TensorId weight, TensorId bias) const {
+  Values modulated_product(TensorId x, const op::Modulation& m, const Norm& kind, TensorId weight,
+                           TensorId bias) const {
     const std::size_t dim = shape(x)[2];
     const auto picked = rows();
     const Table table{o.values_[m.table], shape(m.table)[1], picked};
-    const Values modulated = modulate(layer_norm(o.values_[x], dim, eps), table, m, dim);
+    const Values modulated = modulate(norm(o.values_[x], dim, kind), table, m, dim);
     return linear(modulated, o.values_[weight], optional(bias), dim, shape(weight)[0]);
   }
 
@@ -52,15 +53,15 @@ struct OracleVisitor {
     o.values_[l.y] = linear(o.values_[l.x], o.values_[l.weight], optional(l.bias), shape(l.x)[1], shape(l.y)[1]);
   }
   void operator()(const op::Embed& e) const {
-    const Values patches = patchify(o.values_[e.x], shape(e.x), shape(e.y)[0], e.patch);
+    const Values patches = patchify(o.values_[e.x], shape(e.x), shape(e.y)[0], e.patch, e.window);
     Values y = linear(patches, o.values_[e.weight], optional(e.bias), shape(e.weight)[1], shape(e.weight)[0]);
     const Values& position = o.values_[e.position];
     for (std::size_t i = 0; i < y.size(); ++i) y[i] += position[i % position.size()];
     o.values_[e.y] = std::move(y);
   }
   void operator()(const op::ModulatedLinear& l) const {
-    Values y = modulated_product(l.x, l.modulation, l.norm_eps, l.weight, l.bias);
-    if (l.activation == Activation::silu) std::transform(y.begin(), y.end(), y.begin(), silu);
+    Values y = modulated_product(l.x, l.modulation, l.norm, l.weight, l.bias);
+    for (double& value : y) value = activate(value, l.activation);
     o.values_[l.y] = std::move(y);
   }
   void operator()(const op::Attention& a) const {
@@ -77,7 +78,7 @@ struct OracleVisitor {
   }
   void operator()(const op::Final& f) const {
     o.values_[f.y] =
-        unpatchify(modulated_product(f.x, f.modulation, f.norm_eps, f.weight, f.bias), shape(f.y), f.patch);
+        unpatchify(modulated_product(f.x, f.modulation, f.norm, f.weight, f.bias), shape(f.y), f.patch, f.window);
   }
   void operator()(const op::Combine& c) const {
     for (std::size_t b = 0; b < o.program_.shape.batch; ++b) {
@@ -93,7 +94,7 @@ struct OracleVisitor {
     }
   }
   void operator()(const op::ToRgba& t) const {
-    o.values_[t.rgba] = to_rgba(o.values_[t.x], shape(t.x), t.premultiplied);
+    o.values_[t.rgba] = to_rgba(o.values_[t.x], shape(t.x), t.premultiplied, t.rounding);
   }
 };
 
