@@ -11,5 +11,11 @@ void add_inspect(CLI::App& app);
 void add_words(CLI::App& app);
 void add_styles(CLI::App& app);
 void add_generate(CLI::App& app);
+void add_capture(CLI::App& app);
+void add_match(CLI::App& app);
+
+/// What a folder written by `dit capture` is known by.
+inline constexpr const char* manifest_name = "manifest.json";
+inline constexpr const char* capture_format = "ditsrc-capture/1";
 
 }  // namespace dit::cli

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <memory>
 #include <set>
@@ -13,6 +12,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/numbers.h"
 #include "engine/cli/output_path.h"
 #include "engine/cli/png.h"
 #include "engine/cli/progress.h"
@@ -215,14 +215,6 @@ void Job::run() {
   std::nth_element(icon_ms_.begin(), icon_ms_.begin() + static_cast<std::ptrdiff_t>(number_ / 2), icon_ms_.end());
   report("{} {} of {} steps, {:.1f} ms {}\n", number_, number_ == 1 ? "icon" : "icons", session_->steps(),
          icon_ms_[number_ / 2], number_ == 1 ? "each" : "each (median)");
-}
-
-/// CLI11 takes "-1" and clips what is too large.
-std::string whole_number(const std::string& text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size()) return {};
-  return fmt::format("expected a whole number from 0 to 18446744073709551615, found '{}'", text);
 }
 
 std::string sampler_help() {
