@@ -26,7 +26,7 @@ Request request_of(const Conditioning& conditioning, const PlanShape& shape, con
     for (std::uint32_t r = 0; r < shape.rows(); ++r) request.modulation_row.push_back(s * shape.conditions + r);
   }
   request.condition = conditioning.table(t, labels);
-  request.icons = {icon};
+  request.icons = {IconPoint{.from = icon}};
   return request;
 }
 

@@ -82,20 +82,49 @@ void Conditioning::words(const Label& label, std::span<float> out) const {
 
 Label Conditioning::null_label() const { return parse_label(model_->config(), "", ""); }
 
-std::vector<float> Conditioning::table(std::span<const double> t, std::span<const Label> labels) const {
+void Conditioning::table(std::span<const float> times, std::span<const float> labels, std::span<float> out) const {
   const std::size_t width = model_->config().cond_dim;
-  std::vector<float> result(t.size() * labels.size() * width), times(width), names(labels.size() * width);
-  for (std::size_t k = 0; k < labels.size(); ++k) label(labels[k], std::span(names).subspan(k * width, width));
   const Activation activation = model_->config().condition_activation;
-  float* out = result.data();
-  for (const double step : t) {
-    time(step, times);
-    for (std::size_t i = 0; i < names.size(); ++i, ++out) {
-      const float sum = times[i % width] + names[i];
-      *out = activation == Activation::silu ? silu(sum) : sum;
+  float* to = out.data();
+  for (std::size_t step = 0; step < times.size(); step += width) {
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const float sum = times[step + i % width] + labels[i];
+      *to++ = activation == Activation::silu ? silu(sum) : sum;
     }
   }
+}
+
+std::vector<float> Conditioning::table(std::span<const double> t, std::span<const Label> labels) const {
+  const std::size_t width = model_->config().cond_dim;
+  std::vector<float> times(t.size() * width), rows(labels.size() * width), result(t.size() * labels.size() * width);
+  for (std::size_t s = 0; s < t.size(); ++s) time(t[s], std::span(times).subspan(s * width, width));
+  for (std::size_t k = 0; k < labels.size(); ++k) label(labels[k], std::span(rows).subspan(k * width, width));
+  table(times, rows, result);
   return result;
+}
+
+void blend_labels(std::span<const float> from, std::span<const float> toward, double blend, std::span<float> out) {
+  double dot = 0, from_square = 0, toward_square = 0;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    dot += double{from[i]} * toward[i];
+    from_square += double{from[i]} * from[i];
+    toward_square += double{toward[i]} * toward[i];
+  }
+  const double from_length = std::sqrt(from_square), toward_length = std::sqrt(toward_square);
+  const double cosine = dot / std::max(from_length * toward_length, 1e-30);
+  const double angle = std::acos(std::clamp(cosine, -1.0, 1.0));
+  double from_weight = 1 - blend, toward_weight = blend;
+  // Nearly parallel directions have no great circle worth the division, opposite ones no single one.
+  if (std::sin(angle) > 1e-4) {
+    const double length = from_weight * from_length + toward_weight * toward_length;
+    from_weight = std::sin((1 - blend) * angle) / std::sin(angle) * length / from_length;
+    toward_weight = std::sin(blend * angle) / std::sin(angle) * length / toward_length;
+  }
+  if (blend <= 0) from_weight = 1, toward_weight = 0;
+  if (blend >= 1) from_weight = 0, toward_weight = 1;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    out[i] = static_cast<float>(from_weight * from[i] + toward_weight * toward[i]);
+  }
 }
 
 }  // namespace dit

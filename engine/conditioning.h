@@ -23,7 +23,9 @@ class Conditioning {
   /// The label that guidance moves away from: no words, no style.
   Label null_label() const;
 
-  /// time + label, after ModelConfig::condition_activation, for every step and label: [S, labels, cond_dim].
+  /// time + label, after ModelConfig::condition_activation, for every step and label: times [S,cond_dim], labels
+  /// [K,cond_dim], out [S,K,cond_dim].
+  void table(std::span<const float> times, std::span<const float> labels, std::span<float> out) const;
   std::vector<float> table(std::span<const double> t, std::span<const Label> labels) const;
 
  private:
@@ -38,5 +40,9 @@ class Conditioning {
   std::shared_ptr<const Model> model_;
   Dense time_in_, time_out_, word_proj_;
 };
+
+/// The point between two label vectors: direction on the great circle, length in proportion. blend 0 … 1; 0 is `from`
+/// to the bit, 1 is `toward`. All [cond_dim].
+void blend_labels(std::span<const float> from, std::span<const float> toward, double blend, std::span<float> out);
 
 }  // namespace dit

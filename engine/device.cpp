@@ -51,20 +51,20 @@ std::size_t first_vulkan(const std::vector<DeviceInfo>& devices) {
   fail(ErrorKind::device, "device 'vulkan': no usable Vulkan device; there are: {}", describe_all(devices));
 }
 
-OpenedDevice open_vulkan(std::size_t index, const Model& model, const std::string& why) {
-  OpenedDevice opened{vulkan::open(model.weights(), index), {}};
+OpenedDevice open_vulkan(std::size_t index, const Model& model, const DeviceOptions& options, const std::string& why) {
+  OpenedDevice opened{vulkan::open(model.weights(), index, options), {}};
   opened.note = "painting on " + opened.executor->info().name + " through Vulkan: " + why;
   return opened;
 }
 
-OpenedDevice open_cpu(const Model& model, unsigned threads, const std::string& why) {
-  OpenedDevice opened{cpu::open(model.weights(), threads), {}};
+OpenedDevice open_cpu(const Model& model, const DeviceOptions& options, const std::string& why) {
+  OpenedDevice opened{cpu::open(model.weights(), options), {}};
   opened.note = "painting on the CPU (" + opened.executor->info().name + "): " + why;
   return opened;
 }
 
 /// A hardware GPU if one opens, else the CPU, and why.
-OpenedDevice open_auto(const Model& model, unsigned threads) {
+OpenedDevice open_auto(const Model& model, const DeviceOptions& options) {
   std::string reason = "no hardware GPU";
   try {
     const std::vector<DeviceInfo> devices = vulkan::describe();
@@ -72,7 +72,7 @@ OpenedDevice open_auto(const Model& model, unsigned threads) {
       if (!devices[i].hardware_gpu) continue;
       if (devices[i].problem.empty()) {
         try {
-          return open_vulkan(i, model, "it is the first usable GPU");
+          return open_vulkan(i, model, options, "it is the first usable GPU");
         } catch (const Error& error) {
           reason = devices[i].name + " cannot be used: " + error.what();
         }
@@ -83,7 +83,7 @@ OpenedDevice open_auto(const Model& model, unsigned threads) {
   } catch (const Error& error) {
     reason = error.what();
   }
-  return open_cpu(model, threads, reason);
+  return open_cpu(model, options, reason);
 }
 
 }  // namespace
@@ -101,14 +101,14 @@ std::vector<DeviceInfo> list_devices() {
   return devices;
 }
 
-OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, unsigned threads) {
+OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, const DeviceOptions& options) {
   const std::string wanted = lower(spec);
-  if (wanted == "auto") return open_auto(*model, threads);
-  if (wanted == "cpu") return open_cpu(*model, threads, "asked for");
-  if (wanted == "vulkan") return open_vulkan(first_vulkan(vulkan::describe()), *model, "asked for");
+  if (wanted == "auto") return open_auto(*model, options);
+  if (wanted == "cpu") return open_cpu(*model, options, "asked for");
+  if (wanted == "vulkan") return open_vulkan(first_vulkan(vulkan::describe()), *model, options, "asked for");
   expect(wanted.starts_with("vulkan:") && wanted.size() > 7, ErrorKind::settings,
          "device: expected auto, cpu, vulkan or vulkan:<index or part of the name>, found '{}'", spec);
-  return open_vulkan(find_vulkan(vulkan::describe(), wanted.substr(7)), *model, "asked for");
+  return open_vulkan(find_vulkan(vulkan::describe(), wanted.substr(7)), *model, options, "asked for");
 }
 
 }  // namespace dit

@@ -21,8 +21,9 @@ struct OpenedDevice {
 
 /// Opens the device that `spec` names.
 /// auto     the first usable hardware GPU, else the CPU; never a software Vulkan device
-/// threads  of the CPU executor; 0 = one per available core
-/// errors   settings (malformed spec), device (nothing matches, no loader, no driver, too old), out_of_memory
-OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, unsigned threads);
+/// errors   unsupported (a precision or fusion that the device does not offer), settings (malformed spec), device
+/// (nothing matches, no loader, no driver, too old), out_of_memory
+OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model,
+                         const DeviceOptions& options = {});
 
 }  // namespace dit

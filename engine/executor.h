@@ -3,14 +3,18 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/noise.h"
 #include "engine/recorder.h"
 #include "engine/sampler.h"
 
@@ -23,6 +27,8 @@ struct DeviceInfo {
   std::string driver;     ///< driver name and version; empty for the CPU
   std::string api;        ///< "1.3.239"; empty for the CPU
   std::string problem;    ///< why this device cannot be used; empty if it can
+  std::string precision;  ///< of an opened device, what Precision::automatic became: "f32"; empty in a mere listing
+  std::string fusion;     ///< likewise; empty for the CPU
   bool software = false;  ///< a Vulkan device that is really the CPU
   bool hardware_gpu = false;
   std::uint64_t memory_bytes = 0;  ///< the largest device-local heap, or host memory
@@ -30,20 +36,53 @@ struct DeviceInfo {
   std::vector<std::pair<std::string, std::string>> limits;
 };
 
-/// One icon's place in the noise: an icon is a pure function of (weights, settings, seed, index).
-struct IconKey {
-  std::uint64_t seed = 0;
-  std::uint64_t index = 0;
+/// How weights and activations are held and multiplied.
+enum class Precision {
+  automatic,  ///< the fastest that passes the device's self-test; see DeviceInfo::precision for what it became
+  f32,
+  f16,         ///< weights and activations in f16, sums in f32
+  f16_matrix,  ///< f16 on matrix hardware, sums in f32
+  int8,        ///< weights and left sides in int8, sums in i32
 };
 
-/// All that may change from icon to icon without a new plan. Sizes must match the plan's PlanShape.
-struct Request {
-  std::vector<IconKey> icons;                 ///< [B]
-  std::vector<float> condition;               ///< [S,K,cond_dim]
-  std::vector<std::uint32_t> modulation_row;  ///< [S,R]: row of the modulation tables for each row at each step
-  std::vector<SolverRow> solver;              ///< [S]
-  std::vector<std::uint32_t> solver_row;      ///< [S,B]: row of `solver` for each icon at each step; 0 starts an icon
+/// How ops become dispatches on Vulkan; the CPU executor takes any and ignores it.
+enum class Fusion {
+  automatic,  ///< what measures fastest on the device
+  none,       ///< a dispatch for every piece of an op
+  op,         ///< a dispatch an op
+  block,      ///< a few dispatches a transformer block
+  single,     ///< one persistent dispatch for all steps
 };
+
+/// Property and command-line names: "auto", "f32", "f16", "f16-matrix", "int8"; "auto", "none", "op", "block",
+/// "single".
+const char* name_of(Precision precision) noexcept;
+const char* name_of(Fusion fusion) noexcept;
+/// errors  throws Error{settings} that lists the known names
+Precision precision_from_name(std::string_view name);
+Fusion fusion_from_name(std::string_view name);
+
+/// What an executor may be told when it is opened.
+struct DeviceOptions {
+  unsigned threads = 0;  ///< CPU executor; 0 = one per available core
+  Precision precision = Precision::automatic;
+  Fusion fusion = Fusion::automatic;
+  auto operator<=>(const DeviceOptions&) const = default;
+};
+
+/// All that may change from icon to icon without a new plan. S solver rows and L steps to run, each at most
+/// PlanShape::steps; L = S unless icons of one batch are at different steps. B, R and K are those of the plan.
+struct Request {
+  std::vector<IconPoint> icons;               ///< [B]
+  std::vector<float> condition;               ///< [S,K,cond_dim]
+  std::vector<std::uint32_t> modulation_row;  ///< [L,R]: row of the modulation tables for each row at each step
+  std::vector<SolverRow> solver;              ///< [S]
+  std::vector<std::uint32_t> solver_row;      ///< [L,B]: row of `solver` for each icon at each step; 0 starts an icon
+};
+
+/// For executors: that the request fits the program, and L, the steps it can run.
+/// errors  throws Error{settings} naming the table, what was expected and what was found
+std::uint32_t check_request(const Program& program, const Request& request);
 
 /// Called after an op of a captured step with that op's output as f32.
 using Checkpoint = std::function<void(const Op& op, const Shape& shape, std::span<const float> values)>;
@@ -51,19 +90,23 @@ using Checkpoint = std::function<void(const Op& op, const Shape& shape, std::spa
 /// For runs that nobody cancels.
 inline const std::atomic<bool> never_cancelled{false};
 
-/// A recorded program on a device, everything allocated. One thread at a time; the Executor must outlive it.
+/// A recorded program on a device, everything allocated. The Executor must outlive it.
+/// thread  one at a time among an executor and all its plans, except set_request and read_rgba: those touch this plan
+///         alone
 class Plan {
  public:
   virtual ~Plan() = default;
 
-  /// Copies the request to the device. errors: Error{settings} if a size does not match the shape.
+  /// Copies the request to the device. errors: Error{settings} if a size does not fit the shape.
   virtual void set_request(const Request& request) = 0;
   /// Runs Program::prepare. Needed after a request with another condition table.
   /// cancel  polled between ops where the host runs them; when true, Cancelled is thrown and prepare is owed
   virtual void prepare(const std::atomic<bool>& cancel) = 0;
-  /// Runs steps [first, last) and waits for them.
+  /// Runs steps [first, last) of the request's L and waits for them. History slots go by the step's number mod 4.
   /// cancel  polled at least once a step; when true, running work ends and Cancelled is thrown
   virtual void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) = 0;
+  /// Time that the device itself spent in the last run(), if it can tell.
+  virtual std::optional<std::chrono::nanoseconds> device_time() const { return std::nullopt; }
   /// The icon as of the last step run. out [H,W,4] u8, straight alpha.
   virtual void read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) = 0;
 
@@ -76,7 +119,8 @@ class Plan {
   virtual const Program& program() const noexcept = 0;
 };
 
-/// An opened device with one model's weights on it. One thread at a time.
+/// An opened device with one model's weights on it.
+/// thread  one at a time among the executor and all its plans
 class Executor {
  public:
   virtual ~Executor() = default;

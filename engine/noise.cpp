@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/noise.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -119,6 +120,34 @@ void fill_normals(std::uint64_t seed, std::uint64_t index, std::uint32_t draw, s
       words = philox4x32({element / 4, draw, low(index), high(index)}, {low(seed), high(seed)});
     }
     out[i] = normal(t, words[element % 4]);
+  }
+}
+
+BlendWeights blend_weights(double blend) noexcept {
+  if (!(blend > 0)) return {1, 0};
+  if (blend >= 1) return {0, 1};
+  constexpr double half_pi = 1.5707963267948966;
+  const double x = half_pi * blend;
+  double power = 1, cosine = 0, sine = 0;  // Taylor terms x^n/n!; the 21st is below 1e-15 for x < π/2
+  for (int n = 0; n < 22; ++n) {
+    (n % 2 ? sine : cosine) += n % 4 < 2 ? power : -power;
+    power *= x / (n + 1);
+  }
+  return {static_cast<float>(cosine), static_cast<float>(sine)};
+}
+
+void fill_normals(const IconPoint& point, std::uint32_t draw, std::uint32_t first, std::span<float> out) noexcept {
+  const BlendWeights weights = blend_weights(point.blend);
+  const IconKey& nearest = weights.from == 0 ? point.toward : point.from;
+  fill_normals(nearest.seed, nearest.index, draw, first, out);
+  if (weights.from == 0 || weights.toward == 0) return;
+  std::array<float, 64> other;  // a multiple of 4, so that every piece but the first starts a counter
+  for (std::size_t done = 0; done < out.size();) {
+    const std::uint32_t element = first + static_cast<std::uint32_t>(done);
+    const std::size_t piece = std::min<std::size_t>(other.size() - element % 4, out.size() - done);
+    fill_normals(point.toward.seed, point.toward.index, draw, element, {other.data(), piece});
+    for (std::size_t i = 0; i < piece; ++i) out[done + i] = weights.from * out[done + i] + weights.toward * other[i];
+    done += piece;
   }
 }
 

@@ -12,6 +12,29 @@
 
 namespace dit {
 
+/// One icon's place in the noise: an icon is a pure function of (weights, settings, seed, index).
+struct IconKey {
+  std::uint64_t seed = 0;
+  std::uint64_t index = 0;
+  bool operator==(const IconKey&) const = default;
+};
+
+/// A place on the great circle from one icon's noise to another's: z = cos(π/2·blend)·z_from + sin(π/2·blend)·z_toward,
+/// which keeps every z a standard normal. blend 0 is `from` to the bit, and 1 is `toward`.
+struct IconPoint {
+  IconKey from = {};
+  IconKey toward = {};
+  double blend = 0;  ///< 0 … 1
+  bool operator==(const IconPoint&) const = default;
+};
+
+/// The two weights of a blend, in f32; from IEEE-exact operations only, so that they are the same on every host.
+struct BlendWeights {
+  float from = 1;
+  float toward = 0;
+};
+BlendWeights blend_weights(double blend) noexcept;
+
 /// Philox4x32-10. source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key) noexcept;
@@ -34,6 +57,9 @@ float normal_from_bits(std::uint32_t bits) noexcept;
 /// draw  0 is the start of the icon, k + 1 the noise added by solver row k
 void fill_normals(std::uint64_t seed, std::uint64_t index, std::uint32_t draw, std::uint32_t first,
                   std::span<float> out) noexcept;
+
+/// The same for a point between two icons, each draw blended with the same weights (products and sum each rounded).
+void fill_normals(const IconPoint& point, std::uint32_t draw, std::uint32_t first, std::span<float> out) noexcept;
 
 /// The seed that a name owns: FNV-1a over its UTF-8 bytes, then the splitmix64 finaliser. Fixed for ever.
 std::uint64_t seed_from_name(std::string_view name) noexcept;

@@ -158,7 +158,7 @@ TensorId output_of(const AnyOp& op) noexcept;
 struct PlanShape {
   std::uint32_t batch = 1;       ///< icons rendered together
   std::uint32_t conditions = 1;  ///< distinct condition vectors a step
-  std::uint32_t steps = 1;       ///< rows of the solver table
+  std::uint32_t steps = 1;       ///< most rows of the solver table, and most steps of a run
   bool guided = false;           ///< a second, unconditional row per icon
 
   std::uint32_t rows() const noexcept { return guided ? 2 * batch : batch; }

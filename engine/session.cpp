@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "engine/session.h"
 
+#include <algorithm>
+#include <atomic>
+#include <numeric>
 #include <utility>
 
-#include "engine/conditioning.h"
 #include "engine/dit.h"
 
 namespace dit {
@@ -12,29 +14,47 @@ namespace {
 /// Settings with every default of the model filled in.
 struct Resolved {
   Label label;
+  std::optional<Label> toward;
   std::uint32_t steps = 0;
   Sampler sampler = Sampler::euler;
   double guidance = 1;
 };
 
 Resolved resolve(const ModelConfig& config, const IconSettings& settings) {
-  return {.label = parse_label(config, settings.prompt, settings.style),
-          .steps = settings.steps.value_or(config.default_steps),
-          .sampler = settings.sampler ? *settings.sampler : sampler_from_name(config.default_sampler),
-          .guidance = settings.guidance.value_or(config.default_guidance)};
+  Resolved resolved = {.label = parse_label(config, settings.prompt, settings.style),
+                       .toward = {},
+                       .steps = settings.steps.value_or(config.default_steps),
+                       .sampler = settings.sampler ? *settings.sampler : sampler_from_name(config.default_sampler),
+                       .guidance = settings.guidance.value_or(config.default_guidance)};
+  if (settings.toward_prompt) resolved.toward = parse_label(config, *settings.toward_prompt, settings.style);
+  return resolved;
 }
 
 bool differ_only_in_seed(const IconSettings& a, const IconSettings& b) {
-  return a.prompt == b.prompt && a.style == b.style && a.steps == b.steps && a.sampler == b.sampler &&
-         a.guidance == b.guidance;
+  return a.prompt == b.prompt && a.style == b.style && a.toward_prompt == b.toward_prompt && a.steps == b.steps &&
+         a.sampler == b.sampler && a.guidance == b.guidance;
 }
+
+/// Which icon of a pipeline is at which of its steps, tick by tick. Slot b starts an icon `interval` ticks after slot
+/// b − 1, and its next one `period` ticks later; what it does between its last step and then is not looked at.
+struct Rhythm {
+  std::uint32_t steps = 1;
+  std::uint32_t slots = 1;
+
+  std::uint32_t interval() const { return (steps + slots - 1) / slots; }
+  std::uint32_t period() const { return interval() * slots; }
+  /// Ticks after which all repeats, the executor's four history slots too.
+  std::uint32_t length() const { return std::lcm(period(), 4u); }
+  /// Steps that slot b's icon has behind it at the start of a tick.
+  std::uint32_t age(std::uint64_t tick, std::uint32_t slot) const {
+    return static_cast<std::uint32_t>((tick + period() - slot * interval()) % period());
+  }
+};
 
 }  // namespace
 
 struct Session::State {
-  std::shared_ptr<const Model> model;
-  OpenedDevice device;
-  std::unique_ptr<Conditioning> conditioning;
+  std::shared_ptr<Engine> engine;
   std::unique_ptr<Plan> plan;
   Request request;
   std::optional<IconSettings> settings;  // what plan, request and the tables on the device were made for
@@ -42,107 +62,257 @@ struct Session::State {
   std::vector<SolverStep> schedule;
   std::uint32_t count = 0;
   std::uint32_t step = 0;
+  std::vector<IconPoint> counted;  // the icons of a begin() that counts them
+
+  // Conditioning: one vector of cond_dim a step, and one a condition.
+  std::vector<float> times, labels, from_label, toward_label;
+
+  bool prepared = false;  // the tables on the device are those of `request`
+
+  bool pipelined = false;  // what `request` is made for
+  IconSource source;       // of a running pipeline
+  Rhythm rhythm;
+  std::uint64_t tick = 0, started = 0;
+
   std::atomic<bool> cancel{false};
 
-  void configure(const IconSettings& wanted, std::uint32_t batch);
-  void make_plan(const PlanShape& shape);
-  void fill_request(const Resolved& resolved);
+  void configure(const IconSettings& wanted, std::uint32_t batch, bool pipeline);
+  void make_plan(PlanShape shape);
+  void condition(const Resolved& resolved);
+  void fill_rows();
+  void blend_conditions();
+  void prepare();
+  void run(std::uint32_t first, std::uint32_t last);
+
+  const ModelConfig& config() const { return engine->model().config(); }
 };
 
 /// All that a seed or an index does not change. Strong enough that a failure leaves nothing half made in use.
-void Session::State::configure(const IconSettings& wanted, std::uint32_t batch) {
-  const Resolved resolved = resolve(model->config(), wanted);
+void Session::State::configure(const IconSettings& wanted, std::uint32_t batch, bool pipeline) {
+  if (settings && count == batch && pipelined == pipeline && differ_only_in_seed(*settings, wanted)) return;
+  const Resolved resolved = resolve(config(), wanted);
   // Checked before the plan is made, so that a bad number of steps never sizes memory.
-  auto table = solver_table(model->config(), resolved.sampler, resolved.steps, resolved.guidance);
+  auto table = solver_table(config(), resolved.sampler, resolved.steps, resolved.guidance);
   settings.reset();
   const bool guided = resolved.guidance != 1;
-  make_plan({.batch = batch, .conditions = guided ? 2u : 1u, .steps = resolved.steps, .guided = guided});
+  rhythm = {.steps = resolved.steps, .slots = batch};
+  make_plan({.batch = batch,
+             .conditions = (resolved.toward ? batch : 1u) + (guided ? 1u : 0u),
+             .steps = pipeline ? rhythm.length() : resolved.steps,
+             .guided = guided});
   schedule = std::move(table);
-  fill_request(resolved);
-  plan->set_request(request);
-  plan->prepare(cancel);
-  label = resolved.label;
+  pipelined = pipeline;
   count = batch;
+  condition(resolved);
+  fill_rows();
+  prepare();
+  label = resolved.label;
   settings = wanted;
 }
 
-void Session::State::make_plan(const PlanShape& shape) {
-  if (plan && plan->program().shape == shape) return;
+/// A plan for at least shape.steps steps, so that fewer steps need no new one.
+void Session::State::make_plan(PlanShape shape) {
+  if (plan) {
+    const PlanShape& old = plan->program().shape;
+    // Rows beyond those in use cost time whenever the condition changes, so a far larger plan is not kept.
+    const bool fits = shape.steps <= old.steps && old.steps <= std::max(64u, 4 * shape.steps);
+    if (fits && shape.batch == old.batch && shape.conditions == old.conditions && shape.guided == old.guided) return;
+  }
+  const Turns::Turn turn(engine->turns(), cancel);
   // The old plan's memory must be free before the new one asks for its own.
   plan.reset();
-  plan = device.executor->plan(record(model->config(), shape));
+  plan = engine->executor().plan(record(config(), shape));
 }
 
-/// Everything of the request that does not depend on the icons.
-void Session::State::fill_request(const Resolved& resolved) {
+/// Time and label vectors, and the condition of every step made of them.
+void Session::State::condition(const Resolved& resolved) {
+  const Conditioning& conditioning = engine->conditioning();
   const PlanShape& shape = plan->program().shape;
-  std::vector<Label> labels = {resolved.label};
-  if (shape.guided) labels.push_back(conditioning->null_label());
-  std::vector<double> t;
-  request = {};
-  for (const SolverStep& entry : schedule) {
-    t.push_back(entry.t);
-    request.solver.push_back(entry.row);
+  const std::size_t width = config().cond_dim;
+  const auto row = [width](std::vector<float>& rows, std::size_t i) {
+    return std::span(rows).subspan(i * width, width);
+  };
+  times.resize(schedule.size() * width);
+  for (std::size_t s = 0; s < schedule.size(); ++s) conditioning.time(schedule[s].t, row(times, s));
+  labels.resize(shape.conditions * width);
+  conditioning.label(resolved.label, row(labels, 0));
+  if (shape.guided) conditioning.label(conditioning.null_label(), row(labels, shape.conditions - 1));
+  from_label.clear();
+  if (resolved.toward) {
+    from_label.assign(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(width));
+    toward_label.resize(width);
+    conditioning.label(*resolved.toward, toward_label);
+    for (std::uint32_t icon = 1; icon < count; ++icon) std::ranges::copy(from_label, row(labels, icon).begin());
   }
-  request.condition = conditioning->table(t, labels);
-  request.icons.resize(shape.batch);
-  for (std::uint32_t s = 0; s < shape.steps; ++s) {
+  request.condition.resize(schedule.size() * shape.conditions * width);
+  conditioning.table(times, labels, request.condition);
+}
+
+/// Which rows of the tables each icon reads at each step.
+void Session::State::fill_rows() {
+  const PlanShape& shape = plan->program().shape;
+  const std::uint32_t length = pipelined ? rhythm.length() : rhythm.steps;
+  request.icons.assign(shape.batch, {});
+  request.solver.clear();
+  for (const SolverStep& entry : schedule) request.solver.push_back(entry.row);
+  request.modulation_row.clear();
+  request.solver_row.clear();
+  for (std::uint32_t l = 0; l < length; ++l) {
     for (std::uint32_t r = 0; r < shape.rows(); ++r) {
-      request.modulation_row.push_back(s * shape.conditions + r / shape.batch);
+      const std::uint32_t icon = r % shape.batch;
+      const std::uint32_t s = pipelined ? std::min(rhythm.age(l, icon), rhythm.steps - 1) : l;
+      const std::uint32_t own = from_label.empty() ? 0 : icon;
+      request.modulation_row.push_back(s * shape.conditions + (r < shape.batch ? own : shape.conditions - 1));
+      if (r < shape.batch) request.solver_row.push_back(s);
     }
-    request.solver_row.insert(request.solver_row.end(), shape.batch, s);
+  }
+}
+
+/// Each icon's condition between the two prompts.
+void Session::State::blend_conditions() {
+  const std::size_t width = config().cond_dim;
+  for (std::uint32_t icon = 0; icon < count; ++icon) {
+    blend_labels(from_label, toward_label, request.icons[icon].blend, std::span(labels).subspan(icon * width, width));
+  }
+  engine->conditioning().table(times, labels, request.condition);
+}
+
+void Session::State::prepare() {
+  prepared = false;
+  plan->set_request(request);
+  const Turns::Turn turn(engine->turns(), cancel);
+  plan->prepare(cancel);
+  prepared = true;
+}
+
+/// Steps [first, last), in as many turns as fairness to other sessions asks for.
+void Session::State::run(std::uint32_t first, std::uint32_t last) {
+  while (first < last) {
+    const bool step_by_step = engine->sessions() > 1 && !engine->device().hardware_gpu;
+    const std::uint32_t until = step_by_step ? first + 1 : last;
+    const Turns::Turn turn(engine->turns(), cancel);
+    plan->run(first, until, cancel);
+    first = until;
   }
 }
 
 Session::Session() : state_(std::make_unique<State>()) {}
+
 Session::~Session() {
-  state_->plan.reset();  // borrows the executor
+  State& s = *state_;
+  const Turns::Turn turn(s.engine->turns(), never_cancelled);
+  s.plan.reset();
+  --s.engine->sessions();
 }
 
-std::unique_ptr<Session> Session::open(const SessionOptions& options) {
+std::unique_ptr<Session> Session::open(std::shared_ptr<Engine> engine) {
   std::unique_ptr<Session> session(new Session);
-  State& s = *session->state_;
-  s.model = Model::open(options.model);
-  s.device = open_device(options.device, s.model, options.threads);
-  s.conditioning = std::make_unique<Conditioning>(s.model);
+  session->state_->engine = std::move(engine);
+  ++session->state_->engine->sessions();
   return session;
 }
 
-const Model& Session::model() const noexcept { return *state_->model; }
-const DeviceInfo& Session::device() const noexcept { return state_->device.executor->info(); }
-const std::string& Session::device_note() const noexcept { return state_->device.note; }
+std::unique_ptr<Session> Session::open(const SessionOptions& options) { return open(Engine::open(options)); }
+
+const std::shared_ptr<Engine>& Session::engine() const noexcept { return state_->engine; }
+const Model& Session::model() const noexcept { return state_->engine->model(); }
+const DeviceInfo& Session::device() const noexcept { return state_->engine->device(); }
+const std::string& Session::device_note() const noexcept { return state_->engine->device_note(); }
 std::uint32_t Session::step() const noexcept { return state_->step; }
 std::uint32_t Session::steps() const noexcept { return static_cast<std::uint32_t>(state_->schedule.size()); }
 const std::vector<SolverStep>& Session::schedule() const noexcept { return state_->schedule; }
-void Session::cancel() noexcept { state_->cancel = true; }
-void Session::resume() noexcept { state_->cancel = false; }
-
 const Label& Session::label() const noexcept { return state_->label; }
 
-void Session::begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count) {
+std::optional<std::chrono::nanoseconds> Session::device_time() const {
+  return state_->plan ? state_->plan->device_time() : std::nullopt;
+}
+
+void Session::cancel() noexcept {
+  state_->cancel = true;
+  state_->engine->turns().wake();
+}
+
+void Session::resume() noexcept { state_->cancel = false; }
+
+void Session::begin(const IconSettings& settings, std::span<const IconPoint> icons) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
-  expect(count >= 1 && count <= 1024, ErrorKind::settings, "batch: expected 1 to 1024 icons, found {}", count);
-  if (!s.settings || s.count != count || !differ_only_in_seed(*s.settings, settings)) s.configure(settings, count);
-  for (std::uint32_t i = 0; i < count; ++i) s.request.icons[i] = {settings.seed, first_index + i};
-  s.plan->set_request(s.request);
+  expect(!icons.empty() && icons.size() <= 1024, ErrorKind::settings, "batch: expected 1 to 1024 icons, found {}",
+         icons.size());
+  s.source = nullptr;
+  s.configure(settings, static_cast<std::uint32_t>(icons.size()), false);
+  const auto same_blend = [](const IconPoint& a, const IconPoint& b) { return a.blend == b.blend; };
+  const bool moved = !s.from_label.empty() && !std::ranges::equal(icons, s.request.icons, same_blend);
+  std::ranges::copy(icons, s.request.icons.begin());
+  if (moved || !s.prepared) {
+    if (moved) s.blend_conditions();
+    s.prepare();
+  } else {
+    s.plan->set_request(s.request);
+  }
   s.step = 0;
+}
+
+void Session::begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count) {
+  expect(count >= 1 && count <= 1024, ErrorKind::settings, "batch: expected 1 to 1024 icons, found {}", count);
+  std::vector<IconPoint>& icons = state_->counted;
+  icons.resize(count);
+  for (std::uint32_t i = 0; i < count; ++i) icons[i] = {.from = {settings.seed, first_index + i}};
+  begin(settings, icons);
 }
 
 void Session::advance(std::uint32_t step) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
-  expect(s.settings && step >= 1 && step <= steps(), ErrorKind::settings, "step: expected 1 to {}, found {}", steps(),
-         step);
+  expect(s.settings && !s.pipelined, ErrorKind::settings, "advance: expected a batch begun, found {}",
+         s.settings ? "a pipeline" : "none");
+  expect(step >= 1 && step <= steps(), ErrorKind::settings, "step: expected 1 to {}, found {}", steps(), step);
   if (step <= s.step) return;
-  s.plan->run(s.step, step, s.cancel);
+  s.run(s.step, step);
   s.step = step;
+}
+
+void Session::begin_pipeline(const IconSettings& settings, IconSource source, std::uint32_t slots) {
+  State& s = *state_;
+  if (s.cancel) throw Cancelled();
+  expect(slots >= 1 && slots <= 1024, ErrorKind::settings, "pipeline: expected 1 to 1024 slots, found {}", slots);
+  expect(!settings.toward_prompt, ErrorKind::settings, "pipeline: expected one prompt, found a way to another");
+  s.source = nullptr;
+  slots = std::min(slots, settings.steps.value_or(model().config().default_steps));
+  s.configure(settings, std::max(1u, slots), true);
+  s.tick = s.started = 0;
+  s.source = std::move(source);
+}
+
+std::uint32_t Session::next_icon() {
+  State& s = *state_;
+  expect(s.source != nullptr, ErrorKind::settings, "next icon: expected a pipeline, found none");
+  // Taken away while it runs, so that a failure leaves no pipeline behind whose pictures nobody knows.
+  IconSource source = std::exchange(s.source, nullptr);
+  for (;;) {
+    if (s.cancel) throw Cancelled();
+    std::optional<std::uint32_t> finished;
+    for (std::uint32_t slot = 0; slot < s.count; ++slot) {
+      const std::uint32_t age = s.rhythm.age(s.tick, slot);
+      if (age == 0) {
+        s.request.icons[slot] = source(s.started++);
+        s.plan->set_request(s.request);
+      }
+      const std::uint64_t born = std::uint64_t{slot} * s.rhythm.interval() + age;
+      if (age + 1 == s.rhythm.steps && s.tick >= born) finished = slot;
+    }
+    const auto at = static_cast<std::uint32_t>(s.tick % s.rhythm.length());
+    s.run(at, at + 1);
+    ++s.tick;
+    if (!finished) continue;
+    s.source = std::move(source);
+    return *finished;
+  }
 }
 
 void Session::read(std::uint32_t icon, std::span<std::uint8_t> out) {
   State& s = *state_;
-  const ModelConfig& config = s.model->config();
-  const std::size_t bytes = std::size_t{config.width} * config.height * 4;
+  const std::size_t bytes = std::size_t{s.config().width} * s.config().height * 4;
   expect(icon < s.count, ErrorKind::settings, "icon: expected 0 to {}, found {}", s.count ? s.count - 1 : 0, icon);
   expect(out.size() == bytes, ErrorKind::settings, "icon buffer: expected {} bytes, found {}", bytes, out.size());
   s.plan->read_rgba(icon, out);

@@ -16,8 +16,9 @@ constexpr std::size_t max_picture_bytes = std::size_t{64} << 20;
 }  // namespace
 
 Stream::Stream(const Settings& settings)
-    : session_(Session::open(
-          {.model = model_path(settings.model_location), .device = settings.device, .threads = settings.threads})),
+    : session_(Session::open({.model = model_path(settings.model_location),
+                              .device = settings.device,
+                              .options = {.threads = settings.threads}})),
       batch_size_(settings.batch_size) {
   const ModelConfig& config = session_->model().config();
   picture_bytes_ = std::size_t{config.width} * config.height * 4;

@@ -4,12 +4,13 @@
 //   e' = w.guidance·e[b] + (1−w.guidance)·e[B+b]    (e[b] if not guided)
 //   d0 = w.from_x·x + w.from_e·e'                   kept in history slot step mod 4
 //   x  ← w.a·x + Σᵢ w.b[i]·dᵢ + w.c·z               dᵢ = history slot (step − i) mod 4, z = normals of draw row + 1
-//   prediction [R,C,H,W] f32   x [B,C,H,W] f32, in place   history [4,B,C,H,W] f32   icons [B] uvec4
+//   prediction [R,C,H,W] f32   x [B,C,H,W] f32, in place   history [4,B,C,H,W] f32   icons [B] Icon
 //   solver [S] rows of 12 words (engine/sampler.h)   solver_row [S,B] u32   normal_pieces [496] vec4
 // A term whose coefficient is 0 is not read, so that stale history never leaks in.
 // One invocation per four elements of an icon, groups of 64.
 #extension GL_GOOGLE_include_directive : require
 #include "params.h"
+#include "icon.glsl"
 
 struct SolverRow {
   float from_x, from_e, a, b0, b1, b2, b3, c, guidance, padding0, padding1, padding2;
@@ -20,7 +21,7 @@ layout(push_constant) uniform Push { Combine p; };
 layout(set = 0, binding = 0, std430) readonly buffer Prediction { float prediction[]; };
 layout(set = 0, binding = 1, std430) buffer X { float x_values[]; };
 layout(set = 0, binding = 2, std430) buffer History { float history[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Icons { uvec4 icons[]; };
+layout(set = 0, binding = 3, std430) readonly buffer Icons { Icon icons[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Solver { SolverRow solver[]; };
 layout(set = 0, binding = 5, std430) readonly buffer SolverRows { uint solver_row[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Normals { vec4 normal_pieces[]; };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Counter-based normals, the same bits as engine/noise.cpp; its header has the definition.
-// The including kernel declares `icons` (uvec4: seed low, seed high, index low, index high) and `normal_pieces`
-// ([31·16] vec4: c0…c3 of each piece).
+// The including kernel declares `icons` (Icon of icon.glsl) and `normal_pieces` ([31·16] vec4: c0…c3 of each piece).
 
 uvec4 philox4x32(uvec4 c, uvec2 key) {
   for (uint turn = 0u; turn < 10u; ++turn) {
@@ -26,10 +25,18 @@ float normal_from_bits(uint bits) {
   return (bits & 0x80000000u) != 0u ? -z : z;
 }
 
-/// Normals of elements 4·quad … 4·quad + 3.
-vec4 normals(uint icon, uint draw, uint quad) {
-  const uvec4 key = icons[icon];
+vec4 normals_of(uvec4 key, uint draw, uint quad) {
   const uvec4 words = philox4x32(uvec4(quad, draw, key.z, key.w), key.xy);
   return vec4(normal_from_bits(words.x), normal_from_bits(words.y), normal_from_bits(words.z),
               normal_from_bits(words.w));
+}
+
+/// Normals of elements 4·quad … 4·quad + 3.
+vec4 normals(uint icon, uint draw, uint quad) {
+  const Icon place = icons[icon];
+  if (place.weights.y == 0.0) return normals_of(place.from, draw, quad);
+  if (place.weights.x == 0.0) return normals_of(place.toward, draw, quad);
+  precise vec4 z = place.weights.x * normals_of(place.from, draw, quad) +
+                   place.weights.y * normals_of(place.toward, draw, quad);
+  return z;
 }

@@ -99,7 +99,7 @@ void run(Options& options) {
   if (!options.sampler.empty()) options.point.settings.sampler = sampler_from_name(options.sampler);
   if (!options.name.empty()) options.point.settings.seed = seed_from_name(options.name);
   const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
-  const OpenedDevice opened = open_device(options.device, model, options.threads);
+  const OpenedDevice opened = open_device(options.device, model, {.threads = options.threads});
   fmt::print("{}\n", opened.note);
   Folder folder(options.output);
   const auto sink = [&folder](const Intermediate& tensor) { folder.add(tensor); };

@@ -28,6 +28,8 @@ struct Options {
   std::string model;
   std::string device = "auto";
   unsigned threads = 0;
+  std::string precision = "auto";
+  std::string fusion = "auto";
   std::vector<std::string> prompts;
   std::vector<std::string> styles;
   std::uint64_t seed = 0;
@@ -97,8 +99,11 @@ void Job::report(fmt::format_string<Args...> text, Args&&... args) const {
 
 void Job::open() {
   const auto start = Clock::now();
-  session_ =
-      Session::open({.model = model_path(options_.model), .device = options_.device, .threads = options_.threads});
+  session_ = Session::open({.model = model_path(options_.model),
+                            .device = options_.device,
+                            .options = {.threads = options_.threads,
+                                        .precision = precision_from_name(options_.precision),
+                                        .fusion = fusion_from_name(options_.fusion)}});
   interrupt_.watch(session_.get());
   report("{}\n", session_->device_note());
   report("opened {} in {:.0f} ms\n", session_->model().config().name, milliseconds(Clock::now() - start));
@@ -257,6 +262,10 @@ void add_machine_options(CLI::App& command, Options& options) {
   command.add_option("--threads", options.threads, "CPU threads; default 0 = one for each core")
       ->option_text("NUMBER")
       ->check(CLI::Range(0u, 4096u));
+  command.add_option("--precision", options.precision, "auto, f32, f16, f16-matrix or int8; auto is the fastest")
+      ->option_text("NAME");
+  command.add_option("--fusion", options.fusion, "auto, none, op, block or single: how ops become GPU dispatches")
+      ->option_text("NAME");
   command.add_option("--batch-size", options.batch_size, "Icons painted together; changes speed, never a picture")
       ->option_text("NUMBER")
       ->check(CLI::Range(1u, 1024u));

@@ -52,7 +52,9 @@ void add_caches(DeviceInfo& info) {
 class CpuExecutor final : public Executor {
  public:
   CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads)
-      : info_(describe(threads)), weights_(std::move(weights)), pool_(threads) {}
+      : info_(describe(threads)), weights_(std::move(weights)), pool_(threads) {
+    info_.precision = "f32";
+  }
 
   const DeviceInfo& info() const noexcept override { return info_; }
   std::unique_ptr<Plan> plan(Program program) override {
@@ -85,8 +87,10 @@ DeviceInfo describe(unsigned threads) {
   return info;
 }
 
-std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, unsigned threads) {
-  return std::make_unique<CpuExecutor>(std::move(weights), threads == 0 ? available_cores() : threads);
+std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const DeviceOptions& options) {
+  expect(options.precision == Precision::automatic || options.precision == Precision::f32, ErrorKind::unsupported,
+         "precision '{}': expected auto or f32 on the CPU", name_of(options.precision));
+  return std::make_unique<CpuExecutor>(std::move(weights), options.threads == 0 ? available_cores() : options.threads);
 }
 
 }  // namespace dit::cpu

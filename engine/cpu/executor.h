@@ -13,6 +13,7 @@ namespace dit::cpu {
 DeviceInfo describe(unsigned threads);
 
 /// Packs the weights once as f32 panels.
-std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, unsigned threads);
+/// errors  unsupported for a precision that this executor does not have
+std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const DeviceOptions& options = {});
 
 }  // namespace dit::cpu

@@ -102,7 +102,7 @@ struct Combine {
   float* history[4] = {};  ///< history[i] is dᵢ: d0 is written, the others are read
   SolverRow row;
   std::uint32_t draw = 0;
-  IconKey icon;
+  IconPoint icon;
 };
 void combine(const Combine& combine, std::size_t first, std::size_t last) noexcept;
 

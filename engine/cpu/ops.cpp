@@ -96,8 +96,7 @@ void combine(const Combine& o, std::size_t first, std::size_t last) noexcept {
   std::array<float, 256> noise;
   for (std::size_t start = first; start < last; start += noise.size()) {
     const std::size_t count = std::min(noise.size(), last - start);
-    if (w.c != 0.f)
-      fill_normals(o.icon.seed, o.icon.index, o.draw, static_cast<std::uint32_t>(start), {noise.data(), count});
+    if (w.c != 0.f) fill_normals(o.icon, o.draw, static_cast<std::uint32_t>(start), {noise.data(), count});
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t at = start + i;
       // A zero coefficient means "not read": 0 · NaN would be NaN.

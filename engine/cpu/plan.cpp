@@ -67,15 +67,6 @@ Finish finish_of(Activation activation) {
   return Finish::store;
 }
 
-void check_count(const char* what, std::size_t expected, std::size_t found) {
-  expect(expected == found, ErrorKind::settings, "request: {}: expected {} values, found {}", what, expected, found);
-}
-
-void check_rows(const char* what, const std::vector<std::uint32_t>& rows, std::uint32_t limit) {
-  for (const std::uint32_t row : rows)
-    expect(row < limit, ErrorKind::settings, "request: {}: expected rows below {}, found {}", what, limit, row);
-}
-
 }  // namespace
 
 /// Floats of the working memory that ops share, each the largest that any op needs.
@@ -173,21 +164,12 @@ void CpuPlan::place_activations() {
 }
 
 void CpuPlan::set_request(const Request& request) {
-  const PlanShape& s = program_.shape;
-  const bool conditioned = program_.condition != no_tensor;
-  const std::size_t condition = conditioned ? element_count(shape(program_.condition)) : 0;
-  check_count("icons", icons_.size(), request.icons.size());
-  check_count("condition", condition, request.condition.size());
-  check_count("modulation_row", modulation_row_.size(), request.modulation_row.size());
-  check_count("solver", solver_.size(), request.solver.size());
-  check_count("solver_row", solver_row_.size(), request.solver_row.size());
-  check_rows("modulation_row", request.modulation_row, s.steps * s.conditions);
-  check_rows("solver_row", request.solver_row, s.steps);
+  length_ = check_request(program_, request);
   std::ranges::copy(request.icons, icons_.begin());
   std::ranges::copy(request.modulation_row, modulation_row_.begin());
   std::ranges::copy(request.solver, solver_.begin());
   std::ranges::copy(request.solver_row, solver_row_.begin());
-  if (conditioned) std::ranges::copy(request.condition, places_[program_.condition].values);
+  if (program_.condition != no_tensor) std::ranges::copy(request.condition, places_[program_.condition].values);
 }
 
 void CpuPlan::execute_all(const std::vector<Op>& ops, std::uint32_t step, const std::atomic<bool>& cancel) {
@@ -200,8 +182,8 @@ void CpuPlan::execute_all(const std::vector<Op>& ops, std::uint32_t step, const 
 void CpuPlan::prepare(const std::atomic<bool>& cancel) { execute_all(program_.prepare, 0, cancel); }
 
 void CpuPlan::run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) {
-  expect(first <= last && last <= program_.shape.steps, ErrorKind::settings,
-         "run: expected steps within 0…{}, found {}…{}", program_.shape.steps, first, last);
+  expect(first <= last && last <= length_, ErrorKind::settings, "run: expected steps within 0…{}, found {}…{}", length_,
+         first, last);
   for (std::uint32_t step = first; step < last; ++step) execute_all(program_.step, step, cancel);
 }
 
@@ -286,8 +268,7 @@ void CpuPlan::execute(const op::Noise& o, std::uint32_t step) {
     float* x = places_[o.x].values + icon * elements;
     pool_.parallel_for(counters, [&](unsigned, std::size_t first, std::size_t last) {
       const std::size_t end = std::min(4 * last, elements);
-      fill_normals(icons_[icon].seed, icons_[icon].index, 0, static_cast<std::uint32_t>(4 * first),
-                   {x + 4 * first, end - 4 * first});
+      fill_normals(icons_[icon], 0, static_cast<std::uint32_t>(4 * first), {x + 4 * first, end - 4 * first});
     });
   }
 }

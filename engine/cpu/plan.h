@@ -14,7 +14,7 @@
 namespace dit::cpu {
 
 /// owner   borrows the pool and the weights from the Executor
-/// thread  one at a time, and only one plan of an executor at a time
+/// thread  as in executor.h
 class CpuPlan final : public Plan {
  public:
   /// errors  out_of_memory; wrong_format if a weight is missing or a tensor has the wrong kind
@@ -81,7 +81,8 @@ class CpuPlan final : public Plan {
   float* scratch_ = nullptr;   // of each thread
   std::size_t scratch_floats_ = 0;
 
-  std::vector<IconKey> icons_;
+  std::vector<IconPoint> icons_;
+  std::uint32_t length_ = 0;  // steps that the request can run
   std::vector<std::uint32_t> modulation_row_;
   std::vector<SolverRow> solver_;
   std::vector<std::uint32_t> solver_row_;

@@ -111,12 +111,19 @@ class VulkanExecutor : public Executor {
 
 }  // namespace
 
-std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index) {
+std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index,
+                               const DeviceOptions& options) {
+  expect(options.precision == Precision::automatic || options.precision == Precision::f32, ErrorKind::unsupported,
+         "precision '{}': expected auto or f32", name_of(options.precision));
+  expect(options.fusion == Fusion::automatic || options.fusion == Fusion::op, ErrorKind::unsupported,
+         "fusion '{}': expected auto or op", name_of(options.fusion));
   const std::shared_ptr<Instance> instance = make_instance(true);
   return translated("Vulkan device " + std::to_string(index), [&]() -> std::unique_ptr<Executor> {
     const vk::raii::PhysicalDevices devices(instance->handle);
     expect(index < devices.size(), ErrorKind::device, "Vulkan device {}: there are {}", index, devices.size());
     DeviceInfo info = describe_device(devices[index], index);
+    info.precision = "f32";
+    info.fusion = "op";
     expect(info.problem.empty(), ErrorKind::device, "Vulkan device {} ({}): {}", index, info.name, info.problem);
     return std::make_unique<VulkanExecutor>(std::move(weights),
                                             std::make_shared<Device>(instance, devices[index], std::move(info)));

@@ -17,6 +17,7 @@ std::vector<DeviceInfo> describe();
 
 /// Opens device `index` of describe() and uploads the weights once.
 /// errors  device, unsupported ("model needs X, device has Y"), out_of_memory
-std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index);
+std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index,
+                               const DeviceOptions& options = {});
 
 }  // namespace dit::vulkan

@@ -43,7 +43,7 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
   expect(windows_.size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
          "overlapping windows: model needs {} in one buffer, {} offers {}", size_text(windows_.size_bytes),
          device.info().name, size_text(device.limits().maxStorageBufferRange));
-  icons_ = request.add(request_, s.batch * std::uint64_t{16});
+  icons_ = request.add(request_, s.batch * std::uint64_t{48});
   modulation_row_ = request.add(request_, std::uint64_t{s.steps} * s.rows() * 4);
   solver_ = request.add(request_, s.steps * sizeof(SolverRow));
   solver_row_ = request.add(request_, std::uint64_t{s.steps} * s.batch * 4);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <optional>
 #include <set>
@@ -52,6 +53,22 @@ class Hazards {
   std::set<Key> read_, written_;
 };
 
+/// What noise.glsl reads of an icon: both keys, low words first, and the two weights of the blend.
+using IconWords = std::array<std::uint32_t, 12>;
+
+IconWords icon_words(const IconPoint& point) {
+  const BlendWeights weights = blend_weights(point.blend);
+  IconWords words{};
+  std::size_t at = 0;
+  for (const std::uint64_t value : {point.from.seed, point.from.index, point.toward.seed, point.toward.index}) {
+    words[at++] = static_cast<std::uint32_t>(value);
+    words[at++] = static_cast<std::uint32_t>(value >> 32);
+  }
+  words[at++] = std::bit_cast<std::uint32_t>(weights.from);
+  words[at++] = std::bit_cast<std::uint32_t>(weights.toward);
+  return words;
+}
+
 /// Everything that submitted work uses, besides what the executor owns.
 struct Resources {
   Resources(Shared& shared, const Program& program) : memory(*shared.device, shared.weights, program) {}
@@ -96,7 +113,6 @@ class VulkanPlan : public Plan {
   void launch(const vk::raii::CommandBuffer& commands, const Launch& launch, std::uint32_t step) const;
   void record_list(const vk::raii::CommandBuffer& commands, const std::vector<LoweredOp>& ops,
                    std::uint32_t step) const;
-  void check_request(const Request& request) const;
   void check_activation(TensorId id, const char* what) const;
   const Placement& memory() const { return resources_->memory; }
   bool on_host(TensorId id) const { return memory().tensor(id).buffer->mapped() != nullptr; }
@@ -115,6 +131,7 @@ class VulkanPlan : public Plan {
 
   Shared& shared_;
   Program program_;
+  std::uint32_t length_ = 0;  // steps that the request can run
   std::unique_ptr<Resources> resources_;
   std::vector<LoweredOp> prepare_ops_, step_ops_;
 };
@@ -232,38 +249,15 @@ void VulkanPlan::clear() {
   }
 }
 
-void VulkanPlan::check_request(const Request& request) const {
-  const PlanShape& s = program_.shape;
-  const auto want = [](const char* what, std::size_t found, std::uint64_t expected) {
-    expect(found == expected, ErrorKind::settings, "request: {}: expected {} entries, found {}", what, expected, found);
-  };
-  want("icons", request.icons.size(), s.batch);
-  want("condition", request.condition.size(), element_count(program_.tensor(program_.condition).shape));
-  want("modulation_row", request.modulation_row.size(), std::uint64_t{s.steps} * s.rows());
-  want("solver", request.solver.size(), s.steps);
-  want("solver_row", request.solver_row.size(), std::uint64_t{s.steps} * s.batch);
-  // Kernels index tables with these, so a wild one must not reach the device.
-  const auto below = [](const char* what, const std::vector<std::uint32_t>& rows, std::uint64_t limit) {
-    for (const std::uint32_t row : rows) {
-      expect(row < limit, ErrorKind::settings, "request: {}: expected rows below {}, found {}", what, limit, row);
-    }
-  };
-  below("modulation_row", request.modulation_row, std::uint64_t{s.steps} * s.conditions);
-  below("solver_row", request.solver_row, s.steps);
-}
-
 void VulkanPlan::set_request(const Request& request) {
-  check_request(request);
+  length_ = check_request(program_, request);
   guarded([&] {
     const Place icons = memory().of({.region = Region::icons});
     std::byte* icon = icons.buffer->mapped() + icons.offset;
-    for (const IconKey& key : request.icons) {
-      for (const std::uint64_t value : {key.seed, key.index}) {
-        for (const std::uint32_t word : {static_cast<std::uint32_t>(value), static_cast<std::uint32_t>(value >> 32)}) {
-          std::memcpy(icon, &word, sizeof(word));
-          icon += sizeof(word);
-        }
-      }
+    for (const IconPoint& point : request.icons) {
+      const IconWords words = icon_words(point);
+      std::memcpy(icon, words.data(), sizeof(words));
+      icon += sizeof(words);
     }
     put(memory().tensor(program_.condition), request.condition);
     put(memory().of({.region = Region::modulation_row}), request.modulation_row);
@@ -283,8 +277,8 @@ void VulkanPlan::prepare(const std::atomic<bool>& cancel) {
 }
 
 void VulkanPlan::run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) {
-  expect(first <= last && last <= program_.shape.steps, ErrorKind::settings, "steps {} … {} of a plan of {} steps",
-         first, last, program_.shape.steps);
+  expect(first <= last && last <= length_, ErrorKind::settings, "steps {} … {} of a request of {} steps", first, last,
+         length_);
   guarded([&] {
     const auto& fences = resources_->fences;
     const auto window = static_cast<std::uint32_t>(fences.size());

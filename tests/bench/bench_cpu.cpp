@@ -57,7 +57,7 @@ class Timing {
 
 void run_step(benchmark::State& state, Bench& bench, Program program, unsigned threads) {
   const std::uint64_t flops = flop_count(program, program.step);
-  const auto executor = cpu::open(bench.weights, threads);
+  const auto executor = cpu::open(bench.weights, {.threads = threads});
   const auto plan = executor->plan(std::move(program));
   plan->set_request(request_for(plan->program()));
   plan->prepare(never_cancelled);
@@ -71,7 +71,7 @@ void run_step(benchmark::State& state, Bench& bench, Program program, unsigned t
 }
 
 void run_prepare(benchmark::State& state, Bench& bench, unsigned threads) {
-  const auto executor = cpu::open(bench.weights, threads);
+  const auto executor = cpu::open(bench.weights, {.threads = threads});
   const auto plan = executor->plan(bench.program);
   plan->set_request(request_for(plan->program()));
   const Timing timing(bench);
@@ -80,7 +80,7 @@ void run_prepare(benchmark::State& state, Bench& bench, unsigned threads) {
 }
 
 void run_icon(benchmark::State& state, Bench& bench, unsigned threads) {
-  const auto executor = cpu::open(bench.weights, threads);
+  const auto executor = cpu::open(bench.weights, {.threads = threads});
   const auto plan = executor->plan(bench.program);
   const Timing timing(bench);
   for (auto _ : state) {

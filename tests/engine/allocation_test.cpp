@@ -76,9 +76,49 @@ TEST(Allocations, AreCounted) {
 }
 
 TEST(Allocations, NonePerIconOnTheCpu) {
-  const auto session = Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .threads = 2});
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
   EXPECT_EQ(allocations_of(*session, false), 0u);
   EXPECT_EQ(allocations_of(*session, true), 0u);
+}
+
+TEST(Allocations, NonePerFrameOfAWalk) {
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+  IconSettings settings;
+  settings.prompt = session->model().config().words.at(0);
+  settings.toward_prompt = session->model().config().words.at(1);
+  std::vector<IconPoint> points(2);
+  const auto paint = [&](int frame) {
+    for (IconPoint& point : points) point = {.from = {1, 2}, .toward = {1, 3}, .blend = frame * 0.01};
+    session->begin(settings, points);
+    session->advance(session->steps());
+  };
+  paint(0);
+  allocations = 0;
+  counting = true;
+  for (int frame = 1; frame < 10; ++frame) paint(frame);
+  counting = false;
+  EXPECT_EQ(allocations, 0u);
+}
+
+TEST(Allocations, NonePerIconInAPipeline) {
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+  IconSettings settings;
+  settings.steps = 4;
+  session->begin_pipeline(
+      settings,
+      [](std::uint64_t n) {
+        return IconPoint{.from = {1, n}};
+      },
+      4);
+  session->next_icon();
+  allocations = 0;
+  counting = true;
+  for (int n = 0; n < 9; ++n) session->next_icon();
+  counting = false;
+  EXPECT_EQ(allocations, 0u);
 }
 
 TEST(Allocations, NonePerIconOnVulkan) {

@@ -91,7 +91,7 @@ struct Painted {
 Painted paint(const PlanShape& shape, unsigned threads, std::uint64_t first_icon = 0) {
   const ModelConfig config = odd_config();
   const Program program = record(config, shape);
-  const auto executor = cpu::open(random_weights(program), threads);
+  const auto executor = cpu::open(random_weights(program), {.threads = threads});
   const auto plan = executor->plan(program);
   plan->set_request(request_for(shape, config, first_icon));
   plan->prepare(never_cancelled);
@@ -207,7 +207,7 @@ TEST_F(Cpu, CancelEndsARunAndLeavesThePlanUsable) {
   const ModelConfig config = odd_config();
   const PlanShape shape{.batch = 2, .conditions = 2, .steps = 1000, .guided = true};
   const Program program = record(config, shape);
-  const auto executor = cpu::open(random_weights(program), 2);
+  const auto executor = cpu::open(random_weights(program), {.threads = 2});
   const auto plan = executor->plan(program);
   plan->set_request(request_for(shape, config, 0));
   plan->prepare(never_cancelled);
@@ -233,7 +233,7 @@ TEST_F(Cpu, CancelEndsARunAndLeavesThePlanUsable) {
 TEST_F(Cpu, HistoryWithoutCoefficientIsNotRead) {
   const ModelConfig config = odd_config();
   const Program program = record(config, one_icon);
-  const auto executor = cpu::open(random_weights(program), 2);
+  const auto executor = cpu::open(random_weights(program), {.threads = 2});
   const auto plan = executor->plan(program);
   const auto history =
       static_cast<TensorId>(std::ranges::find(program.tensors, "history", &TensorInfo::name) - program.tensors.begin());
@@ -252,7 +252,7 @@ TEST_F(Cpu, NaNIsNeverHidden) {
   const auto weights = random_weights(program);
   for (const std::string& target : cpu::usable_targets()) {
     cpu::force_target(target);
-    const auto executor = cpu::open(weights, 2);
+    const auto executor = cpu::open(weights, {.threads = 2});
     const auto plan = executor->plan(program);
     plan->set_request(request_for(shape, config, 0));
     plan->prepare(never_cancelled);
@@ -273,7 +273,7 @@ TEST_F(Cpu, NaNIsNeverHidden) {
 TEST_F(Cpu, RequestOfAnotherSizeIsAnError) {
   const ModelConfig config = odd_config();
   const Program program = record(config, three_icons);
-  const auto executor = cpu::open(random_weights(program), 1);
+  const auto executor = cpu::open(random_weights(program), {.threads = 1});
   const auto plan = executor->plan(program);
   const Request good = request_for(three_icons, config, 0);
   const auto rejects = [&](const std::function<void(Request&)>& change) {
@@ -303,10 +303,10 @@ TEST_F(Cpu, WrongWeightsAreAnError) {
   const auto weights = random_weights(program);
   auto missing = std::make_shared<Weights>(*weights);
   missing->tensors.erase("pos_embed");
-  EXPECT_EQ(kind_of([&] { cpu::open(missing, 1)->plan(program); }), ErrorKind::wrong_format);
+  EXPECT_EQ(kind_of([&] { cpu::open(missing, {.threads = 1})->plan(program); }), ErrorKind::wrong_format);
   auto reshaped = std::make_shared<Weights>(*weights);
   std::swap(reshaped->tensors["final.linear.weight"].shape[0], reshaped->tensors["final.linear.weight"].shape[1]);
-  EXPECT_EQ(kind_of([&] { cpu::open(reshaped, 1)->plan(program); }), ErrorKind::wrong_format);
+  EXPECT_EQ(kind_of([&] { cpu::open(reshaped, {.threads = 1})->plan(program); }), ErrorKind::wrong_format);
 }
 
 TEST_F(Cpu, TooLargeAPlanIsOutOfMemory) {
@@ -314,7 +314,7 @@ TEST_F(Cpu, TooLargeAPlanIsOutOfMemory) {
   GTEST_SKIP() << "sanitizers end the process when memory runs out";
 #endif
   const auto weights = random_weights(record(odd_config(), one_icon));
-  const auto executor = cpu::open(weights, 1);
+  const auto executor = cpu::open(weights, {.threads = 1});
   const PlanShape huge{.batch = 1u << 30, .conditions = 2, .steps = 5, .guided = true};
   EXPECT_EQ(kind_of([&] { executor->plan(record(odd_config(), huge)); }), ErrorKind::out_of_memory);
 }
@@ -322,7 +322,7 @@ TEST_F(Cpu, TooLargeAPlanIsOutOfMemory) {
 TEST_F(Cpu, TwoPlansShareAnExecutor) {
   const ModelConfig config = odd_config();
   const Program one = record(config, one_icon), three = record(config, three_icons);
-  const auto executor = cpu::open(random_weights(one), 2);
+  const auto executor = cpu::open(random_weights(one), {.threads = 2});
   const auto first = executor->plan(one), second = executor->plan(three);
   for (const auto& plan : {first.get(), second.get()}) {
     plan->set_request(request_for(plan->program().shape, config, 0));
@@ -336,7 +336,7 @@ TEST_F(Cpu, TwoPlansShareAnExecutor) {
 TEST_F(Cpu, CaptureShowsEveryOutput) {
   const ModelConfig config = odd_config();
   const Program program = record(config, one_icon);
-  const auto executor = cpu::open(random_weights(program), 2);
+  const auto executor = cpu::open(random_weights(program), {.threads = 2});
   const auto plan = executor->plan(program);
   plan->set_request(request_for(one_icon, config, 0));
   std::vector<std::string> labels;

@@ -36,7 +36,8 @@ inline std::size_t vulkan_index() {
 inline bool vulkan_is_software() { return vulkan::describe().at(vulkan_index()).software; }
 
 inline std::unique_ptr<Executor> open_executor(const std::string& kind, std::shared_ptr<const Weights> weights) {
-  return kind == "cpu" ? cpu::open(std::move(weights), 2) : vulkan::open(std::move(weights), vulkan_index());
+  return kind == "cpu" ? cpu::open(std::move(weights), {.threads = 2})
+                       : vulkan::open(std::move(weights), vulkan_index());
 }
 
 /// A test parametrised by executor; skips, saying why, where there is none.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 namespace dit {
@@ -75,6 +76,39 @@ TEST(Noise, SeedIndexAndDrawAllMatter) {
   EXPECT_NE(base, first(1, 1 + (std::uint64_t{1} << 40), 0));
   EXPECT_NE(base, first(1, 2, 0));
   EXPECT_NE(base, first(1, 1, 1));
+}
+
+TEST(Noise, APointBetweenTwoIconsIsOnTheirGreatCircle) {
+  const IconKey a = {1, 2}, b = {3, 4};
+  constexpr std::size_t count = 4096;
+  std::vector<float> from(count), toward(count), z(count);
+  fill_normals(a.seed, a.index, 5, 0, from);
+  fill_normals(b.seed, b.index, 5, 0, toward);
+  for (const double blend : {0.0, 0.1, 0.5, 0.9, 1.0}) {
+    fill_normals(IconPoint{a, b, blend}, 5, 0, z);
+    double squares = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const double angle = std::numbers::pi / 2 * blend;
+      EXPECT_NEAR(z[i], std::cos(angle) * from[i] + std::sin(angle) * toward[i], 1e-6) << blend << " element " << i;
+      squares += double{z[i]} * z[i];
+    }
+    EXPECT_NEAR(squares / count, 1.0, 0.1) << "variance at " << blend;
+  }
+  fill_normals(IconPoint{a, b, 0}, 5, 0, z);
+  EXPECT_EQ(z, from);
+  fill_normals(IconPoint{a, b, 1}, 5, 0, z);
+  EXPECT_EQ(z, toward);
+}
+
+TEST(Noise, APieceOfABlendIsThatPieceOfTheWhole) {
+  const IconPoint point = {{1, 2}, {3, 4}, 0.3};
+  std::vector<float> whole(300);
+  fill_normals(point, 0, 0, whole);
+  for (const std::uint32_t first : {1u, 63u, 64u, 130u}) {
+    std::vector<float> piece(137);
+    fill_normals(point, 0, first, piece);
+    EXPECT_TRUE(std::equal(piece.begin(), piece.end(), whole.begin() + first)) << first;
+  }
 }
 
 TEST(Noise, BitsNeverChange) {

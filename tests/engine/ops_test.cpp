@@ -326,6 +326,19 @@ TEST_P(Ops, NoiseStartsOnlyIconsAtTheirFirstStep) {
   }
 }
 
+TEST_P(Ops, NoiseBetweenTwoIconsIsTheirBlend) {
+  for (const auto& [plan, image, patch, dim] : image_shapes) {
+    OpCase c(plan, DType::f32, image);
+    c.add(op::Noise{.x = c.x()});
+    for (double blend = 0; IconPoint & point : c.request().icons) {
+      point.toward = {point.from.seed, point.from.index + 1};
+      point.blend = blend;
+      blend = blend < 1 ? blend + 0.25 : 0;
+    }
+    c.check(GetParam(), 0, 1e-6);
+  }
+}
+
 SolverRow row(float from_x, float from_e, float a, float b0, float b1, float b2, float b3, float noise,
               float guidance) {
   SolverRow r;

@@ -22,7 +22,7 @@ class Sessions : public ExecutorTest {
  protected:
   std::unique_ptr<Session> open(const std::string& model = golden_path("tiny.safetensors")) {
     const std::string device = GetParam() == "cpu" ? "cpu" : "vulkan:" + std::to_string(vulkan_index());
-    return Session::open({.model = model, .device = device, .threads = 2});
+    return Session::open({.model = model, .device = device, .options = {.threads = 2}});
   }
   static Icon read(Session& session, std::uint32_t icon = 0) {
     const ModelConfig& config = session.model().config();
@@ -183,7 +183,7 @@ TEST(Devices, CpuComesFirstAndAutoNeverTakesSoftwareVulkan) {
   ASSERT_FALSE(devices.empty());
   EXPECT_EQ(devices[0].spec, "cpu");
   EXPECT_TRUE(devices[0].problem.empty());
-  const auto opened = open_device("auto", Model::open(golden_path("tiny.safetensors")), 1);
+  const auto opened = open_device("auto", Model::open(golden_path("tiny.safetensors")), {.threads = 1});
   EXPECT_FALSE(opened.executor->info().software);
   const bool gpu = std::any_of(devices.begin(), devices.end(),
                                [](const DeviceInfo& d) { return d.hardware_gpu && d.problem.empty(); });
@@ -195,7 +195,7 @@ TEST(Devices, NamesThatFitNothingAreErrors) {
   const auto model = Model::open(golden_path("tiny.safetensors"));
   const auto kind_of = [&](const char* spec) {
     try {
-      open_device(spec, model, 1);
+      open_device(spec, model, {.threads = 1});
     } catch (const Error& error) {
       return error.kind();
     }

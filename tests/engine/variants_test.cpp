@@ -97,7 +97,7 @@ Request request_for(const Program& program) {
   std::normal_distribution<float> normal;
   request.condition.resize(element_count(program.tensor(program.condition).shape));
   for (float& value : request.condition) value = normal(random);
-  for (std::uint32_t b = 0; b < s.batch; ++b) request.icons.push_back({.seed = 3, .index = b});
+  for (std::uint32_t b = 0; b < s.batch; ++b) request.icons.push_back({.from = {.seed = 3, .index = b}});
   for (std::uint32_t step = 0; step < s.steps; ++step) {
     SolverRow row;
     row.a = 0.5f;

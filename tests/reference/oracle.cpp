@@ -2,6 +2,8 @@
 #include "tests/reference/oracle.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 #include <utility>
 
 #include "engine/noise.h"
@@ -26,10 +28,12 @@ struct OracleVisitor {
     return o.request_.solver_row[index * o.program_.shape.batch + icon];
   }
   double noise(std::size_t icon, std::uint32_t draw, std::size_t element) const {
-    float value = 0;
-    const IconKey& key = o.request_.icons[icon];
-    fill_normals(key.seed, key.index, draw, static_cast<std::uint32_t>(element), {&value, 1});
-    return value;
+    const IconPoint& point = o.request_.icons[icon];
+    float from = 0, toward = 0;
+    fill_normals(point.from.seed, point.from.index, draw, static_cast<std::uint32_t>(element), {&from, 1});
+    if (point.blend == 0) return from;
+    fill_normals(point.toward.seed, point.toward.index, draw, static_cast<std::uint32_t>(element), {&toward, 1});
+    return std::cos(std::numbers::pi / 2 * point.blend) * from + std::sin(std::numbers::pi / 2 * point.blend) * toward;
   }
   /// norm(x)·(1+scale)+shift, W and bias applied.
   Values modulated_product(TensorId x, const op::Modulation& m, const Norm& kind, TensorId weight,
