@@ -3,11 +3,21 @@
 #include <gst/gst.h>
 
 #include "plugin/ditsrc.h"
+#include "plugin/encoders/apngmux.h"
+#include "plugin/encoders/gifenc.h"
+#include "plugin/encoders/icomux.h"
+#include "plugin/encoders/sheet.h"
+#include "plugin/encoders/webpenc.h"
 
 #define PACKAGE "ditsrc"
 
 static gboolean plugin_init(GstPlugin* plugin) {
-  return gst_element_register(plugin, "ditsrc", GST_RANK_NONE, GST_TYPE_DIT_SRC);
+  return gst_element_register(plugin, "ditsrc", GST_RANK_NONE, GST_TYPE_DIT_SRC) &&  //
+         gst_dit_webp_enc_register(plugin) &&                                        //
+         gst_dit_apng_mux_register(plugin) &&                                        //
+         gst_dit_gif_enc_register(plugin) &&                                         //
+         gst_dit_ico_mux_register(plugin) &&                                         //
+         gst_dit_sheet_register(plugin);
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, dit, "Icons painted by a diffusion transformer", plugin_init,

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// What the encoders share: frames with their times come in, the bytes of a file go out. One Encoder writes one file;
+// the GObject around it keeps events in order, measures frames, starts again after a flush and reports errors.
+#pragma once
+
+#include <fmt/core.h>
+#include <gst/video/video.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dit::plugin {
+
+/// The frames cannot become this file. The text becomes the element's error, STREAM ENCODE.
+class EncodeError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+template <typename... Args>
+void expect_frame(bool condition, fmt::format_string<Args...> text, Args&&... args) {
+  if (!condition) throw EncodeError(fmt::format(text, std::forward<Args>(args)...));
+}
+
+/// What the caps say of all frames.
+struct Input {
+  int width = 0, height = 0;
+  int fps_n = 0, fps_d = 1;  ///< 0/1 = unknown
+};
+
+struct Frame {
+  std::span<const std::uint8_t> bytes;  ///< raw video: RGBA rows without padding; otherwise the buffer as it came
+  std::uint64_t number;                 ///< from 0 in each file
+  GstClockTime pts;                     ///< of the buffer, or GST_CLOCK_TIME_NONE
+  GstClockTime start, duration;         ///< ns; start = all durations before it, so rounding cannot drift
+
+  /// Units of `unit_ns` from this frame to the next: the rounded end less the rounded start.
+  std::uint64_t length_in(std::uint64_t unit_ns) const {
+    return (start + duration + unit_ns / 2) / unit_ns - (start + unit_ns / 2) / unit_ns;
+  }
+};
+
+/// Where the file goes: the element's source pad. Throws what the element's chain function returns.
+class Output {
+ public:
+  virtual ~Output() = default;
+  /// Before the first push. Takes `caps`.
+  virtual void set_caps(GstCaps* caps) = 0;
+  virtual void push(std::vector<std::uint8_t> bytes, GstClockTime pts = GST_CLOCK_TIME_NONE,
+                    GstClockTime duration = GST_CLOCK_TIME_NONE) = 0;
+  /// Whether bytes that were pushed can be written again, as into a file on a disk.
+  virtual bool can_rewrite() = 0;
+  virtual void rewrite(std::uint64_t offset, std::vector<std::uint8_t> bytes) = 0;
+  /// Nothing more shall come: the stream ends after this frame.
+  virtual void end() = 0;
+};
+
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  virtual void add(const Frame& frame) = 0;
+  /// After the last frame; there was at least one.
+  virtual void finish() = 0;
+};
+
+class EncoderState;
+
+/// For properties: they can be set before the first frame of a file and count from then on.
+inline constexpr auto encoder_property =
+    static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+
+/// Adds `loop-count`, which means the same in every animation.
+void install_loop_count(GObjectClass* object_class, guint id, guint most);
+
+}  // namespace dit::plugin
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_DIT_ENCODER (gst_dit_encoder_get_type())
+G_DECLARE_DERIVABLE_TYPE(GstDitEncoder, gst_dit_encoder, GST, DIT_ENCODER, GstElement)
+
+G_END_DECLS
+
+struct _GstDitEncoderClass {
+  GstElementClass parent_class;
+
+  /// Starts a file. Called in the streaming thread; takes a copy of the properties under the object lock.
+  std::unique_ptr<dit::plugin::Encoder> (*open)(GstDitEncoder* self, const dit::plugin::Input& input,
+                                                dit::plugin::Output& output);
+  /// Each frame becomes a buffer of its own: its duration does not matter, and the next one may have another size.
+  bool frame_by_frame;
+  /// The output is video with upstream's segment, not a file with offsets.
+  bool timed_output;
+};

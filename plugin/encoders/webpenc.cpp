@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include "plugin/encoders/webpenc.h"
+
+#include <webp/encode.h>
+#include <webp/mux.h>
+
+#include "plugin/encoders/encoder.h"
+
+namespace dit::plugin {
+namespace {
+
+constexpr std::uint64_t most_ms = (1 << 24) - 1;  // a frame's duration has 24 bits
+
+struct WebpSettings {
+  gboolean lossless;
+  gdouble quality;
+  gint method;
+  guint loop_count;
+};
+
+struct DeleteEncoder {
+  void operator()(WebPAnimEncoder* encoder) const noexcept { WebPAnimEncoderDelete(encoder); }
+};
+
+/// Frames are held compressed: the file's first bytes say how long it is.
+class WebpEncoder final : public Encoder {
+ public:
+  WebpEncoder(const WebpSettings& settings, const Input& input, Output& output);
+  void add(const Frame& frame) override;
+  void finish() override;
+
+ private:
+  Input input_;
+  Output& output_;
+  WebPConfig config_;
+  std::unique_ptr<WebPAnimEncoder, DeleteEncoder> encoder_;
+  int end_ms_ = 0;
+};
+
+WebpEncoder::WebpEncoder(const WebpSettings& settings, const Input& input, Output& output)
+    : input_(input), output_(output) {
+  WebPAnimEncoderOptions options;
+  expect_frame(WebPAnimEncoderOptionsInit(&options) && WebPConfigInit(&config_),
+               "libwebp: other version than built for");
+  options.anim_params.loop_count = static_cast<int>(settings.loop_count);
+  options.anim_params.bgcolor = 0;  // transparent
+  config_.lossless = settings.lossless;
+  config_.quality = static_cast<float>(settings.quality);
+  config_.method = settings.method;
+  config_.exact = 1;  // colours under full transparency stay as they are
+  expect_frame(WebPValidateConfig(&config_), "libwebp refuses quality {} with method {}", settings.quality,
+               settings.method);
+  encoder_.reset(WebPAnimEncoderNew(input.width, input.height, &options));
+  expect_frame(encoder_ != nullptr, "libwebp: out of memory for {}x{}", input.width, input.height);
+  output_.set_caps(
+      gst_caps_new_simple("image/webp", "width", G_TYPE_INT, input.width, "height", G_TYPE_INT, input.height, nullptr));
+}
+
+void WebpEncoder::add(const Frame& frame) {
+  const std::uint64_t ms = frame.length_in(GST_MSECOND);
+  expect_frame(ms <= most_ms, "frame {}: lasts {} ms, and WebP knows at most {}", frame.number, ms, most_ms);
+  WebPPicture picture;
+  expect_frame(WebPPictureInit(&picture), "libwebp: other version than built for");
+  const std::unique_ptr<WebPPicture, decltype(&WebPPictureFree)> owned(&picture, WebPPictureFree);
+  picture.use_argb = 1;
+  picture.width = input_.width;
+  picture.height = input_.height;
+  expect_frame(WebPPictureImportRGBA(&picture, frame.bytes.data(), input_.width * 4), "frame {}: out of memory",
+               frame.number);
+  const std::uint64_t end = static_cast<std::uint64_t>(end_ms_) + ms;
+  expect_frame(end <= G_MAXINT, "frame {}: the animation passes {} ms, all that libwebp counts", frame.number,
+               G_MAXINT);
+  expect_frame(WebPAnimEncoderAdd(encoder_.get(), &picture, end_ms_, &config_), "frame {}: libwebp says {}",
+               frame.number, WebPAnimEncoderGetError(encoder_.get()));
+  end_ms_ = static_cast<int>(end);
+}
+
+void WebpEncoder::finish() {
+  WebPData data;
+  WebPDataInit(&data);
+  const std::unique_ptr<WebPData, decltype(&WebPDataClear)> owned(&data, WebPDataClear);
+  expect_frame(
+      WebPAnimEncoderAdd(encoder_.get(), nullptr, end_ms_, nullptr) && WebPAnimEncoderAssemble(encoder_.get(), &data),
+      "libwebp says {}", WebPAnimEncoderGetError(encoder_.get()));
+  output_.push({data.bytes, data.bytes + data.size});
+}
+
+}  // namespace
+}  // namespace dit::plugin
+
+using dit::plugin::encoder_property;
+
+#define GST_TYPE_DIT_WEBP_ENC (gst_dit_webp_enc_get_type())
+G_DECLARE_FINAL_TYPE(GstDitWebpEnc, gst_dit_webp_enc, GST, DIT_WEBP_ENC, GstDitEncoder)
+
+struct _GstDitWebpEnc {
+  GstDitEncoder parent;
+  dit::plugin::WebpSettings settings;  // object lock
+};
+
+G_DEFINE_TYPE(GstDitWebpEnc, gst_dit_webp_enc, GST_TYPE_DIT_ENCODER)
+
+namespace {
+
+enum : guint { prop_lossless = 1, prop_quality, prop_method, prop_loop_count };
+
+GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS("video/x-raw, format = (string) RGBA, width = (int) [ 1, 16383 ], "
+                                            "height = (int) [ 1, 16383 ], framerate = (fraction) [ 0/1, max ]"));
+GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("image/webp"));
+
+void gst_dit_webp_enc_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
+  auto* self = GST_DIT_WEBP_ENC(object);
+  GST_OBJECT_LOCK(self);
+  switch (id) {
+    case prop_lossless:
+      self->settings.lossless = g_value_get_boolean(value);
+      break;
+    case prop_quality:
+      self->settings.quality = g_value_get_double(value);
+      break;
+    case prop_method:
+      self->settings.method = g_value_get_int(value);
+      break;
+    case prop_loop_count:
+      self->settings.loop_count = g_value_get_uint(value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK(self);
+}
+
+void gst_dit_webp_enc_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
+  auto* self = GST_DIT_WEBP_ENC(object);
+  GST_OBJECT_LOCK(self);
+  switch (id) {
+    case prop_lossless:
+      g_value_set_boolean(value, self->settings.lossless);
+      break;
+    case prop_quality:
+      g_value_set_double(value, self->settings.quality);
+      break;
+    case prop_method:
+      g_value_set_int(value, self->settings.method);
+      break;
+    case prop_loop_count:
+      g_value_set_uint(value, self->settings.loop_count);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
+  GST_OBJECT_UNLOCK(self);
+}
+
+std::unique_ptr<dit::plugin::Encoder> gst_dit_webp_enc_open(GstDitEncoder* encoder, const dit::plugin::Input& input,
+                                                            dit::plugin::Output& output) {
+  auto* self = GST_DIT_WEBP_ENC(encoder);
+  GST_OBJECT_LOCK(self);
+  const auto settings = self->settings;
+  GST_OBJECT_UNLOCK(self);
+  return std::make_unique<dit::plugin::WebpEncoder>(settings, input, output);
+}
+
+}  // namespace
+
+static void gst_dit_webp_enc_init(GstDitWebpEnc* self) { self->settings = {TRUE, 75, 4, 0}; }
+
+static void gst_dit_webp_enc_class_init(GstDitWebpEncClass* klass) {
+  auto* object_class = G_OBJECT_CLASS(klass);
+  object_class->set_property = gst_dit_webp_enc_set_property;
+  object_class->get_property = gst_dit_webp_enc_get_property;
+  g_object_class_install_property(
+      object_class, prop_lossless,
+      g_param_spec_boolean("lossless", "Lossless", "Every pixel as it came; otherwise as near as quality says", TRUE,
+                           encoder_property));
+  g_object_class_install_property(
+      object_class, prop_quality,
+      g_param_spec_double("quality", "Quality", "Lossy: 100 is best and largest. Lossless: 100 is smallest and slowest",
+                          0, 100, 75, encoder_property));
+  g_object_class_install_property(
+      object_class, prop_method,
+      g_param_spec_int("method", "Method", "Work spent on size: 0 is fastest, 6 is smallest", 0, 6, 4,
+                       encoder_property));
+  dit::plugin::install_loop_count(object_class, prop_loop_count, G_MAXUINT16);
+
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  gst_element_class_add_static_pad_template(element_class, &sink_template);
+  gst_element_class_add_static_pad_template(element_class, &src_template);
+  gst_element_class_set_static_metadata(element_class, "Animated WebP encoder", "Codec/Encoder/Image",
+                                        "Writes frames with transparency as one animated WebP file",
+                                        "ditsrc, https://github.com/ditsrc/ditsrc");
+  GST_DIT_ENCODER_CLASS(klass)->open = gst_dit_webp_enc_open;
+}
+
+gboolean gst_dit_webp_enc_register(GstPlugin* plugin) {
+  return gst_element_register(plugin, "ditwebpenc", GST_RANK_NONE, GST_TYPE_DIT_WEBP_ENC);
+}
