@@ -8,7 +8,6 @@
 #include "engine/session.h"
 
 namespace dit::plugin {
-namespace {
 
 std::filesystem::path own_folder() {
   Dl_info info{};
@@ -18,8 +17,6 @@ std::filesystem::path own_folder() {
   std::error_code ignored;
   return std::filesystem::absolute(info.dli_fname, ignored).parent_path();
 }
-
-}  // namespace
 
 std::filesystem::path model_path(const std::string& location) {
   return find_model(location, own_folder(), {DIT_MODEL_FROM_INSTALLED, DIT_MODEL_FROM_BUILT});

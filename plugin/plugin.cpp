@@ -12,6 +12,7 @@
 #define PACKAGE "ditsrc"
 
 static gboolean plugin_init(GstPlugin* plugin) {
+  // No rank: autovideosrc must not take a painter for a camera. URI handlers are found without one.
   return gst_element_register(plugin, "ditsrc", GST_RANK_NONE, GST_TYPE_DIT_SRC) &&  //
          gst_dit_webp_enc_register(plugin) &&                                        //
          gst_dit_apng_mux_register(plugin) &&                                        //

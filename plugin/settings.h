@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The properties of ditsrc: what a user asks, as plain values. The element guards them with its object lock and copies
-// them once per icon.
+// What a user asks of ditsrc, as plain values. The element keeps them as an immutable snapshot that a setter replaces,
+// so the streaming thread takes all of them at once and copies nothing.
 #pragma once
 
-#include <gst/gst.h>
+#include <glib.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "engine/session.h"
@@ -17,6 +18,13 @@ enum class Emit : int {
   steps,  ///< one frame a step; the finished icon is shown `hold` times
 };
 
+/// What a live stream does when an icon takes longer than its frames.
+enum class LatePolicy : int {
+  repeat,  ///< frames leave on time and show the last finished picture until there is a newer one
+  skip,    ///< frames that are over are left out
+  late,    ///< every frame is painted and leaves when it is done
+};
+
 struct Settings {
   std::string model_location;  ///< empty = see model_path.h
   std::string device = "auto";
@@ -24,24 +32,24 @@ struct Settings {
   std::string style;
   std::string seed_name;  ///< if not empty, the seed is the one that this name owns
   std::uint64_t seed = 0;
-  unsigned steps = 0;    ///< 0 = the model's
-  int sampler = 0;       ///< 0 = the model's, else 1 + dit::Sampler
-  double guidance = -1;  ///< negative = the model's
-  Emit emit = Emit::final;
+  unsigned steps = 0;      ///< 0 = the model's
+  unsigned min_steps = 0;  ///< 0 = never fewer than steps
+  int sampler = 0;         ///< 0 = the model's, else 1 + dit::Sampler
+  double guidance = -1;    ///< negative = the model's
+  int emit = static_cast<int>(Emit::final);
   unsigned hold = 1;
+  int late_policy = static_cast<int>(LatePolicy::repeat);
   unsigned batch_size = 1;
   unsigned threads = 0;  ///< 0 = one per core
-  std::uint32_t background = 0xffffffff;
+  unsigned background = 0xffffffff;
+  bool post_steps = false;
 
   std::uint64_t effective_seed() const noexcept;
+  bool every_step() const noexcept { return emit == static_cast<int>(Emit::steps); }
+  LatePolicy policy() const noexcept { return static_cast<LatePolicy>(late_policy); }
   IconSettings icon() const;
 };
 
-/// Adds every property to the class.
-void install_properties(GObjectClass* object_class);
-
-/// Both return false for an unknown id. The caller holds the lock that guards `settings`.
-bool set_property(Settings& settings, guint id, const GValue* value);
-bool get_property(const Settings& settings, guint id, GValue* value);
+using Snapshot = std::shared_ptr<const Settings>;
 
 }  // namespace dit::plugin

@@ -17,14 +17,33 @@
 
 namespace dit::plugin {
 
-/// One frame's content. Valid until the next call of Stream::paint.
-struct Picture {
-  std::span<const std::uint8_t> rgba;  ///< height · width · 4, straight alpha
-  std::uint64_t icon = 0;              ///< index
-  std::uint32_t step = 0;              ///< 1 … steps
-  std::uint32_t steps = 0;
+/// What a picture shows, without its pixels.
+struct Caption {
+  Snapshot settings;
+  std::uint64_t seed = 0;
+  std::uint64_t icon = 0;   ///< index
+  std::uint32_t step = 0;   ///< 1 … steps
+  std::uint32_t steps = 0;  ///< of this icon; fewer than `wanted_steps` under pressure
+  std::uint32_t wanted_steps = 0;
+  double t = 0;  ///< time and noise level of the sample that entered the step
+  double sigma = 0;
+  double guidance = 1;
+  Sampler sampler = Sampler::euler;
   bool finished = false;                   ///< the first frame that shows the finished icon
   std::chrono::nanoseconds render_time{};  ///< this icon's share of its batch, up to this step
+};
+
+/// One frame's content. Pixels are valid until the next call of Stream::paint.
+struct Picture {
+  std::span<const std::uint8_t> rgba;  ///< height · width · 4, straight alpha
+  Caption caption;
+};
+
+/// How the next icons are to be painted.
+struct Manner {
+  bool still = false;             ///< one frame is all there will be: the finished icon, and no batch
+  bool reverse = false;           ///< frames are asked for from last to first
+  std::uint32_t steps_limit = 0;  ///< spend no more steps on an icon; 0 = no limit
 };
 
 /// An opened model and what it paints.
@@ -46,9 +65,12 @@ class Stream {
   /// True if frame n starts an icon, or lies in another one than the last: time to take new settings.
   bool wants_settings(std::uint64_t frame) const noexcept { return !span_.contains(frame); }
   /// The settings of the icon that frame n belongs to.
-  /// still  one frame is all there will be: the finished icon, and no batch
-  void take_settings(std::uint64_t frame, const Settings& settings, bool still);
-  const Settings& settings() const noexcept { return settings_; }
+  void take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner);
+  /// Steps of the icons at present, and how many were asked for.
+  std::uint32_t steps() const noexcept { return steps_; }
+  std::uint32_t wanted_steps() const noexcept { return wanted_steps_; }
+  /// After a seek: icons are counted from frame 0 again.
+  void forget_position() noexcept;
 
   /// The picture of frame n. After Cancelled or an Error the icon's next call starts it afresh.
   /// errors  Cancelled, settings, device, out_of_memory
@@ -57,7 +79,6 @@ class Stream {
  private:
   /// What the session has painted or is painting.
   struct Batch {
-    IconSettings settings;
     std::uint64_t first = 0;  ///< index
     std::uint32_t count = 0;
     bool every_step = false;
@@ -68,6 +89,7 @@ class Stream {
   bool covers(std::uint64_t icon) const noexcept;
   void begin(std::uint64_t icon);
   void advance(std::uint32_t step);
+  Caption caption(std::uint64_t position, std::uint32_t step) const;
   std::span<std::uint8_t> slot(std::uint32_t icon, std::uint32_t step);
 
   std::unique_ptr<Session> session_;
@@ -75,8 +97,10 @@ class Stream {
   std::uint32_t batch_size_ = 1;
   std::optional<std::pair<std::string, std::string>> checked_;  ///< prompt and style
 
-  Settings settings_;             ///< of the icon in span_
-  IconSettings icon_;             ///< settings_ as the engine wants them
+  Snapshot settings_;  ///< of the icon in span_
+  IconSettings icon_;  ///< settings_ as the engine wants them, with the limit of steps
+  Manner manner_;
+  std::uint32_t wanted_steps_ = 0;
   std::uint32_t steps_ = 0;       ///< of the icon in span_
   bool every_step_ = false;       ///< emit=steps, and not a still
   std::uint32_t kept_steps_ = 1;  ///< steps of an icon that pictures_ has room for: all or the latest
@@ -85,6 +109,8 @@ class Stream {
   IconSpan span_;
 
   std::optional<Batch> batch_;
+  IconSettings batch_settings_;         ///< of batch_; kept apart so that its strings keep their memory
+  std::vector<SolverStep> schedule_;    ///< of batch_
   std::vector<std::uint8_t> pictures_;  ///< [icon of the batch][kept_steps_]
 };
 

@@ -91,33 +91,23 @@ Source::~Source() {
   gst_object_unref(bus_);
 }
 
-GstVideoInfo Source::info() const {
+GstVideoInfo info_of(GstPad* pad) {
   GstVideoInfo info;
   gst_video_info_init(&info);
-  if (GstCaps* caps = gst_pad_get_current_caps(harness_->sinkpad)) {
+  if (GstCaps* caps = gst_pad_get_current_caps(pad)) {
     EXPECT_TRUE(gst_video_info_from_caps(&info, caps));
     gst_caps_unref(caps);
   }
   return info;
 }
 
-Frame Source::pull() {
-  GstBuffer* buffer = nullptr;
-  // The harness's own wait is a minute, too long for a row of frames that never come.
-  for (int wait_ms = 0; buffer == nullptr && wait_ms < 20000; ++wait_ms) {
-    buffer = gst_harness_try_pull(harness_);
-    if (buffer == nullptr) g_usleep(1000);
-  }
-  if (buffer == nullptr) {
-    ADD_FAILURE() << "no frame";
-    return {};
-  }
+Frame frame_of(GstBuffer* buffer, GstPad* pad) {
   Frame frame{.pts = GST_BUFFER_PTS(buffer),
               .duration = GST_BUFFER_DURATION(buffer),
               .offset = GST_BUFFER_OFFSET(buffer),
               .offset_end = GST_BUFFER_OFFSET_END(buffer),
               .discont = GST_BUFFER_IS_DISCONT(buffer)};
-  const GstVideoInfo format = info();
+  const GstVideoInfo format = info_of(pad);
   GstVideoFrame video;
   if (gst_video_frame_map(&video, &format, buffer, GST_MAP_READ)) {
     const auto row = static_cast<std::size_t>(GST_VIDEO_INFO_WIDTH(&format) * GST_VIDEO_INFO_COMP_PSTRIDE(&format, 0));
@@ -130,6 +120,23 @@ Frame Source::pull() {
   } else {
     ADD_FAILURE() << "cannot map frame " << frame.offset;
   }
+  return frame;
+}
+
+GstVideoInfo Source::info() const { return info_of(harness_->sinkpad); }
+
+Frame Source::pull() {
+  GstBuffer* buffer = nullptr;
+  // The harness's own wait is a minute, too long for a row of frames that never come.
+  for (int wait_ms = 0; buffer == nullptr && wait_ms < 20000; ++wait_ms) {
+    buffer = gst_harness_try_pull(harness_);
+    if (buffer == nullptr) g_usleep(1000);
+  }
+  if (buffer == nullptr) {
+    ADD_FAILURE() << "no frame";
+    return {};
+  }
+  Frame frame = frame_of(buffer, harness_->sinkpad);
   gst_buffer_unref(buffer);
   return frame;
 }

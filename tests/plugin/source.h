@@ -32,6 +32,9 @@ struct Frame {
   std::size_t stride = 0;  ///< of the first plane, as it came
 };
 
+/// What a buffer holds, read with the caps of `pad`.
+Frame frame_of(GstBuffer* buffer, GstPad* pad);
+
 /// An error or warning from the bus.
 struct Report {
   GstMessageType type;
