@@ -27,6 +27,7 @@ int run(int argc, char** argv) {
   dit::cli::add_words(app);
   dit::cli::add_styles(app);
   dit::cli::add_inspect(app);
+  dit::cli::add_convert(app);
   dit::cli::add_capture(app);
   dit::cli::add_match(app);
   dit::cli::add_devices(app);

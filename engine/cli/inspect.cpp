@@ -7,7 +7,9 @@
 
 #include "engine/cli/commands.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/tensors.h"
 #include "engine/dit.h"
+#include "engine/formats/open.h"
 #include "engine/model.h"
 
 namespace dit::cli {
@@ -105,21 +107,10 @@ void print_cost(const ModelConfig& config, bool guided) {
              prepare / 1e9, (prepare + step * shape.steps) / 1e9, mebibytes(bytes));
 }
 
-void print_tensors(const Model& model) {
-  std::size_t width = 6;
-  for (const auto& [name, view] : model.weights()->tensors) width = std::max(width, name.size());
-  fmt::print("\ntensors\n  {:<{}}  {:<5}  {:<16}  {:>10}\n", "name", width, "dtype", "shape", "bytes");
-  for (const auto& [name, view] : model.weights()->tensors) {
-    fmt::print("  {:<{}}  {:<5}  {:<16}  {:>10}\n", name, width, dit::name_of(view.dtype), to_string(view.shape),
-               view.bytes.size());
-  }
-}
-
-void inspect(const std::string& file) {
-  const std::shared_ptr<const Model> model = Model::open(model_path(file));
+void inspect_model(const std::shared_ptr<const Model>& model) {
   const ModelConfig& config = model->config();
   std::uint64_t weight_bytes = 0;
-  for (const auto& [name, view] : model->weights()->tensors) weight_bytes += view.bytes.size();
+  for (const auto& [name, view] : model->weights()->tensors) weight_bytes += view.bytes.size() + view.scales.size();
 
   fmt::print("{}\n\n", model->path().string());
   print_config(config);
@@ -136,7 +127,22 @@ void inspect(const std::string& file) {
   fmt::print(
       "  FLOPs: matrix products and attention, a multiply-add counted as two; buffers: every activation as f32,\n"
       "  before an executor shares memory between them.\n");
-  print_tensors(*model);
+  print_tensors(*model->weights());
+}
+
+/// Such a file gets Model::open()'s error, not a mere list, if something is wrong with it.
+bool claims_to_be_a_model(const Weights& weights) {
+  const auto format = weights.metadata.find("format");
+  return weights.metadata.contains("config") ||
+         (format != weights.metadata.end() && (format->second == "ditsrc/1" || format->second == "WTS1"));
+}
+
+void inspect(const std::string& file) {
+  const std::filesystem::path path = model_path(file);
+  if (path.extension() == ".onnx") return inspect_onnx(path);
+  const std::shared_ptr<const Weights> weights = open_weights(path);
+  if (!claims_to_be_a_model(*weights)) return inspect_tensors(path, *weights);
+  inspect_model(Model::open(path));
 }
 
 }  // namespace
@@ -146,6 +152,7 @@ void add_inspect(CLI::App& app) {
   auto file = std::make_shared<std::string>();
   command->add_option("file", *file, model_help)->option_text("FILE");
   command->footer(
+      "Other safetensors, GGUF and ONNX files are listed by tensor.\n"
       "Examples:\n"
       "  dit inspect\n"
       "  dit inspect models/icons.safetensors");

@@ -21,6 +21,7 @@ constexpr std::uint32_t default_alignment = 32;
 constexpr std::size_t name_limit = 63;  // ggml keeps names in 64 bytes
 constexpr int array_depth_limit = 4;
 constexpr const char* own_prefix = "ditsrc.";
+constexpr const char* architecture_key = "general.architecture";
 
 // Numbers of ggml's types.
 constexpr std::pair<std::uint32_t, DType> dtypes[] = {
@@ -284,11 +285,12 @@ void write(const std::filesystem::path& path, const Weights& weights) {
   header.number(magic);
   header.number(std::uint32_t{3});
   header.number(std::uint64_t{weights.tensors.size()});
-  const bool has_architecture = weights.metadata.contains("general.architecture");
-  header.number(std::uint64_t{weights.metadata.size()} + (has_architecture ? 0 : 1));
-  if (!has_architecture) header.entry("general.architecture", "ditsrc");
-  for (const auto& [key, value] : weights.metadata)
-    header.entry(key.starts_with("general.") ? key : own_prefix + key, value);
+  // GGUF wants this key; first, so that the same content gives the same bytes wherever it came from.
+  auto metadata = weights.metadata;
+  metadata.try_emplace(architecture_key, "ditsrc");
+  header.number(std::uint64_t{metadata.size()});
+  header.entry(architecture_key, metadata.extract(architecture_key).mapped());
+  for (const auto& [key, value] : metadata) header.entry(key.starts_with("general.") ? key : own_prefix + key, value);
   std::uint64_t offset = 0;
   for (const auto& [name, view] : weights.tensors) {
     add_info(view, offset, header);

@@ -7,6 +7,7 @@
 
 #include "engine/formats/gguf.h"
 #include "engine/formats/mapped_file.h"
+#include "engine/formats/onnx.h"
 #include "engine/formats/safetensors.h"
 
 namespace dit {
@@ -18,6 +19,7 @@ std::shared_ptr<const Weights> open_weights(const std::filesystem::path& path) {
     return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
   };
   if (starts_with("GGUF")) return gguf::parse(bytes, path.string(), std::move(file));
+  if (path.extension() == ".onnx") return onnx::parse(bytes, path.string(), std::move(file));
   // safetensors has no magic: what is no other format is taken for it.
   return safetensors::parse(bytes, path.string(), std::move(file));
 }

@@ -3,57 +3,22 @@
 import json
 import math
 import os
-import pathlib
-import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 
-import numpy
-from PIL import Image
-
+from cli_case import CPU, CliCase
 from places import BUILD, DIT, ICONS, SOURCE, TINY, environment, run
 
-CPU = ["--device", "cpu"]
 
-
-class Cli(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.scratch = pathlib.Path(folder.name)
-
-    def dit(self, *arguments, status=0, **more):
-        done = run([DIT, *arguments], self.scratch, **more)
-        self.assertEqual(done.returncode, status, f"dit {arguments}: {done.stdout}{done.stderr}")
-        return done
-
-    def generate(self, *arguments, status=0, model=TINY, **more):
-        return self.dit("generate", "--model", model, *CPU, *arguments, status=status, **more)
-
-    def files(self):
-        return sorted(str(p.relative_to(self.scratch)) for p in self.scratch.rglob("*") if p.is_file())
-
-    def pixels(self, name):
-        with Image.open(self.scratch / name) as image:
-            self.assertEqual(image.mode, "RGBA")
-            return image.size, image.tobytes()
-
-    def fails(self, done, *words):
-        """Exactly one line of error, which starts with the program and holds the words."""
-        self.assertTrue(done.stderr.startswith("dit: "), done.stderr)
-        for word in words:
-            self.assertIn(word, done.stderr)
-        self.assertEqual([name for name in self.files() if ".part" in name], [])
-
+class Cli(CliCase):
     # help, usage
 
     def test_help_of_every_command_has_examples(self):
         self.assertIn("generate", self.dit("--help").stdout)
-        for command in ("devices", "inspect", "words", "styles", "generate", "capture", "match"):
+        for command in ("devices", "inspect", "words", "styles", "generate", "convert", "capture", "match"):
             text = self.dit(command, "--help").stdout
             self.assertIn("Examples:\n  dit " + command, text)
 
@@ -223,102 +188,6 @@ class Cli(unittest.TestCase):
         worst = max(abs(cpu[i + c] * cpu[i + 3] - vulkan[i + c] * vulkan[i + 3]) / 255
                     for i in range(0, len(cpu), 4) for c in range(3))
         self.assertLessEqual(worst, 2)
-
-    # captures
-
-    def capture(self, folder, *arguments, model=TINY, device="cpu", **more):
-        self.dit("capture", "--model", model, "--device", device, "-o", folder, *arguments, **more)
-        manifest = json.loads((self.scratch / folder / "manifest.json").read_text())
-        arrays = {entry["label"]: numpy.load(self.scratch / folder / entry["file"]) for entry in manifest["checkpoints"]}
-        return manifest, arrays
-
-    def test_capture_is_every_op_of_the_step(self):
-        manifest, arrays = self.capture("c", "--prompt", "fox", "--seed", "7", "--step", "8")
-        block = ["attn.qkv", "attn.attention", "attn.out", "mlp.fc1", "mlp.fc2"]
-        self.assertEqual(list(arrays), ["condition", "blocks.0.modulation", "blocks.1.modulation", "final.modulation",
-                                        "noise", "patch_embed", *(f"blocks.{i}.{op}" for i in range(2) for op in block),
-                                        "final", "combine", "to_rgba"])
-        self.assertEqual(len(list((self.scratch / "c").iterdir())), len(arrays) + 1)
-        for entry in manifest["checkpoints"]:
-            array = arrays[entry["label"]]
-            self.assertEqual((array.dtype, list(array.shape)), (numpy.float32, entry["shape"]), entry)
-            self.assertTrue(numpy.isfinite(array).all(), entry)
-            self.assertAlmostEqual(float(array.max()), entry["max"], delta=1e-6)
-        self.assertEqual(arrays["blocks.1.attn.qkv"].shape, (2, 6, 72), "guided rows, tokens, 3 dim")
-        self.assertEqual(manifest["icon"]["steps"], 8)
-        self.assertEqual(manifest["icon"]["guidance"], 2.5)
-        # What the last step captured is what is painted.
-        self.generate("--prompt", "fox", "--seed", "7")
-        self.assertEqual(arrays["to_rgba"].astype(numpy.uint8).tobytes(), self.pixels("icon.png")[1])
-
-    def test_capture_of_golden_inputs_matches_the_golden(self):
-        for name in ("tiny", "tiny-eps"):
-            golden = SOURCE / f"tests/golden/{name}.activations.safetensors"
-            self.capture(name, "--inputs", golden, model=SOURCE / f"tests/golden/{name}.safetensors")
-            text = self.dit("match", name, golden, "--atol", "1e-5", "--rtol", "1e-5").stdout
-            self.assertRegex(text, r"\b\d+ checkpoints match")
-            self.assertIn("blocks.0.attn.qkv", text)
-            self.assertIn("only in B, not compared: in.t", text)
-
-    def test_match_stops_at_the_first_difference(self):
-        _, arrays = self.capture("a", "--prompt", "fox", "--steps", "4")
-        self.capture("b", "--prompt", "fox", "--steps", "4", "--threads", "1")
-        self.assertIn(f"{len(arrays)} checkpoints match", self.dit("match", "a", "b", "--atol", "0", "--rtol", "0").stdout)
-        wrong = arrays["blocks.0.mlp.fc1"].copy()
-        wrong.flat[30] += 0.25
-        numpy.save(self.scratch / "b/blocks.0.mlp.fc1.npy", wrong)
-        later = arrays["final"].copy()
-        later.flat[3] = math.nan
-        numpy.save(self.scratch / "b/final.npy", later)
-        done = self.dit("match", "a", "b", status=1)
-        self.fails(done, "first at 'blocks.0.mlp.fc1'")
-        self.assertRegex(done.stdout, r"blocks\.0\.mlp\.fc1 .* 0\.25 .*FAILED")
-        self.assertIn("1 of 480 values out of", done.stdout)
-        self.assertIn("first at element 30, worst at element 30", done.stdout)
-        self.assertEqual(len(re.findall(r"(?m)^ +\d+ +\S+ +\S+ +\S+", done.stdout)), 40)
-        self.assertNotIn("blocks.0.mlp.fc2", done.stdout)
-        self.fails(self.dit("match", "a", "b", "--names", "n.json", status=1), "n.json")
-        done = self.dit("match", "a", "b", "--atol", "0.3", status=1)
-        self.fails(done, "first at 'final'")
-        done = self.dit("match", "a", "b", "--all", status=1)
-        self.fails(done, "2 of ", "first 'blocks.0.mlp.fc1'")
-        self.assertIn("to_rgba", done.stdout)
-        # NaN matches nothing, not even NaN.
-        numpy.save(self.scratch / "a/final.npy", later)
-        self.fails(self.dit("match", "a", "b", "--atol", "1e9", status=1), "'final'")
-
-    def test_match_of_files(self):
-        for name, array in (("a", numpy.arange(6.0).reshape(2, 3)), ("b", numpy.arange(6, dtype="<i4").reshape(2, 3)),
-                            ("c", numpy.arange(7.0))):
-            numpy.save(self.scratch / f"{name}.npy", array)
-        (self.scratch / "names.json").write_text('{"a": "b"}')
-        self.fails(self.dit("match", "a.npy", "b.npy", status=1), "no checkpoint in common")
-        self.dit("match", "a.npy", "b.npy", "--names", "names.json")
-        (self.scratch / "names.json").write_text('{"a": "c"}')
-        self.fails(self.dit("match", "a.npy", "c.npy", "--names", "names.json", status=1), "[2,3]", "[7]")
-        self.assertIn("match", self.dit("match", TINY, TINY, "--atol", "0").stdout)
-        for bad in ("nothing", ".", "cut.npy", "fortran.npy", "complex.npy"):
-            numpy.save(self.scratch / "fortran.npy", numpy.asfortranarray(numpy.ones((2, 3))))
-            numpy.save(self.scratch / "complex.npy", numpy.ones(2, complex))
-            (self.scratch / "cut.npy").write_bytes((self.scratch / "a.npy").read_bytes()[:-1])
-            with self.subTest(bad):
-                self.fails(self.dit("match", "a.npy", bad, status=1), bad)
-
-    def test_vulkan_capture_matches_the_cpu(self):
-        if "vulkan:" not in self.dit("devices").stdout:
-            self.skipTest("no Vulkan device")
-        self.capture("cpu", "--prompt", "fox", "--step", "2")
-        self.capture("vulkan", "--prompt", "fox", "--step", "2", device="vulkan")
-        self.dit("match", "vulkan", "cpu")
-
-    def test_captures_that_cannot_be_made(self):
-        for arguments, words in ((["--step", "9"], ["step", "1 to 8", "9"]), (["--inputs", "nothing"], ["nothing"]),
-                                 (["--inputs", TINY], ["in.x"]), (["--style", "rund"], ["rund"]),
-                                 (["--inputs", SOURCE / "tests/golden/tiny-eps.activations.safetensors"], ["in.x", "[2,3,8,8]"])):
-            with self.subTest(arguments):
-                self.fails(self.dit("capture", "--model", TINY, *CPU, *arguments, status=1), *words)
-        (self.scratch / "file").touch()
-        self.fails(self.dit("capture", "--model", TINY, *CPU, "-o", "file/c", status=1), "file/c")
 
     # the default model
 

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// `dit convert`: one weight file to another format or number type.
+#include "engine/convert.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+
+#include "engine/cli/commands.h"
+#include "engine/error.h"
+#include "engine/formats/gguf.h"
+#include "engine/formats/open.h"
+#include "engine/formats/safetensors.h"
+#include "engine/model.h"
+
+namespace dit::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string input, output;
+  std::string dtype = "keep";
+  std::vector<std::string> keep;
+};
+
+enum class Format { safetensors, gguf };
+
+Format format_of(const fs::path& path) {
+  const std::string ending = path.extension().string();
+  if (ending == ".safetensors") return Format::safetensors;
+  if (ending == ".gguf") return Format::gguf;
+  fail(ErrorKind::settings, "'{}': expected a name that ends in .safetensors or .gguf", path.string());
+}
+
+std::optional<DType> dtype_of(const std::string& name) {
+  if (name == "keep") return std::nullopt;
+  // Short names, because which storage the integers get is the file format's affair.
+  if (name == "int4") return DType::int4_g32;
+  if (name == "int8") return DType::int8_g32;
+  return dtype_from_name(name);
+}
+
+std::shared_ptr<const Weights> for_format(const std::shared_ptr<const Weights>& weights, Format format) {
+  return store_quantised_as(weights, format == Format::gguf ? QuantisedStorage::gguf : QuantisedStorage::safetensors);
+}
+
+void write(const fs::path& path, Format format, const Weights& weights) {
+  format == Format::gguf ? gguf::write(path, weights) : safetensors::write(path, weights);
+}
+
+/// What the new file holds, by type, and how far its numbers are from the old ones.
+void report(const Weights& before, const Weights& after, const fs::path& path) {
+  struct Sum {
+    std::uint64_t tensors = 0, numbers = 0, bytes = 0;
+    double worst = 0;
+    std::string where;
+  };
+  std::map<std::string, Sum> sums;
+  for (const auto& [name, view] : after.tensors) {
+    Sum& sum = sums[name_of(view.dtype)];
+    ++sum.tensors;
+    sum.numbers += element_count(view.shape);
+    sum.bytes += view.bytes.size() + view.scales.size();
+    const WeightView& old = before.tensors.at(name);
+    if (old.dtype == view.dtype || !is_weight_type(old.dtype)) continue;
+    const double error = relative_rms_error(old, view);
+    if (!(error <= sum.worst)) sum.worst = error, sum.where = name;
+  }
+  fmt::print("{}: {} bytes\n  {:<10} {:>8} {:>12} {:>12}  {}\n", path.string(), fs::file_size(path), "type", "tensors",
+             "numbers", "bytes", "largest error (of a tensor, rms over rms)");
+  for (const auto& [type, sum] : sums) {
+    fmt::print("  {:<10} {:>8} {:>12} {:>12}  {}\n", type, sum.tensors, sum.numbers, sum.bytes,
+               sum.where.empty() ? "none" : fmt::format("{:.2e} in {}", sum.worst, sum.where));
+  }
+}
+
+void run(const Options& options) {
+  const Format format = format_of(options.output);
+  const auto source = open_weights(options.input);
+  const auto dtype = dtype_of(options.dtype);
+  const auto changed = for_format(convert(source, {dtype, options.keep}), format);
+  if (dtype && is_quantised(*dtype)) {
+    expect(std::ranges::any_of(changed->tensors, [](const auto& entry) { return is_quantised(entry.second.dtype); }),
+           ErrorKind::settings,
+           "'{}': no matrix to quantise: rows must be a multiple of {} long, and no name kept ({})", options.input,
+           group_size, fmt::join(options.keep, ", "));
+  }
+  // A model must still be one, before a file of it is left behind.
+  if (source->metadata.contains("config")) Model::from(changed, options.output);
+  write(options.output, format, *changed);
+  report(*source, *changed, options.output);
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("convert", "Write weights in another file format or number type");
+  auto options = std::make_shared<Options>();
+  options->keep = kept_by_default();
+  command->add_option("input", options->input, "safetensors, GGUF or ONNX (its initialisers)")
+      ->option_text("FILE")
+      ->required();
+  command->add_option("output", options->output, "Its ending says the format: .safetensors or .gguf")
+      ->option_text("FILE")
+      ->required();
+  command->add_option("--dtype", options->dtype, "keep (default), f32, f16, q8_0, q4_0, int8 or int4")
+      ->option_text("TYPE")
+      ->check(CLI::IsMember({"keep", "f32", "f16", "q8_0", "q4_0", "int8", "int4"}));
+  command
+      ->add_option("--keep", options->keep,
+                   fmt::format("Quantised types: leave tensors with this in their name as "
+                               "they are; may be given several times; '' is none. "
+                               "Default: {}",
+                               fmt::join(kept_by_default(), ", ")))
+      ->option_text("TEXT")
+      ->allow_extra_args(false);
+  command->footer(
+      "q8_0, int8: integers to 127 and an f16 scale for 32 of them. q4_0: -8 to 7. int4: -7 to 7, symmetric.\n"
+      "GGUF stores the first two as Q8_0 and the others as Q4_0; safetensors stores integers and NAME.scales.\n"
+      "Only matrices whose rows are a multiple of 32 long are quantised.\n"
+      "Examples:\n"
+      "  dit convert models/icons.safetensors icons-q8.gguf --dtype q8_0\n"
+      "  dit convert icons-q8.gguf icons-f16.safetensors --dtype f16");
+  command->callback([options] {
+    std::erase(options->keep, "");
+    run(*options);
+  });
+}
+
+}  // namespace dit::cli

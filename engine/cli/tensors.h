@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The part of `dit inspect` that needs no model: the tensors of any weight file that we can read.
+#pragma once
+
+#include <filesystem>
+
+#include "engine/weights.h"
+
+namespace dit::cli {
+
+/// A table of names, types, shapes and bytes.
+void print_tensors(const Weights& weights);
+
+/// Metadata and tensors of a file that holds no model of ours, and what it would take to be one.
+void inspect_tensors(const std::filesystem::path& path, const Weights& weights);
+
+/// The initialisers of an ONNX model, with and without values that we can read.
+void inspect_onnx(const std::filesystem::path& path);
+
+}  // namespace dit::cli
