@@ -7,6 +7,8 @@
 #include "engine/dit.h"
 #include "engine/error.h"
 #include "engine/formats/open.h"
+#include "engine/formats/wts1.h"
+#include "engine/formats/wts1_model.h"
 #include "engine/sampler.h"
 
 namespace dit {
@@ -190,11 +192,21 @@ ModelConfig parse_config(const Weights& weights, const std::string& file) {
   return config;
 }
 
+bool is_wts1(const Weights& weights) {
+  const auto format = weights.metadata.find("format");
+  return format != weights.metadata.end() && format->second == wts1::format;
+}
+
 }  // namespace
 
-std::shared_ptr<const Model> Model::open(const std::filesystem::path& path) { return from(open_weights(path), path); }
+std::shared_ptr<const Model> Model::open(const std::filesystem::path& path) {
+  auto weights = open_weights(path);
+  if (is_wts1(*weights)) weights = wts1::to_model(weights, path.string(), wts1::read_changes(path));
+  return from(std::move(weights), path);
+}
 
 std::shared_ptr<const Model> Model::from(std::shared_ptr<const Weights> weights, std::filesystem::path path) {
+  if (is_wts1(*weights)) weights = wts1::to_model(weights, path.string(), "");
   std::shared_ptr<Model> model(new Model);
   model->config_ = parse_config(*weights, path.string());
   model->weights_ = std::move(weights);

@@ -92,8 +92,9 @@ struct ModelConfig {
 /// A checked weight file, memory-mapped. Immutable; share it freely between threads and sessions.
 class Model {
  public:
-  /// Opens and checks a weight file.
-  /// errors  not_found, unreadable, wrong_format (names the tensor or key, what was expected, what was found)
+  /// Opens and checks a weight file: safetensors, GGUF, or WTS1, whose configuration is inferred from its shapes and
+  /// from a file of configuration keys beside it, see formats/wts1_model.h. errors  not_found, unreadable, wrong_format
+  /// (names the tensor or key, what was expected, what was found)
   static std::shared_ptr<const Model> open(const std::filesystem::path& path);
 
   /// Checks weights that are already in memory (tests, converters).

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/formats/cursor.h"
 #include "engine/formats/mapped_file.h"
 #include "engine/formats/new_file.h"
 
@@ -30,45 +31,6 @@ constexpr std::pair<std::uint32_t, DType> dtypes[] = {
 
 // Numbers of the types of metadata values.
 enum class Kind : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
-
-/// Reads forward through the bytes; each step is checked against what is left.
-class Cursor {
- public:
-  Cursor(std::span<const std::byte> bytes, const std::string& file) : bytes_(bytes), file_(file) {}
-
-  std::uint64_t position() const { return at_; }
-  std::uint64_t left() const { return bytes_.size() - at_; }
-
-  std::span<const std::byte> take(std::uint64_t count, const char* what) {
-    expect(count <= left(), ErrorKind::wrong_format, "weights '{}': {} at byte {}: expected {} bytes, found {}", file_,
-           what, at_, count, left());
-    const auto taken = bytes_.subspan(at_, count);
-    at_ += count;
-    return taken;
-  }
-  template <typename T>
-  T number(const char* what) {
-    T value;
-    std::memcpy(&value, take(sizeof(T), what).data(), sizeof(T));
-    return value;
-  }
-  std::string text(const char* what) {
-    const auto chars = take(number<std::uint64_t>(what), what);
-    return {reinterpret_cast<const char*>(chars.data()), chars.size()};
-  }
-  /// A count of things that take at least `size` bytes each.
-  std::uint64_t count(std::uint64_t size, const char* what) {
-    const auto value = number<std::uint64_t>(what);
-    expect(value <= left() / size, ErrorKind::wrong_format, "weights '{}': {}: {} of at least {} bytes, found {} bytes",
-           file_, what, value, size, left());
-    return value;
-  }
-
- private:
-  std::span<const std::byte> bytes_;
-  const std::string& file_;
-  std::uint64_t at_ = 0;
-};
 
 class Parser {
  public:

@@ -9,6 +9,7 @@
 #include "engine/formats/mapped_file.h"
 #include "engine/formats/onnx.h"
 #include "engine/formats/safetensors.h"
+#include "engine/formats/wts1.h"
 
 namespace dit {
 
@@ -20,6 +21,7 @@ std::shared_ptr<const Weights> open_weights(const std::filesystem::path& path) {
   };
   if (starts_with("GGUF")) return gguf::parse(bytes, path.string(), std::move(file));
   if (path.extension() == ".onnx") return onnx::parse(bytes, path.string(), std::move(file));
+  if (starts_with("WTS1")) return wts1::parse(bytes, path.string(), std::move(file));
   // safetensors has no magic: what is no other format is taken for it.
   return safetensors::parse(bytes, path.string(), std::move(file));
 }
