@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "plugin/allocation.h"
 #include "plugin/caps.h"
@@ -87,26 +88,41 @@ gboolean gst_dit_src_post_message(GstElement* element, GstMessage* message) {
   return PARENT_CLASS(GST_ELEMENT_CLASS)->post_message(element, message);
 }
 
+/// The base class asks whether it is seekable when a seek comes from downstream, but not when the application sends it
+/// to the element; a live stream in PAUSED would then hang.
+gboolean gst_dit_src_send_event(GstElement* element, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK && !dit::plugin::seekable(state_of(element))) {
+    GST_INFO_OBJECT(element, "cannot seek in a live stream or a still");
+    gst_event_unref(event);
+    return FALSE;
+  }
+  return PARENT_CLASS(GST_ELEMENT_CLASS)->send_event(element, event);
+}
+
 // Opening and closing
 
 /// Opens model and device. Throws.
 void open(Element& e) {
   const auto settings = e.snapshot();
-  const auto stream = std::make_shared<Stream>(*settings);
+  // The same engine as before unless model or device have changed: the process knows the one that is kept here.
+  const auto engine = dit::Engine::open(settings->session());
+  const auto stream = std::make_shared<Stream>(engine, *settings);
   const dit::Session& session = stream->session();
   const std::filesystem::path& path = session.model().path();
   e.model_hash = dit::plugin::fingerprint(path);
-  if (const std::string unknown = stream->unknown_words(*settings); !unknown.empty()) {
-    dit::plugin::warn_of_words(e.element(), unknown, *settings);
-  }
+  const std::string unknown = stream->unknown_words(dit::plugin::Itinerary(*settings));
+  if (!unknown.empty()) dit::plugin::warn_of_words(e.element(), unknown);
   const std::unique_ptr<gchar, decltype(&g_free)> name(g_utf8_make_valid(path.filename().c_str(), -1), g_free);
-  e.origin = {.model = "", .model_name = name.get(), .device = session.device().spec, .precision = "f32"};
+  e.origin = {
+      .model = "", .model_name = name.get(), .device = session.device().spec, .precision = session.device().precision};
   e.position = {};
   e.seek_pending = true;
   e.grid_started = e.discont = e.tags_sent = false;
   e.shown = {};
   e.governor.reset();
+  std::shared_ptr<dit::Engine> old;  // closed after the lock
   const ObjectLock lock(e.base);
+  old = std::exchange(e.engine, engine);
   e.stream = stream;
   e.width = static_cast<int>(session.model().config().width);
   e.height = static_cast<int>(session.model().config().height);
@@ -280,6 +296,7 @@ static void gst_dit_src_class_init(GstDitSrcClass* klass) {
 
   auto* element_class = GST_ELEMENT_CLASS(klass);
   element_class->post_message = gst_dit_src_post_message;
+  element_class->send_event = gst_dit_src_send_event;
   gst_element_class_add_static_pad_template(element_class, dit::plugin::source_template());
   gst_element_class_set_static_metadata(element_class, "Diffusion icon source", "Source/Video",
                                         "Paints icons from a prompt, a style and a seed with a diffusion transformer",

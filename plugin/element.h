@@ -71,6 +71,7 @@ struct Element {
 
   // Object lock
   Snapshot settings = std::make_shared<const Settings>();
+  std::shared_ptr<Engine> engine;    ///< kept until another is needed, so that a new start loads nothing
   std::shared_ptr<Stream> stream;    ///< null unless started
   std::shared_ptr<Painter> painter;  ///< null unless live frames are painted ahead
   int width = 0;                     ///< the model's; 0 unless started

@@ -9,12 +9,6 @@
 namespace dit::plugin {
 namespace {
 
-/// Warns of words that the model does not know, once per prompt. Throws if it knows none of them.
-void check_prompt(Element& e, Stream& stream, const Settings& settings) {
-  const std::string unknown = stream.unknown_words(settings);
-  if (!unknown.empty()) warn_of_words(e.element(), unknown, settings);
-}
-
 /// The picture of the next frame, painted now.
 GstFlowReturn fill_directly(Element& e, Stream& stream, GstBuffer* buffer) {
   const std::uint64_t n = e.position.next;
@@ -49,7 +43,6 @@ Picture paint(Element& e, Stream& stream, std::uint64_t n, GstClockTime time, bo
   if (stream.wants_settings(n)) {
     if (GST_CLOCK_TIME_IS_VALID(time)) gst_object_sync_values(GST_OBJECT(e.base), time);
     const Snapshot settings = e.snapshot();
-    check_prompt(e, stream, *settings);
     FrameClock clock;
     {
       const ObjectLock lock(e.base);
@@ -62,7 +55,9 @@ Picture paint(Element& e, Stream& stream, std::uint64_t n, GstClockTime time, bo
     const bool was_less = stream.steps() < stream.wanted_steps();
     const bool is_less = steps < wanted;
     const bool news = is_less != was_less || (is_less && steps != stream.steps());
-    stream.take_settings(n, settings, {.still = still, .reverse = !live && e.seek.reverse, .steps_limit = steps});
+    const std::string unknown =
+        stream.take_settings(n, settings, {.still = still, .reverse = !live && e.seek.reverse, .steps_limit = steps});
+    if (!unknown.empty()) warn_of_words(e.element(), unknown);
     if (news) post_quality(e, time, live, steps, wanted);
   }
   Picture picture = stream.paint(n);
@@ -89,14 +84,14 @@ GstFlowReturn write(Element& e, std::uint64_t n, std::span<const std::uint8_t> r
   if (e.discont) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   e.discont = false;
   if (e.origin.model.empty() && e.model_hash.valid()) e.origin.model = e.model_hash.get();
-  add_meta(buffer, caption, e.origin, repeated);
+  add_meta(buffer, caption, e.origin, repeated || caption.held);
   GST_LOG_OBJECT(e.base, "frame %" G_GUINT64_FORMAT ": icon %" G_GUINT64_FORMAT ", step %u of %u%s",
                  static_cast<guint64>(n), static_cast<guint64>(caption.icon), caption.step, caption.steps,
                  repeated ? ", repeated" : "");
   count(e, caption, repeated);
   if (!repeated) {
     if (caption.finished) post_icon(e.element(), caption, GST_BUFFER_PTS(buffer));
-    if (caption.settings->post_steps) post_step(e.element(), caption, GST_BUFFER_PTS(buffer));
+    if (caption.settings->post_steps && !caption.held) post_step(e.element(), caption, GST_BUFFER_PTS(buffer));
   }
   return GST_FLOW_OK;
 }

@@ -12,6 +12,20 @@ void post(GstElement* element, GstStructure* structure) {
   gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), structure));
 }
 
+/// What both messages of a picture say.
+GstStructure* of_icon(const char* name, const Caption& caption, GstClockTime pts) {
+  const IconKey& from = caption.station.point.from;
+  GstStructure* structure =
+      gst_structure_new(name, "index", G_TYPE_UINT64, static_cast<guint64>(from.index), "seed", G_TYPE_UINT64,
+                        static_cast<guint64>(from.seed), "pts", G_TYPE_UINT64, pts, "steps", G_TYPE_UINT,
+                        static_cast<guint>(caption.steps), "render-time", G_TYPE_UINT64,
+                        static_cast<guint64>(caption.render_time.count()), nullptr);
+  if (caption.gpu_time) {
+    gst_structure_set(structure, "gpu-time", G_TYPE_UINT64, static_cast<guint64>(caption.gpu_time->count()), nullptr);
+  }
+  return structure;
+}
+
 /// Millionths, as QoS messages count quality.
 constexpr double full_quality = 1e6;
 
@@ -40,21 +54,17 @@ void post_device(GstElement* element, const Session& session) {
 }
 
 void post_icon(GstElement* element, const Caption& caption, GstClockTime pts) {
-  post(element,
-       gst_structure_new("ditsrc-icon", "index", G_TYPE_UINT64, static_cast<guint64>(caption.icon), "seed",
-                         G_TYPE_UINT64, static_cast<guint64>(caption.seed), "pts", G_TYPE_UINT64, pts, "prompt",
-                         G_TYPE_STRING, caption.settings->prompt.c_str(), "style", G_TYPE_STRING,
-                         caption.settings->style.c_str(), "steps", G_TYPE_UINT, static_cast<guint>(caption.steps),
-                         "render-time", G_TYPE_UINT64, static_cast<guint64>(caption.render_time.count()), nullptr));
+  GstStructure* structure = of_icon("ditsrc-icon", caption, pts);
+  gst_structure_set(structure, "prompt", G_TYPE_STRING, caption.station.prompt->c_str(), "style", G_TYPE_STRING,
+                    caption.settings->style.c_str(), nullptr);
+  post(element, structure);
 }
 
 void post_step(GstElement* element, const Caption& caption, GstClockTime pts) {
-  post(element, gst_structure_new("ditsrc-step", "index", G_TYPE_UINT64, static_cast<guint64>(caption.icon), "seed",
-                                  G_TYPE_UINT64, static_cast<guint64>(caption.seed), "pts", G_TYPE_UINT64, pts, "step",
-                                  G_TYPE_UINT, static_cast<guint>(caption.step), "steps", G_TYPE_UINT,
-                                  static_cast<guint>(caption.steps), "t", G_TYPE_DOUBLE, caption.t, "sigma",
-                                  G_TYPE_DOUBLE, caption.sigma, "render-time", G_TYPE_UINT64,
-                                  static_cast<guint64>(caption.render_time.count()), nullptr));
+  GstStructure* structure = of_icon("ditsrc-step", caption, pts);
+  gst_structure_set(structure, "step", G_TYPE_UINT, static_cast<guint>(caption.step), "t", G_TYPE_DOUBLE, caption.t,
+                    "sigma", G_TYPE_DOUBLE, caption.sigma, nullptr);
+  post(element, structure);
 }
 
 void post_progress(GstElement* element, GstProgressType type) {
@@ -64,8 +74,8 @@ void post_progress(GstElement* element, GstProgressType type) {
   gst_element_post_message(element, gst_message_new_progress(GST_OBJECT(element), type, "open", text));
 }
 
-void warn_of_words(GstElement* element, const std::string& unknown, const Settings& settings) {
-  GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", unknown.c_str()), ("prompt '%s'", settings.prompt.c_str()));
+void warn_of_words(GstElement* element, const std::string& unknown) {
+  GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", unknown.c_str()), (nullptr));
 }
 
 void error_no_map(GstElement* element, gsize bytes, std::uint64_t frame) {

@@ -13,15 +13,16 @@ namespace dit::plugin {
 /// Element message "ditsrc-device", once per start: device, name, note, model (strings).
 void post_device(GstElement* element, const Session& session);
 /// Element message "ditsrc-icon", once per icon when its finished picture is handed out: index, seed, pts (uint64),
-/// prompt, style (strings), steps (uint), render-time (uint64, ns; the icon's share of its batch).
+/// prompt, style (strings), steps (uint), render-time (uint64, ns; the icon's share of its batch), and gpu-time (the
+/// same on the device) if the device can tell.
 void post_icon(GstElement* element, const Caption& caption, GstClockTime pts);
 /// Element message "ditsrc-step", once per picture if post-steps is set: index, seed, pts (uint64), step, steps (uint),
-/// t, sigma (double), render-time (uint64, ns; up to this step).
+/// t, sigma (double), render-time (uint64, ns; up to this step), gpu-time likewise.
 void post_step(GstElement* element, const Caption& caption, GstClockTime pts);
 
 /// Progress of opening, code "open". type: START, COMPLETE or ERROR
 void post_progress(GstElement* element, GstProgressType type);
-void warn_of_words(GstElement* element, const std::string& unknown, const Settings& settings);
+void warn_of_words(GstElement* element, const std::string& unknown);
 void error_no_map(GstElement* element, gsize bytes, std::uint64_t frame);
 void error_no_caps(GstElement* element, GstCaps* ours, GstCaps* theirs);
 

@@ -8,6 +8,8 @@
 #define GST_TYPE_DIT_SRC_EMIT (gst_dit_src_emit_get_type())
 #define GST_TYPE_DIT_SRC_SAMPLER (gst_dit_src_sampler_get_type())
 #define GST_TYPE_DIT_SRC_LATE_POLICY (gst_dit_src_late_policy_get_type())
+#define GST_TYPE_DIT_SRC_PRECISION (gst_dit_src_precision_get_type())
+#define GST_TYPE_DIT_SRC_FUSION (gst_dit_src_fusion_get_type())
 
 namespace dit::plugin {
 namespace {
@@ -67,6 +69,34 @@ GType gst_dit_src_sampler_get_type() {
   return type;
 }
 
+GType gst_dit_src_precision_get_type() {
+  static const GEnumValue values[] = {
+      {static_cast<int>(Precision::automatic), "The device's best that keeps the picture",
+       name_of(Precision::automatic)},
+      {static_cast<int>(Precision::f32), "32-bit floating point", name_of(Precision::f32)},
+      {static_cast<int>(Precision::f16), "16-bit floating point", name_of(Precision::f16)},
+      {static_cast<int>(Precision::f16_matrix), "16-bit floating point on matrix hardware",
+       name_of(Precision::f16_matrix)},
+      {static_cast<int>(Precision::int8), "8-bit integers", name_of(Precision::int8)},
+      {0, nullptr, nullptr},
+  };
+  static const GType type = g_enum_register_static("GstDitSrcPrecision", values);
+  return type;
+}
+
+GType gst_dit_src_fusion_get_type() {
+  static const GEnumValue values[] = {
+      {static_cast<int>(Fusion::automatic), "What is fastest on the device", name_of(Fusion::automatic)},
+      {static_cast<int>(Fusion::none), "A dispatch for every piece of an operation", name_of(Fusion::none)},
+      {static_cast<int>(Fusion::op), "A dispatch for every operation", name_of(Fusion::op)},
+      {static_cast<int>(Fusion::block), "A few dispatches for every transformer block", name_of(Fusion::block)},
+      {static_cast<int>(Fusion::single), "One dispatch for all steps", name_of(Fusion::single)},
+      {0, nullptr, nullptr},
+  };
+  static const GType type = g_enum_register_static("GstDitSrcFusion", values);
+  return type;
+}
+
 /// A text that goes to the file system and not to messages: any bytes will do.
 struct Path {
   std::string Settings::*member;
@@ -102,6 +132,19 @@ void add_opening(std::vector<Setting>& all) {
   all.push_back({&Settings::batch_size,
                  g_param_spec_uint("batch-size", "Batch size", "Icons painted at once; never changes a picture", 1, 64,
                                    1, before_start)});
+  all.push_back(
+      {&Settings::pipelined,
+       g_param_spec_boolean("pipelined", "Pipelined",
+                            "Keep the icons of a batch at different steps, so that they are finished one "
+                            "after the other and not all at once; never changes a picture. Only for emit=final",
+                            FALSE, before_start)});
+  all.push_back({&Settings::precision,
+                 g_param_spec_enum("precision", "Precision", "Numbers that the device computes with",
+                                   GST_TYPE_DIT_SRC_PRECISION, static_cast<int>(Precision::automatic), before_start)});
+  all.push_back(
+      {&Settings::fusion,
+       g_param_spec_enum("fusion", "Fusion", "How operations are gathered into GPU dispatches; the CPU ignores it",
+                         GST_TYPE_DIT_SRC_FUSION, static_cast<int>(Fusion::automatic), before_start)});
   all.push_back(
       {&Settings::threads, g_param_spec_uint("threads", "Threads", "Threads when painting on the CPU; 0 = one per core",
                                              0, 1024, 0, before_start)});
@@ -142,6 +185,21 @@ void add_stream(std::vector<Setting>& all) {
                                    GST_TYPE_DIT_SRC_EMIT, static_cast<int>(Emit::final), any_time)});
   all.push_back({&Settings::hold, g_param_spec_uint("hold", "Hold", "Frames for which emit=steps shows a finished icon",
                                                     1, G_MAXINT, 1, any_time)});
+  all.push_back({&Settings::walk,
+                 g_param_spec_uint("walk", "Walk",
+                                   "Frames in which the picture moves from one icon of the seed to the next; with "
+                                   "emit=steps, icons. 0 = every icon stands for itself",
+                                   0, G_MAXINT, 0, animated)});
+  all.push_back({&Settings::walk_loop,
+                 g_param_spec_uint("walk-loop", "Walk loop",
+                                   "Icons after which a walk is back at its first, so that its film has no seam; "
+                                   "0 = it never comes back",
+                                   0, G_MAXINT, 0, any_time)});
+  all.push_back({&Settings::walk_prompts,
+                 g_param_spec_string("walk-prompts", "Walk prompts",
+                                     "Prompts of a walk's icons, separated by |, over and over again; replaces prompt "
+                                     "while walk is above 0",
+                                     nullptr, any_time)});
   all.push_back({&Settings::background,
                  g_param_spec_uint("background", "Background",
                                    "Colour under the icon in formats without alpha, as 0xAARRGGBB; AA is ignored", 0,
@@ -232,7 +290,8 @@ void install_properties(GObjectClass* object_class) {
                          GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
   guint id = first_setting;
   for (const Setting& setting : table()) g_object_class_install_property(object_class, id++, setting.spec);
-  for (const GType type : {GST_TYPE_DIT_SRC_EMIT, GST_TYPE_DIT_SRC_SAMPLER, GST_TYPE_DIT_SRC_LATE_POLICY}) {
+  for (const GType type : {GST_TYPE_DIT_SRC_EMIT, GST_TYPE_DIT_SRC_SAMPLER, GST_TYPE_DIT_SRC_LATE_POLICY,
+                           GST_TYPE_DIT_SRC_PRECISION, GST_TYPE_DIT_SRC_FUSION}) {
     gst_type_mark_as_plugin_api(type, static_cast<GstPluginAPIFlags>(0));
   }
 }

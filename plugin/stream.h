@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Frame number -> picture, on one engine session. Paints batches ahead and remembers what it has painted, so that
-// neither the batch size nor the order of asking changes a picture.
+// neither the batch size, nor the mode, nor the order of asking changes a picture.
 #pragma once
 
 #include <chrono>
@@ -20,8 +20,9 @@ namespace dit::plugin {
 /// What a picture shows, without its pixels.
 struct Caption {
   Snapshot settings;
-  std::uint64_t seed = 0;
-  std::uint64_t icon = 0;   ///< index
+  std::shared_ptr<const Itinerary> itinerary;  ///< owns the prompts of `station`
+  Station station;
+  std::uint64_t icon = 0;   ///< place in the stream; without a walk the index too
   std::uint32_t step = 0;   ///< 1 … steps
   std::uint32_t steps = 0;  ///< of this icon; fewer than `wanted_steps` under pressure
   std::uint32_t wanted_steps = 0;
@@ -29,8 +30,10 @@ struct Caption {
   double sigma = 0;
   double guidance = 1;
   Sampler sampler = Sampler::euler;
-  bool finished = false;                   ///< the first frame that shows the finished icon
-  std::chrono::nanoseconds render_time{};  ///< this icon's share of its batch, up to this step
+  bool finished = false;                             ///< the first frame that shows the finished icon
+  bool held = false;                                 ///< shows the finished icon once more
+  std::chrono::nanoseconds render_time{};            ///< this icon's share of its batch, up to this step
+  std::optional<std::chrono::nanoseconds> gpu_time;  ///< the same on the device, if it can tell
 };
 
 /// One frame's content. Pixels are valid until the next call of Stream::paint.
@@ -46,26 +49,25 @@ struct Manner {
   std::uint32_t steps_limit = 0;  ///< spend no more steps on an icon; 0 = no limit
 };
 
-/// An opened model and what it paints.
+/// An engine and what is painted on it.
 /// thread  paint and the like from one thread at a time; cancel and resume from any
 class Stream {
  public:
-  /// errors  not_found, unreadable, wrong_format, device, out_of_memory; settings for a bad device, prompt or style
-  explicit Stream(const Settings& settings);
+  Stream(std::shared_ptr<Engine> engine, const Settings& settings);
 
   const Session& session() const noexcept { return *session_; }
   void cancel() noexcept { session_->cancel(); }
   void resume() noexcept { session_->resume(); }
 
-  /// Words of the prompt that the model does not know, as a sentence; empty if there are none or if this prompt was
+  /// Words of the prompts that the model does not know, as a sentence; empty if there are none or if these prompts were
   /// asked about last time too.
-  /// errors  settings, if no word or not the style is known
-  std::string unknown_words(const Settings& settings);
+  /// errors  settings, if of one prompt no word or if not the style is known
+  std::string unknown_words(const Itinerary& itinerary);
 
   /// True if frame n starts an icon, or lies in another one than the last: time to take new settings.
   bool wants_settings(std::uint64_t frame) const noexcept { return !span_.contains(frame); }
-  /// The settings of the icon that frame n belongs to.
-  void take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner);
+  /// The settings of the icon that frame n belongs to. Returns unknown_words, and has its errors.
+  std::string take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner);
   /// Steps of the icons at present, and how many were asked for.
   std::uint32_t steps() const noexcept { return steps_; }
   std::uint32_t wanted_steps() const noexcept { return wanted_steps_; }
@@ -77,28 +79,41 @@ class Stream {
   Picture paint(std::uint64_t frame);
 
  private:
+  using Time = std::chrono::nanoseconds;
   /// What the session has painted or is painting.
   struct Batch {
-    std::uint64_t first = 0;  ///< index
+    std::shared_ptr<const Itinerary> itinerary;
+    std::uint32_t steps = 0;
+    std::uint64_t first = 0;  ///< icon
     std::uint32_t count = 0;
     bool every_step = false;
     std::uint32_t done = 0;  ///< steps
-    std::chrono::nanoseconds time{};
+    bool pipelined = false;  ///< one icon at a time comes out, and `next` is the next
+    bool reverse = false;    ///< of a pipeline
+    std::uint64_t next = 0;  ///< icon
+    Time time{};
+    std::optional<Time> gpu_time;
   };
 
+  bool fits(bool pipelined) const noexcept;
   bool covers(std::uint64_t icon) const noexcept;
   void begin(std::uint64_t icon);
   void advance(std::uint32_t step);
+  void begin_pipeline(std::uint64_t icon);
+  void next_of_pipeline(std::uint64_t icon);
+  void aim(std::uint64_t icon);
   Caption caption(std::uint64_t position, std::uint32_t step) const;
   std::span<std::uint8_t> slot(std::uint32_t icon, std::uint32_t step);
 
   std::unique_ptr<Session> session_;
   std::size_t picture_bytes_ = 0;
   std::uint32_t batch_size_ = 1;
-  std::optional<std::pair<std::string, std::string>> checked_;  ///< prompt and style
+  bool pipelined_ = false;
+  std::vector<std::string> checked_;  ///< style and prompts of the last unknown_words
 
   Snapshot settings_;  ///< of the icon in span_
-  IconSettings icon_;  ///< settings_ as the engine wants them, with the limit of steps
+  std::shared_ptr<const Itinerary> itinerary_;
+  IconSettings icon_;  ///< as the engine wants them; prompts are set by aim()
   Manner manner_;
   std::uint32_t wanted_steps_ = 0;
   std::uint32_t steps_ = 0;       ///< of the icon in span_
@@ -109,7 +124,7 @@ class Stream {
   IconSpan span_;
 
   std::optional<Batch> batch_;
-  IconSettings batch_settings_;         ///< of batch_; kept apart so that its strings keep their memory
+  std::vector<IconPoint> points_;       ///< of batch_
   std::vector<SolverStep> schedule_;    ///< of batch_
   std::vector<std::uint8_t> pictures_;  ///< [icon of the batch][kept_steps_]
 };

@@ -13,9 +13,10 @@ namespace dit::plugin {
 namespace {
 
 /// Properties that a URI may set. A file to open is not among them: a link must not choose that.
-constexpr std::array keys = {"style",   "seed",       "seed-name",   "steps",  "min-steps",
-                             "sampler", "guidance",   "emit",        "hold",   "background",
-                             "is-live", "batch-size", "late-policy", "device", "num-buffers"};
+constexpr std::array keys = {"style",       "seed",      "seed-name",   "steps",      "min-steps", "sampler",
+                             "guidance",    "emit",      "hold",        "background", "is-live",   "batch-size",
+                             "late-policy", "device",    "num-buffers", "walk",       "walk-loop", "walk-prompts",
+                             "pipelined",   "precision", "fusion"};
 
 using Text = std::unique_ptr<gchar, decltype(&g_free)>;
 
@@ -54,6 +55,9 @@ bool read(const std::string& text, Entry& entry) {
     g_value_set_string(&entry.value, text.c_str());
     return true;
   }
+  // GStreamer would take -1 for the largest number and nothing for 0.
+  const bool natural = G_IS_PARAM_SPEC_UINT(entry.spec) || G_IS_PARAM_SPEC_UINT64(entry.spec);
+  if (text.empty() || (natural && !g_ascii_isdigit(text[0]))) return false;
   if (!gst_value_deserialize(&entry.value, text.c_str())) return false;
   // validate() moves a value into the range and says whether it had to.
   return !g_param_value_validate(entry.spec, &entry.value);

@@ -16,7 +16,7 @@ void reach(GstElement* pipeline, GstState state) {
 }  // namespace
 
 Player::Player(const Properties& properties, const std::string& caps, bool sync)
-    : pipeline_(gst_pipeline_new(nullptr)),
+    : pipeline_((init_gstreamer(), gst_pipeline_new(nullptr))),
       source_(make_element(properties)),
       filter_(gst_element_factory_make("capsfilter", nullptr)),
       sink_(gst_element_factory_make("fakesink", nullptr)) {

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// One engine for all elements of a process that ask for the same, kept over state changes.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "source.h"
+
+namespace dit::plugin_test {
+namespace {
+
+/// Mappings of a file in this process: an open model is one.
+int mappings(const std::filesystem::path& file) {
+  std::ifstream maps("/proc/self/maps");
+  int count = 0;
+  for (std::string line; std::getline(maps, line);) count += line.ends_with(file.string());
+  return count;
+}
+
+/// A copy of the tiny model that nobody else has open.
+class OwnModel {
+ public:
+  explicit OwnModel(const std::string& name)
+      : path_(std::filesystem::weakly_canonical(std::filesystem::path(DIT_BUILD_DIR) / ("plugin-test-" + name))) {
+    std::filesystem::copy_file(tiny_model(), path_, std::filesystem::copy_options::overwrite_existing);
+  }
+  ~OwnModel() { std::filesystem::remove(path_); }
+  std::filesystem::path path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+TEST(DitSrcSharing, StateCyclesDoNotReload) {
+  const OwnModel model("kept.safetensors");
+  GstElement* element = make_element({{"model-location", model.path().string()}});
+  EXPECT_EQ(mappings(model.path()), 0);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NE(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+    EXPECT_EQ(mappings(model.path()), 1);
+    gst_element_set_state(element, i % 2 == 0 ? GST_STATE_READY : GST_STATE_NULL);
+    EXPECT_EQ(mappings(model.path()), 1) << "kept for the next start";
+  }
+  set(element, {{"model-location", tiny_model()}});
+  EXPECT_NE(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  EXPECT_EQ(mappings(model.path()), 0) << "another model takes its place";
+  gst_element_set_state(element, GST_STATE_NULL);
+  gst_object_unref(element);
+}
+
+TEST(DitSrcSharing, AMosaicOfSixteenOpensOneEngine) {
+  init_gstreamer();
+  const OwnModel model("mosaic.safetensors");
+  std::string line = "compositor name=mosaic background=transparent";
+  for (int i = 0; i < 16; ++i) {
+    line += " sink_" + std::to_string(i) + "::xpos=" + std::to_string(i % 4 * 8) + " sink_" + std::to_string(i) +
+            "::ypos=" + std::to_string(i / 4 * 12);
+  }
+  line += " ! video/x-raw,format=RGBA,width=32,height=48,framerate=10/1 ! fakesink name=sink";
+  for (int i = 0; i < 16; ++i) {
+    line += " ditsrc device=cpu num-buffers=3 seed=" + std::to_string(i) + " model-location=" + model.path().string() +
+            " ! video/x-raw,format=RGBA,framerate=10/1 ! mosaic.sink_" + std::to_string(i);
+  }
+  GError* error = nullptr;
+  GstElement* pipeline = gst_parse_launch(line.c_str(), &error);
+  ASSERT_EQ(error, nullptr) << error->message;
+  GstElement* sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+  EXPECT_NE(gst_element_set_state(pipeline, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  EXPECT_EQ(gst_element_get_state(pipeline, nullptr, nullptr, 30 * GST_SECOND), GST_STATE_CHANGE_SUCCESS);
+  EXPECT_EQ(mappings(model.path()), 1) << "sixteen elements, one engine";
+  // Every tile is the icon that its own seed gives.
+  GstSample* sample = nullptr;
+  g_object_get(sink, "last-sample", &sample, nullptr);
+  ASSERT_NE(sample, nullptr);
+  GstPad* pad = gst_element_get_static_pad(sink, "sink");
+  const Frame mosaic = frame_of(gst_sample_get_buffer(sample), pad);
+  gst_sample_unref(sample);
+  gst_object_unref(pad);
+  for (std::size_t i = 0; i < 16; ++i) {
+    const auto icon = pictures({{"seed", std::to_string(i)}}, 1)[0];
+    std::size_t opaque = 0;
+    for (std::size_t p = 0; p < 96; ++p) {
+      const std::uint8_t* own = &icon[p * 4];
+      const std::uint8_t* tile = &mosaic.bytes[((i / 4 * 12 + p / 8) * 32 + i % 4 * 8 + p % 8) * 4];
+      if (own[3] != 255) continue;  // blending may round the others
+      ++opaque;
+      EXPECT_TRUE(std::equal(own, own + 4, tile)) << "tile " << i << " pixel " << p;
+    }
+    EXPECT_GT(opaque, 0U) << i;
+  }
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstMessage* end = gst_bus_timed_pop_filtered(GST_ELEMENT_BUS(pipeline), 30 * GST_SECOND,
+                                               static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  ASSERT_NE(end, nullptr);
+  EXPECT_EQ(GST_MESSAGE_TYPE(end), GST_MESSAGE_EOS);
+  gst_message_unref(end);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(sink);
+  gst_object_unref(pipeline);
+  EXPECT_EQ(mappings(model.path()), 0) << "the last element closes it";
+}
+
+}  // namespace
+}  // namespace dit::plugin_test

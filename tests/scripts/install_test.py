@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""`cmake --install` leaves a plugin that works from its new place, with model, presets, translations and man pages."""
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from places import BUILD, SOURCE
+
+LAUNCH = "ditsrc device=cpu prompt=rocket num-buffers=1"
+
+
+def run(*command, **environment):
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **{k: str(v) for k, v in environment.items()}})
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="ditsrc-install-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.prefix = Path(folder.name) / "usr"
+        done = run("cmake", "--install", BUILD, "--prefix", cls.prefix)
+        assert done.returncode == 0, done.stderr
+        cls.plugins = next(cls.prefix.rglob("libgstdit.so")).parent
+        # Only GStreamer's own elements and the installed plugin; nothing of the build tree or of a user.
+        cls.environment = {"GST_PLUGIN_PATH": cls.plugins, "GST_REGISTRY": Path(folder.name) / "registry.bin",
+                           "LC_ALL": "C.UTF-8", "LANGUAGE": ""}
+        os.environ.pop("DIT_MODEL", None)
+
+    def gst(self, *command, **environment):
+        return run(*command, **{**self.environment, **environment})
+
+    def test_plugin_exists_and_paints_with_the_installed_model(self):
+        self.assertEqual(self.gst("gst-inspect-1.0", "--exists", "ditsrc").returncode, 0)
+        done = self.gst("gst-launch-1.0", "-m", *LAUNCH.split(), "!", "fakesink")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        model = re.search(r"model=\(string\)([^,;]+)", done.stdout).group(1).strip('"')
+        self.assertTrue(Path(model).resolve().is_relative_to(self.prefix.resolve()), model)
+
+    def test_no_symbol_is_missing(self):
+        done = run("ldd", "-r", self.plugins / "libgstdit.so")
+        self.assertNotIn("undefined symbol", done.stdout + done.stderr)
+        self.assertNotIn("not found", done.stdout)
+
+    def test_inspecting_opens_no_driver(self):
+        done = self.gst("gst-inspect-1.0", "ditsrc", LD_DEBUG="libs")
+        self.assertIn("libgstdit.so", done.stderr)
+        self.assertNotIn("libvulkan", done.stderr)
+
+    def test_every_own_property_is_well_described(self):
+        done = self.gst("gst-inspect-1.0", "ditsrc")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        own = re.findall(r"^  ([a-z-]+) +: (.+)\n +flags: (.+)$", done.stdout, re.M)
+        names = {name for name, _, _ in own}
+        self.assertLessEqual({"prompt", "style", "seed", "steps", "guidance", "is-live", "late-policy", "stats"}, names)
+        for name, blurb, flags in own:
+            with self.subTest(name):
+                self.assertGreater(len(blurb), 10)
+                if "writable" in flags and name not in {"name", "parent", "blocksize", "num-buffers", "typefind",
+                                                        "do-timestamp"}:
+                    self.assertRegex(flags, "changeable")
+        for name in ("seed", "guidance", "prompt", "style"):
+            self.assertIn("controllable", dict((n, f) for n, _, f in own)[name], name)
+        self.assertIn("dit", re.search(r"URI handling capabilities:(.*?)\n\n", done.stdout, re.S).group(1))
+
+    def test_manual_has_every_property(self):
+        page = self.prefix / "share/man/man7/ditsrc.7"
+        text = page.read_text(encoding="utf-8").replace("\\-", "-")
+        done = self.gst("gst-inspect-1.0", "ditsrc")
+        theirs = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp"}
+        for name in set(re.findall(r"^  ([a-z-]+) +: ", done.stdout, re.M)) - theirs:
+            self.assertIn(f".B {name}\n", text)
+        rendered = run("man", "--warnings", "-E", "UTF-8", "-l", page) if run("which", "man").returncode == 0 else None
+        if rendered is not None and rendered.returncode == 0:
+            self.assertEqual(rendered.stderr, "")
+            self.assertIn("PROPERTIES", rendered.stdout)
+
+    def test_presets_are_found_and_hold(self):
+        script = """
+import gi
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst
+Gst.init(None)
+source = Gst.ElementFactory.make("ditsrc")
+names = source.get_preset_names()
+assert {"Draft", "Fine", "Film of the steps", "Live"} <= set(names), names
+for name in names:
+    assert source.load_preset(name), name
+    print(name, source.get_meta(name, "comment"))
+assert source.load_preset("Film of the steps")
+assert (source.props.steps, source.props.hold, source.props.emit.value_nick) == (16, 10, "steps")
+"""
+        done = self.gst("/usr/bin/python3", "-c", script, GST_PRESET_PATH=self.prefix / "share/gstreamer-1.0/presets",
+                        HOME=self.prefix)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_messages_speak_the_users_language(self):
+        line = [*LAUNCH.split(), "!", "video/x-raw,width=33", "!", "fakesink"]
+        self.assertIn("no common format", self.gst("gst-launch-1.0", *line).stderr)
+        self.assertIn("kein gemeinsames Format", self.gst("gst-launch-1.0", *line, LANGUAGE="de").stderr)
+
+    def test_catalogues_have_every_string(self):
+        used = set()
+        for path in (SOURCE / "plugin").rglob("*.cpp"):
+            used |= set(re.findall(r'\btr\("((?:[^"\\]|\\.)*)"\)', path.read_text(encoding="utf-8")))
+        self.assertTrue(used)
+        for catalogue in (SOURCE / "plugin/po").glob("*.po"):
+            with self.subTest(catalogue.name):
+                ids = set(re.findall(r'^msgid "(.+)"$', catalogue.read_text(encoding="utf-8"), re.M))
+                self.assertEqual(ids, used)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
