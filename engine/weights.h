@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -71,6 +72,8 @@ struct Weights {
   std::map<std::string, WeightView> tensors;
   std::map<std::string, std::string> metadata;
   std::shared_ptr<const void> owner;
+  /// Gives the memory of a range of the file back to the system until it is read again; null if there is no file.
+  std::function<void(std::span<const std::byte>)> release;
   std::uint64_t file_bytes = 0;
 };
 

@@ -15,9 +15,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace dit::cpu::HWY_NAMESPACE {
 
-// A group of rows and its partial sums; both fit the second-level cache next to a piece of a panel.
+// Rows whose partial sums fit the second-level cache next to a piece of a panel.
 constexpr std::size_t group_blocks = 16;
-constexpr std::size_t depth_piece = 512;
 
 HWY_INLINE void add_bias(const float* HWY_RESTRICT bias, float* HWY_RESTRICT values) {
   for (std::size_t i = 0; i < panel_columns; i += lanes)
@@ -108,9 +107,54 @@ HWY_INLINE void finish_row(const Product& product, std::size_t row, std::size_t 
   store_row(values, columns, y);
 }
 
-void product_units(const Product& product, std::size_t first, std::size_t last) {
+/// Consecutive blocks of rows times one piece of a panel, into `sums`.
+struct PanelPiece {
+  const std::byte* values;  // [depth,48] in the panel's type
+  DType dtype;
+  std::size_t columns;  // of the 48, in whole vectors
+  std::size_t depth;
+  bool ahead;  // whether what follows in memory is wanted next
+
+  /// a [rows,depth]; `expanded` has room for the piece in f32.
+  void multiply(const float* a, std::size_t a_stride, std::size_t rows, float* sums, bool add, float* expanded) const;
+};
+
+void PanelPiece::multiply(const float* a, std::size_t a_stride, std::size_t rows, float* sums, bool add,
+                          float* expanded) const {
+  const std::size_t bytes = PackedMatrix::piece_bytes(dtype, depth);
+  const std::size_t row_tiles = (rows + tile_rows - 1) / tile_rows;
+  const std::size_t loads = row_tiles * ((columns / lanes + tile_vectors - 1) / tile_vectors) * depth;
+  const std::size_t step = ahead ? std::min<std::size_t>(64, (bytes + loads - 1) / loads) : 0;
+  const auto* floats = dtype == DType::f32 ? reinterpret_cast<const float*>(values) : expanded;
+  Ahead next{reinterpret_cast<const char*>(values + (ahead ? bytes : 0)), step};
+  // All columns of a block of rows before the next one, so that the left side is read from the first-level cache.
+  for (std::size_t row = 0; row < rows; row += block_rows) {
+    const std::size_t end = std::min(rows, row + block_rows);
+    for (std::size_t column = 0; column < columns;) {
+      const std::size_t width = tile_width((columns - column) / lanes);
+      for (std::size_t i = row; i < end; i += tile_rows, next.bytes += depth * step) {
+        float* c = sums + i * panel_columns + column;
+        if (i == 0 && dtype == DType::f16) {
+          const auto* halves = reinterpret_cast<const hwy::float16_t*>(values) + column;
+          tile_of<HalfColumns>(end - i, width)(a, a_stride, {halves, expanded + column, next}, depth, c, panel_columns,
+                                               add);
+        } else if (i == 0 && dtype == DType::int8_g32) {
+          tile_of<GroupColumns>(end - i, width)(a, a_stride, {values, column, 0, expanded + column, next}, depth, c,
+                                                panel_columns, add);
+        } else {
+          tile_of<PanelColumns>(end - i, width)(a + i * a_stride, a_stride, {floats + column, next}, depth, c,
+                                                panel_columns, add);
+        }
+      }
+      column += width * lanes;
+    }
+  }
+}
+
+void product_units(const Product& product, std::size_t first, std::size_t last, float* expanded) {
   alignas(64) float sums[group_blocks * block_rows * panel_columns];
-  const std::size_t depth = product.weight->columns;
+  const PackedMatrix& weight = *product.weight;
+  const std::size_t depth = weight.columns;
   const std::size_t blocks = product.blocks();
   while (first < last) {
     // Consecutive units are blocks of rows of the same panel.
@@ -119,20 +163,15 @@ void product_units(const Product& product, std::size_t first, std::size_t last) 
     const std::size_t count = std::min({last - first, blocks - block, group_blocks});
     const std::size_t row = block * block_rows;
     const std::size_t rows = std::min(count * block_rows, product.rows - row);
-    const float* columns = product.weight->panel(panel);
     // The last panel may be mostly padding.
-    const std::size_t used = std::min(panel_columns, round_to_line(product.weight->rows - panel * panel_columns));
+    const std::size_t used = std::min(panel_columns, round_to_line(weight.rows - panel * panel_columns));
     for (std::size_t k = 0; k < depth; k += depth_piece) {
-      const std::size_t piece = std::min(depth_piece, depth - k);
-      for (std::size_t i = 0; i < rows; i += block_rows) {
-        const std::size_t some = std::min(block_rows, rows - i);
-        multiply(product.a + (row + i) * depth + k, depth, some, columns + k * panel_columns, panel_columns, used,
-                 piece, sums + i * panel_columns, panel_columns, k > 0);
-        if (k + piece < depth) continue;
-        for (std::size_t j = i; j < i + some; ++j)
-          finish_row(product, row + j, panel * panel_columns, sums + j * panel_columns);
-      }
+      const PanelPiece piece{weight.panel(panel) + PackedMatrix::piece_bytes(weight.dtype, k), weight.dtype, used,
+                             std::min(depth_piece, depth - k), k + depth_piece < depth || block + count == blocks};
+      piece.multiply(product.a + row * depth + k, depth, rows, sums, k > 0, expanded);
     }
+    for (std::size_t i = 0; i < rows; ++i)
+      finish_row(product, row + i, panel * panel_columns, sums + i * panel_columns);
     first += count;
   }
 }
@@ -146,8 +185,8 @@ namespace {
 HWY_EXPORT(product_units);
 }  // namespace
 
-void product(const Product& product, std::size_t first, std::size_t last) noexcept {
-  HWY_DYNAMIC_DISPATCH(product_units)(product, first, last);
+void product(const Product& product, std::size_t first, std::size_t last, float* scratch) noexcept {
+  HWY_DYNAMIC_DISPATCH(product_units)(product, first, last, scratch);
 }
 
 }  // namespace dit::cpu

@@ -13,6 +13,8 @@ namespace dit::cpu {
 
 /// Rows of the left side that one unit of a matrix product covers.
 inline constexpr std::size_t block_rows = 8;
+/// Depth of a product that is done in one go, so that a panel's piece fits the second-level cache.
+inline constexpr std::size_t depth_piece = 512;
 
 /// Per-row values from a table [rows of the table, columns]: row m of a product reads table row `rows[m / tokens]`.
 struct RowTable {
@@ -50,8 +52,10 @@ struct Product {
 
   std::size_t blocks() const noexcept { return (rows + block_rows - 1) / block_rows; }
   std::size_t units() const noexcept { return weight->panels() * blocks(); }
+  /// Floats of scratch that each thread needs: a piece of a panel in f32.
+  static constexpr std::size_t scratch() noexcept { return depth_piece * panel_columns; }
 };
-void product(const Product& product, std::size_t first, std::size_t last) noexcept;
+void product(const Product& product, std::size_t first, std::size_t last, float* scratch) noexcept;
 
 /// y = norm(x)·(1+scale)+shift over D. A unit is a row.
 struct NormModulate {

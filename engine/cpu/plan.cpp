@@ -72,7 +72,7 @@ Finish finish_of(Activation activation) {
 /// Floats of the working memory that ops share, each the largest that any op needs.
 struct CpuPlan::Sizes {
   const CpuPlan& plan;
-  std::size_t left = 0, features = 0, scratch = 0;
+  std::size_t left = 0, features = 0, scratch = Product::scratch();
 
   std::size_t elements(TensorId id) const { return element_count(plan.shape(id)); }
   /// `width` floats for each token of each image.
@@ -243,8 +243,9 @@ RowTable CpuPlan::table(const op::Modulation& modulation, std::uint32_t column, 
 }
 
 void CpuPlan::multiply(const Product& product) {
-  pool_.parallel_for(product.units(),
-                     [&](unsigned, std::size_t first, std::size_t last) { cpu::product(product, first, last); });
+  pool_.parallel_for(product.units(), [&](unsigned thread, std::size_t first, std::size_t last) {
+    cpu::product(product, first, last, scratch_ + thread * scratch_floats_);
+  });
 }
 
 void CpuPlan::normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step) {

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/cpu/weight_store.h"
+
 // A guard that lets the file in once for each target.
 #if defined(DIT_CPU_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef DIT_CPU_SIMD_INL_H_
@@ -36,56 +38,144 @@ inline constexpr std::size_t tile_rows = 8, tile_vectors = 2;
 inline constexpr std::size_t tile_rows = 4, tile_vectors = 3;
 #endif
 
-/// c [R,W·lanes] (+)= a [R,k] · b [k,W·lanes]; one chain of multiply-adds over k for each element.
-template <std::size_t W, std::size_t... I>
-HWY_INLINE void tile(std::index_sequence<I...>, const float* HWY_RESTRICT a, std::size_t a_stride,
-                     const float* HWY_RESTRICT b, std::size_t b_stride, std::size_t k, float* HWY_RESTRICT c,
-                     std::size_t c_stride, bool add) {
+/// Where a tile finds the next row of its columns. Each kind moves on by itself.
+struct PlainColumns {
+  const float* values;
+  std::size_t stride;
+
+  template <std::size_t W>
+  HWY_INLINE void load(V (&column)[W]) {
+    for (std::size_t i = 0; i < W; ++i) column[i] = hn::Load(tag, values + i * lanes);
+    values += stride;
+  }
+};
+
+/// Asks for memory that the next tiles will read, a little at each row, so that the requests never queue up.
+struct Ahead {
+  const char* bytes;
+  std::size_t step;
+
+  HWY_INLINE void ask() {
+    __builtin_prefetch(bytes, 0, 2);
+    bytes += step;
+  }
+};
+
+/// A panel in f32.
+struct PanelColumns {
+  const float* values;
+  Ahead ahead;
+
+  template <std::size_t W>
+  HWY_INLINE void load(V (&column)[W]) {
+    for (std::size_t i = 0; i < W; ++i) column[i] = hn::Load(tag, values + i * lanes);
+    values += panel_columns;
+    ahead.ask();
+  }
+};
+
+/// A panel in f16: exact in f32, and written down as such for the rows that come after.
+struct HalfColumns {
+  const hwy::float16_t* halves;
+  float* expanded;
+  Ahead ahead;
+
+  template <std::size_t W>
+  HWY_INLINE void load(V (&column)[W]) {
+    const hn::Rebind<hwy::float16_t, Tag> half;
+    for (std::size_t i = 0; i < W; ++i) {
+      column[i] = hn::PromoteTo(tag, hn::Load(half, halves + i * lanes));
+      hn::Store(column[i], tag, expanded + i * lanes);
+    }
+    halves += panel_columns;
+    expanded += panel_columns;
+    ahead.ask();
+  }
+};
+
+/// A panel of integers and the scales of 32 rows: value = scale · integer, written down for the rows that come after.
+struct GroupColumns {
+  const std::byte* group;  // 48 scales, then [32,48] integers
+  std::size_t column;
+  std::size_t row;
+  float* expanded;
+  Ahead ahead;
+
+  template <std::size_t W>
+  HWY_INLINE void load(V (&values)[W]) {
+    const hn::Rebind<std::int8_t, Tag> small;
+    const hn::Rebind<std::int32_t, Tag> wide;
+    const auto* scales = reinterpret_cast<const float*>(group) + column;
+    const auto* integers = reinterpret_cast<const std::int8_t*>(group + panel_columns * (sizeof(float) + row)) + column;
+    for (std::size_t i = 0; i < W; ++i) {
+      const V whole = hn::ConvertTo(tag, hn::PromoteTo(wide, hn::Load(small, integers + i * lanes)));
+      values[i] = hn::Mul(whole, hn::Load(tag, scales + i * lanes));
+      hn::Store(values[i], tag, expanded + i * lanes);
+    }
+    expanded += panel_columns;
+    if (++row == group_size) {
+      row = 0;
+      group += packed_group_bytes;
+    }
+    ahead.ask();
+  }
+};
+
+/// c [R,W·lanes] (+)= a [R,k] · columns [k,W·lanes]; one chain of multiply-adds over k for each element.
+template <std::size_t W, class Columns, std::size_t... I>
+HWY_INLINE void tile(std::index_sequence<I...>, const float* HWY_RESTRICT a, std::size_t a_stride, Columns columns,
+                     std::size_t k, float* HWY_RESTRICT c, std::size_t c_stride, bool add) {
   V sum[sizeof...(I)];
   if (add) {
     ((sum[I] = hn::Load(tag, c + I / W * c_stride + I % W * lanes)), ...);
   } else {
     ((sum[I] = hn::Zero(tag)), ...);
   }
-  for (std::size_t i = 0; i < k; ++i, b += b_stride) {
+  for (std::size_t i = 0; i < k; ++i) {
     V column[W];
-    column[0] = hn::Load(tag, b);
-    if constexpr (W > 1) column[1] = hn::Load(tag, b + lanes);
-    if constexpr (W > 2) column[2] = hn::Load(tag, b + 2 * lanes);
+    columns.load(column);
     ((sum[I] = hn::MulAdd(hn::Set(tag, a[I / W * a_stride + i]), column[I % W], sum[I])), ...);
   }
   (hn::Store(sum[I], tag, c + I / W * c_stride + I % W * lanes), ...);
 }
 
-template <std::size_t R, std::size_t W>
-HWY_NOINLINE void tile(const float* HWY_RESTRICT a, std::size_t a_stride, const float* HWY_RESTRICT b,
-                       std::size_t b_stride, std::size_t k, float* HWY_RESTRICT c, std::size_t c_stride, bool add) {
-  tile<W>(std::make_index_sequence<R * W>(), a, a_stride, b, b_stride, k, c, c_stride, add);
+template <std::size_t R, std::size_t W, class Columns>
+HWY_NOINLINE void tile(const float* HWY_RESTRICT a, std::size_t a_stride, Columns columns, std::size_t k,
+                       float* HWY_RESTRICT c, std::size_t c_stride, bool add) {
+  tile<W>(std::make_index_sequence<R * W>(), a, a_stride, columns, k, c, c_stride, add);
 }
 
-using TileFunction = void (*)(const float*, std::size_t, const float*, std::size_t, std::size_t, float*, std::size_t,
-                              bool);
+template <class Columns>
+using TileFunction = void (*)(const float*, std::size_t, Columns, std::size_t, float*, std::size_t, bool);
 
-/// tiles<W>[r − 1] does r rows.
-template <std::size_t W, std::size_t... R>
+/// tiles<Columns, W>[r − 1] does r rows.
+template <class Columns, std::size_t W, std::size_t... R>
 constexpr auto make_tiles(std::index_sequence<R...>) {
-  return std::array<TileFunction, sizeof...(R)>{&tile<R + 1, W>...};
+  return std::array<TileFunction<Columns>, sizeof...(R)>{&tile<R + 1, W, Columns>...};
 }
-template <std::size_t W>
-inline constexpr auto tiles = make_tiles<W>(std::make_index_sequence<tile_rows>());
+template <class Columns, std::size_t W>
+inline constexpr auto tiles = make_tiles<Columns, W>(std::make_index_sequence<tile_rows>());
 
-/// c [rows,columns] (+)= a [rows,k] · b [k,columns]; columns a multiple of 16, b and c aligned to 64 bytes.
+/// The tile for up to tile_rows rows and 1, 2 or 3 vectors.
+template <class Columns>
+HWY_INLINE TileFunction<Columns> tile_of(std::size_t rows, std::size_t vectors) {
+  const auto& rows_of = vectors == 3 ? tiles<Columns, 3> : (vectors == 2 ? tiles<Columns, 2> : tiles<Columns, 1>);
+  return rows_of[(rows < tile_rows ? rows : tile_rows) - 1];
+}
+
+/// Vectors of the next tile when `left` are left. Four are two and two: a tile of one vector waits for its loads.
+HWY_INLINE std::size_t tile_width(std::size_t left) {
+  return left == 4 ? 2 : (left < tile_vectors ? left : tile_vectors);
+}
+
+/// c [rows,columns] = a [rows,k] · b [k,columns]; columns a multiple of 16, b and c aligned to 64 bytes.
 HWY_INLINE void multiply(const float* a, std::size_t a_stride, std::size_t rows, const float* b, std::size_t b_stride,
-                         std::size_t columns, std::size_t k, float* c, std::size_t c_stride, bool add) {
+                         std::size_t columns, std::size_t k, float* c, std::size_t c_stride) {
   for (std::size_t column = 0; column < columns;) {
-    const std::size_t left = (columns - column) / lanes;
-    // Four are two and two: a tile of one vector waits for its loads.
-    const std::size_t width = left == 4 ? 2 : (left < tile_vectors ? left : tile_vectors);
-    const auto& rows_of = width == 3 ? tiles<3> : (width == 2 ? tiles<2> : tiles<1>);
+    const std::size_t width = tile_width((columns - column) / lanes);
     for (std::size_t row = 0; row < rows; row += tile_rows) {
-      const std::size_t some = rows - row < tile_rows ? rows - row : tile_rows;
-      rows_of[some - 1](a + row * a_stride, a_stride, b + column, b_stride, k, c + row * c_stride + column, c_stride,
-                        add);
+      tile_of<PlainColumns>(rows - row, width)(a + row * a_stride, a_stride, {b + column, b_stride}, k,
+                                               c + row * c_stride + column, c_stride, false);
     }
     column += width * lanes;
   }

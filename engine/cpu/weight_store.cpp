@@ -2,25 +2,62 @@
 #include "engine/cpu/weight_store.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <set>
-#include <span>
 
 #include "engine/error.h"
+#include "engine/quantised.h"
 
 namespace dit::cpu {
 namespace {
 
 std::size_t round_to_panel(std::size_t values) { return (values + panel_columns - 1) / panel_columns * panel_columns; }
 
-/// One panel: rows of the file become columns. `row` has room for one of them.
-void pack_panel(const WeightView& view, const PackedMatrix& matrix, std::size_t panel, std::span<float> row,
-                float* out) {
+/// One panel of f16 or f32: rows of the file become columns. `bytes` are all rows of the panel, of that type.
+template <class Element>
+void pack_panel(const std::byte* bytes, const PackedMatrix& matrix, std::size_t panel, std::byte* out) {
+  // Enough to write whole cache lines, few enough that they stay in the first-level cache.
+  constexpr std::size_t tile = 64;
+  const std::size_t count = std::min(panel_columns, matrix.rows - panel * panel_columns);
+  for (std::size_t start = 0; start < matrix.columns; start += tile) {
+    const std::size_t end = std::min(matrix.columns, start + tile);
+    for (std::size_t i = 0; i < count; ++i)
+      for (std::size_t k = start; k < end; ++k)
+        std::memcpy(out + (k * panel_columns + i) * sizeof(Element), bytes + (i * matrix.columns + k) * sizeof(Element),
+                    sizeof(Element));
+  }
+}
+
+/// The same for any quantised type.
+void pack_quantised(const WeightView& view, const PackedMatrix& matrix, std::size_t panel, std::byte* out) {
   const std::size_t first = panel * panel_columns;
   const std::size_t count = std::min(panel_columns, matrix.rows - first);
+  const std::size_t groups = matrix.columns / group_size;
+  std::array<std::int8_t, group_size> integers;
   for (std::size_t i = 0; i < count; ++i) {
-    read_f32(view, (first + i) * matrix.columns, row);
-    for (std::size_t k = 0; k < matrix.columns; ++k) out[k * panel_columns + i] = row[k];
+    for (std::size_t group = 0; group < groups; ++group) {
+      std::byte* at = out + group * packed_group_bytes;
+      float scale = 0;
+      read_groups(view, (first + i) * groups + group, integers, {&scale, 1});
+      std::memcpy(at + i * sizeof(float), &scale, sizeof(float));
+      at += panel_columns * sizeof(float) + i;
+      for (std::size_t k = 0; k < group_size; ++k) at[k * panel_columns] = static_cast<std::byte>(integers[k]);
+    }
   }
+}
+
+/// How panels keep a type of the file.
+DType packed_type(DType dtype) {
+  if (is_quantised(dtype)) return DType::int8_g32;
+  return dtype == DType::f16 ? DType::f16 : DType::f32;
+}
+
+/// Bytes of a packed tensor, whole cache lines.
+std::size_t packed_bytes(const WeightRequest& request, DType dtype) {
+  if (!request.matrix) return round_to_panel(element_count(request.shape)) * sizeof(float);
+  const PackedMatrix matrix{request.shape.at(0), request.shape.at(1), packed_type(dtype), nullptr};
+  return (matrix.panels() * matrix.panel_bytes() + 63) / 64 * 64;
 }
 
 }  // namespace
@@ -36,42 +73,56 @@ const WeightView& WeightStore::find(const WeightRequest& request) const {
 }
 
 void WeightStore::add(const std::vector<WeightRequest>& requests, ThreadPool& pool) {
-  struct Job {
-    const WeightView* view;
-    const WeightRequest* request;
-    std::size_t offset;  // floats
-  };
   std::vector<Job> jobs;
   std::set<std::pair<std::string, bool>> queued;
-  std::size_t floats = 0, longest = 0;
+  std::size_t bytes = 0;
   for (const WeightRequest& request : requests) {
     if (request.matrix ? matrices_.contains(request.name) : vectors_.contains(request.name)) continue;
     if (!queued.emplace(request.name, request.matrix).second) continue;
-    jobs.push_back({&find(request), &request, floats});
-    const std::size_t elements = element_count(request.shape);
-    floats += request.matrix ? round_to_panel(request.shape.at(0)) * request.shape.at(1) : round_to_panel(elements);
-    if (request.matrix) longest = std::max<std::size_t>(longest, request.shape.at(1));
+    const WeightView& view = find(request);
+    jobs.push_back({&view, &request, bytes});
+    bytes += packed_bytes(request, view.dtype);
   }
   if (jobs.empty()) return;
-
-  Block block(floats * sizeof(float), "CPU weights");
-  std::vector<std::vector<float>> row(pool.size(), std::vector<float>(longest));
+  Block block(bytes, "CPU weights");
   for (const Job& job : jobs) {
-    float* out = block.f32() + job.offset;
-    if (!job.request->matrix) {
-      read_f32(*job.view, 0, {out, element_count(job.request->shape)});
-      vectors_.emplace(job.request->name, out);
-      continue;
-    }
-    const PackedMatrix matrix{job.request->shape[0], job.request->shape[1], out};
-    pool.parallel_for(matrix.panels(), [&](unsigned thread, std::size_t first, std::size_t last) {
-      for (std::size_t panel = first; panel < last; ++panel)
-        pack_panel(*job.view, matrix, panel, {row[thread].data(), matrix.columns},
-                   out + panel * matrix.columns * panel_columns);
-    });
-    matrices_.emplace(job.request->name, matrix);
+    pack(job, block.bytes() + job.offset, pool);
+    // The copy is what is read from now on; without this the file would stay in memory next to it.
+    if (weights_->release) weights_->release(job.view->bytes);
   }
   blocks_.push_back(std::move(block));
+}
+
+void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
+  const Shape& shape = job.request->shape;
+  if (!job.request->matrix) {
+    auto* values = reinterpret_cast<float*>(out);
+    read_f32(*job.view, 0, {values, element_count(shape)});
+    vectors_.emplace(job.request->name, values);
+    return;
+  }
+  const WeightView& view = *job.view;
+  const PackedMatrix matrix{shape[0], shape[1], packed_type(view.dtype), out};
+  pool.parallel_for(matrix.panels(), [&](unsigned, std::size_t first, std::size_t last) {
+    // Other floating-point types become f32 on the way.
+    std::vector<float> rows;
+    for (std::size_t panel = first; panel < last; ++panel) {
+      std::byte* values = out + panel * matrix.panel_bytes();
+      const std::size_t start = panel * panel_columns * matrix.columns;
+      if (matrix.dtype == DType::int8_g32) {
+        pack_quantised(view, matrix, panel, values);
+      } else if (matrix.dtype == DType::f16) {
+        pack_panel<std::uint16_t>(view.bytes.data() + start * 2, matrix, panel, values);
+      } else if (view.dtype == DType::f32) {
+        pack_panel<float>(view.bytes.data() + start * 4, matrix, panel, values);
+      } else {
+        rows.resize(std::min(panel_columns, matrix.rows - panel * panel_columns) * matrix.columns);
+        read_f32(view, start, rows);
+        pack_panel<float>(reinterpret_cast<const std::byte*>(rows.data()), matrix, panel, values);
+      }
+    }
+  });
+  matrices_.emplace(job.request->name, matrix);
 }
 
 }  // namespace dit::cpu

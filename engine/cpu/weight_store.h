@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Weights as the kernels want them: matrices in panels of columns, vectors padded, all f32, each packed once.
+// Weights as the kernels want them: matrices in panels of columns, vectors padded, each packed once.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,28 @@ namespace dit::cpu {
 
 /// Columns of one panel: whole vectors of any width up to 16 lanes, three at a time.
 inline constexpr std::size_t panel_columns = 48;
+/// Bytes of 32 rows of a quantised panel.
+inline constexpr std::size_t packed_group_bytes = panel_columns * (sizeof(float) + group_size);
 
-/// A weight [rows O, columns K] for x Wᵀ: panels of 48 outputs, each [K,48], the last one filled up with zeros.
+/// A weight [rows O, columns K] for x Wᵀ: panels of 48 outputs, each [K,48], the last one filled up with zeros. Weights
+/// are exact in f32 once they are in a register; in memory they keep the file's precision, and so its traffic:
+///   f32       [K,48]
+///   f16       [K,48]
+///   int8_g32  every quantised type; for each 32 of K: 48 scales as f32, then [32,48] integers
 struct PackedMatrix {
   std::size_t rows = 0;
   std::size_t columns = 0;
-  const float* values = nullptr;
+  DType dtype = DType::f32;
+  const std::byte* values = nullptr;
 
+  /// Bytes of `depth` rows of a panel; a multiple of 32 for int8_g32.
+  static constexpr std::size_t piece_bytes(DType dtype, std::size_t depth) noexcept {
+    if (dtype == DType::int8_g32) return depth / group_size * packed_group_bytes;
+    return depth * panel_columns * (dtype == DType::f16 ? 2 : 4);
+  }
   std::size_t panels() const noexcept { return (rows + panel_columns - 1) / panel_columns; }
-  const float* panel(std::size_t index) const noexcept { return values + index * columns * panel_columns; }
+  std::size_t panel_bytes() const noexcept { return piece_bytes(dtype, columns); }
+  const std::byte* panel(std::size_t index) const noexcept { return values + index * panel_bytes(); }
 };
 
 /// What a plan asks for.
@@ -49,7 +62,13 @@ class WeightStore {
   const float* vector(const std::string& name) const { return vectors_.at(name); }
 
  private:
+  struct Job {
+    const WeightView* view;
+    const WeightRequest* request;
+    std::size_t offset;  // bytes
+  };
   const WeightView& find(const WeightRequest& request) const;
+  void pack(const Job& job, std::byte* out, ThreadPool& pool);
 
   std::shared_ptr<const Weights> weights_;
   std::map<std::string, PackedMatrix> matrices_;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "engine/error.h"
@@ -37,6 +38,16 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 
 MappedFile::~MappedFile() {
   if (data_ && data_ != MAP_FAILED) ::munmap(data_, size_);
+}
+
+void MappedFile::release(std::span<const std::byte> range) const noexcept {
+  const auto all = reinterpret_cast<std::uintptr_t>(data_), begin = reinterpret_cast<std::uintptr_t>(range.data());
+  if (begin < all || begin + range.size() > all + size_) return;
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const std::uintptr_t first = (begin + page - 1) / page * page, last = (begin + range.size()) / page * page;
+  // The mapping is private and never written, so that the pages come back with the same bytes. Failing costs memory
+  // only.
+  if (first < last) (void)madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 }  // namespace dit

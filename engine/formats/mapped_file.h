@@ -18,6 +18,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   std::span<const std::byte> bytes() const noexcept { return {static_cast<const std::byte*>(data_), size_}; }
+  /// Gives the memory of whole pages within the range back to the system until they are read again. A range that is not
+  /// of this file is left alone.
+  void release(std::span<const std::byte> range) const noexcept;
 
  private:
   MappedFile() = default;

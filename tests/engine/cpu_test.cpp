@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -17,6 +18,7 @@
 #include "engine/cpu/thread_pool.h"
 #include "engine/dit.h"
 #include "engine/error.h"
+#include "engine/quantised.h"
 #include "tests/engine/op_case.h"
 
 namespace dit::test {
@@ -149,6 +151,66 @@ TEST_F(Cpu, SameBitsOnTargetsWithFusedMultiplyAdd) {
   if (compared == 0) GTEST_SKIP() << "fewer than two targets with fused multiply-add here; best is " << best;
 }
 
+/// The same values as f32, whatever type they had.
+std::shared_ptr<Weights> in_f32(const Weights& weights) {
+  auto same = std::make_shared<Weights>();
+  auto owner = std::make_shared<std::map<std::string, std::vector<float>>>();
+  for (const auto& [name, view] : weights.tensors) {
+    const std::vector<float>& values = (*owner)[name] = read_f32(view);
+    same->tensors[name] = {name, DType::f32, view.shape, std::as_bytes(std::span(values))};
+  }
+  same->owner = owner;
+  return same;
+}
+
+/// Matrices in another type; vectors stay f32.
+std::shared_ptr<Weights> converted(const Weights& weights, DType dtype) {
+  auto other = std::make_shared<Weights>(weights);
+  auto owner = std::make_shared<std::map<std::string, Quantised>>();
+  for (auto& [name, view] : other->tensors) {
+    if (view.shape.size() < 2) continue;
+    const std::vector<float> values = read_f32(view);
+    Quantised& stored = (*owner)[name];
+    if (is_quantised(dtype)) stored = quantise(dtype, values);
+    for (std::size_t i = 0; dtype == DType::f16 && i < values.size(); ++i) {
+      const auto half = std::bit_cast<std::array<std::byte, 2>>(float_to_half(values[i]));
+      stored.bytes.insert(stored.bytes.end(), half.begin(), half.end());
+    }
+    view.dtype = dtype;
+    view.bytes = stored.bytes;
+    view.scales = stored.scales;
+  }
+  other->owner = owner;
+  return other;
+}
+
+TEST_F(Cpu, SameBitsAsTheSameWeightsInF32) {
+  ModelConfig config = odd_config();
+  config.dim = config.mlp_dim = config.cond_dim = 64;
+  config.heads = 4;
+  config.patch = 2;
+  config.channels = 4;
+  config.window = 4;  // 64 features
+  const Program program = record(config, three_icons);
+  const auto original = random_weights(program);
+  const auto painted = [&](const std::shared_ptr<Weights>& weights) {
+    const auto executor = cpu::open(weights, {.threads = 2});
+    const auto plan = executor->plan(program);
+    plan->set_request(request_for(three_icons, config, 0));
+    plan->prepare(never_cancelled);
+    plan->run(0, three_icons.steps, never_cancelled);
+    return plan->read(program.x);
+  };
+  for (const std::string& target : cpu::usable_targets()) {
+    cpu::force_target(target);
+    for (const DType dtype : {DType::f16, DType::q8_0, DType::int4_g32}) {
+      const auto weights = converted(*original, dtype);
+      weights->tensors["pos_embed"] = original->tensors["pos_embed"];
+      EXPECT_EQ(painted(weights), painted(in_f32(*weights))) << target << " " << name_of(dtype);
+    }
+  }
+}
+
 /// Each kernel that has SIMD code, with tails in every direction.
 void check_kernels() {
   const PlanShape shape{.batch = 2, .conditions = 2, .steps = 2, .guided = true};
@@ -179,7 +241,18 @@ void check_kernels() {
                                  gated.input("r", {4, tokens, out})});
     gated.check("cpu");
   }
-  for (const auto& [tokens, head] : {std::array{1u, 1u}, {5u, 3u}, {16u, 16u}, {33u, 20u}, {64u, 64u}}) {
+  // Every way that a panel is kept, also past the depth that is done in one go and with more rows than a group has.
+  for (const DType dtype :
+       {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0, DType::int8_g32, DType::int4_g32}) {
+    for (const auto& [rows, depth, out] : {std::array{1u, 32u, 49u}, {9u, 64u, 16u}, {130u, 544u, 97u}}) {
+      SCOPED_TRACE(name_of(dtype));
+      OpCase linear(shape, dtype);
+      linear.add(op::Linear{linear.input("a", {rows, depth}), linear.weight("w", {out, depth}), no_tensor,
+                            linear.output("y", {rows, out})});
+      linear.check("cpu");
+    }
+  }
+  for (const auto& [tokens, head] : {std::array{1u, 1u}, {5u, 3u}, {16u, 16u}, {33u, 20u}, {64u, 64u}, {64u, 128u}}) {
     OpCase attention(shape, DType::f32);
     attention.add(op::Attention{attention.input("qkv", {4, tokens, 3 * 2 * head}),
                                 attention.weight("q", {head}, 0.2, 1), attention.weight("k", {head}, 0.2, 1), 1e-6f, 2,

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/quantised.h"
 #include "tests/engine/devices_under_test.h"
 
 namespace dit::test {
@@ -52,17 +53,25 @@ std::vector<float> OpCase::random(std::uint64_t count, double scale, double offs
 TensorId OpCase::weight(const std::string& name, Shape shape, double scale, double offset) {
   const std::vector<float> values = random(element_count(shape), scale, offset);
   WeightView view{name, shape.size() > 1 ? dtype_ : DType::f32, shape, {}};
-  auto bytes = std::make_shared<std::vector<std::byte>>(values.size() * size_of(view.dtype));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::uint16_t half = float_to_half(values[i]);
-    if (view.dtype == DType::f16) std::memcpy(bytes->data() + 2 * i, &half, 2);
-    if (view.dtype == DType::f32) std::memcpy(bytes->data() + 4 * i, &values[i], 4);
+  auto stored = std::make_shared<Quantised>();
+  if (is_quantised(view.dtype)) {
+    *stored = quantise(view.dtype, values);
+    view.scales = stored->scales;
+  } else {
+    stored->bytes.resize(values.size() * size_of(view.dtype));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::uint16_t half = float_to_half(values[i]);
+      const auto brain = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(values[i]) >> 16);
+      if (view.dtype == DType::f16) std::memcpy(stored->bytes.data() + 2 * i, &half, 2);
+      if (view.dtype == DType::bf16) std::memcpy(stored->bytes.data() + 2 * i, &brain, 2);
+      if (view.dtype == DType::f32) std::memcpy(stored->bytes.data() + 4 * i, &values[i], 4);
+    }
   }
-  view.bytes = *bytes;
+  view.bytes = stored->bytes;
   weights_->tensors[name] = view;
   // Each owner holds the ones before it: a list that lives as long as the weights.
   weights_->owner =
-      std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(weights_->owner, bytes);
+      std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(weights_->owner, stored);
   tensors_.push_back({name, TensorKind::weight, std::move(shape)});
   initial_.emplace_back();
   return static_cast<TensorId>(tensors_.size() - 1);

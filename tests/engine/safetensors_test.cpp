@@ -3,12 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <string>
 
 #include "engine/error.h"
+#include "engine/formats/open.h"
+#include "tests/engine/golden.h"
 #include "tests/engine/op_case.h"
 
 namespace dit {
@@ -169,6 +172,20 @@ TEST(Weights, RangesAreChecked) {
   EXPECT_NO_THROW(read_f32(weights->tensors.at("a"), 1, out));
   EXPECT_THROW(read_f32(weights->tensors.at("a"), 2, out), Error);
   EXPECT_THROW(read_f32(weights->tensors.at("a"), ~std::uint64_t{0}, out), Error);
+}
+
+TEST(Safetensors, ReleasedBytesReadTheSameAgain) {
+  const auto weights = open_weights(test::golden_path("tiny.safetensors"));
+  ASSERT_TRUE(weights->release);
+  for (const auto& [name, view] : weights->tensors) {
+    const std::vector<float> before = read_f32(view);
+    weights->release(view.bytes);
+    EXPECT_EQ(read_f32(view), before) << name;
+  }
+  // A range that is not the file's must be left alone.
+  std::vector<std::byte> other(1 << 16, std::byte{7});
+  weights->release(other);
+  EXPECT_EQ(std::ranges::count(other, std::byte{7}), 1 << 16);
 }
 
 }  // namespace
