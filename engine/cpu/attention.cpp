@@ -90,7 +90,7 @@ HWY_INLINE void turn(const float* HWY_RESTRICT rows, std::size_t stride, std::si
 }
 
 /// Scores -> exp(score − largest) in place, and inverse = 1/Σ of each row. Columns from `count` to the next multiple of
-/// 16 become 0.
+/// 16 become next to nothing, 1e-38.
 HWY_INLINE void softmax_rows(float* HWY_RESTRICT scores, std::size_t stride, std::size_t rows, std::size_t count,
                              float* HWY_RESTRICT inverse) {
   const std::size_t padded = round_to_line(count);
