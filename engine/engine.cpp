@@ -69,7 +69,8 @@ std::shared_ptr<Engine> Engine::open(const SessionOptions& options) {
   const std::shared_ptr<Entry> entry = entry_for(key_of(options));
   const std::lock_guard lock(entry->opening);
   std::shared_ptr<Engine> engine = entry->engine.lock();
-  if (!engine) entry->engine = engine = open_own(options);
+  // Whoever still holds a lost device gets errors from it; whoever asks now gets a new one.
+  if (!engine || engine->device_.executor->lost()) entry->engine = engine = open_own(options);
   return engine;
 }
 

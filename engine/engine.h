@@ -25,7 +25,7 @@ struct SessionOptions {
 class Engine {
  public:
   /// The engine for these options: the one that somebody in the process holds, unless its file has been replaced since,
-  /// or a new one. Two who ask at the same time get the same.
+  /// or its device is lost, or a new one. Two who ask at the same time get the same.
   /// errors  see Model::open and open_device
   static std::shared_ptr<Engine> open(const SessionOptions& options);
 

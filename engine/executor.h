@@ -125,6 +125,8 @@ class Executor {
  public:
   virtual ~Executor() = default;
   virtual const DeviceInfo& info() const noexcept = 0;
+  /// Whether the device is gone for good: a driver reset, or work that hangs. Any thread.
+  virtual bool lost() const noexcept { return false; }
   /// Allocates all that the program needs. errors: out_of_memory, device, unsupported
   virtual std::unique_ptr<Plan> plan(Program program) = 0;
 };

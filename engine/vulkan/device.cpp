@@ -130,7 +130,11 @@ std::uint64_t Device::free_bytes(std::uint32_t heap) const {
 }
 
 void Device::name(vk::ObjectType type, std::uint64_t handle, const std::string& text) const {
-  if (labels()) handle_.setDebugUtilsObjectNameEXT(vk::DebugUtilsObjectNameInfoEXT(type, handle, text.c_str()));
+  if (!labels()) return;
+  const vk::DebugUtilsObjectNameInfoEXT info(type, handle, text.c_str());
+  // A name is for people; one that cannot be given is no reason to stop.
+  (void)handle_.getDispatcher()->vkSetDebugUtilsObjectNameEXT(
+      *handle_, reinterpret_cast<const VkDebugUtilsObjectNameInfoEXT*>(&info));
 }
 
 void Device::submit(const vk::raii::CommandBuffer& commands, const vk::raii::Fence& fence) const {
@@ -148,6 +152,10 @@ bool Device::wait_slice(const vk::raii::Fence& fence, Clock::time_point since) {
   stuck_ = true;
   keep_for_ever(shared_from_this());
   fail(ErrorKind::device, "{}: no progress for {} s; given up", info_.name, limit.count());
+}
+
+bool Device::lost() const noexcept {
+  return stuck_ || handle_.getDispatcher()->vkGetFenceStatus(*handle_, *once_done_) == VK_ERROR_DEVICE_LOST;
 }
 
 void Device::wait(const vk::raii::Fence& fence) {

@@ -84,6 +84,8 @@ class Device : public std::enable_shared_from_this<Device> {
 
   /// Work was given up on and may still be running: nothing that it uses may be destroyed.
   bool stuck() const { return stuck_; }
+  /// Whether nothing will ever run here again. Any thread.
+  bool lost() const noexcept;
 
  private:
   void name(vk::ObjectType type, std::uint64_t handle, const std::string& text) const;

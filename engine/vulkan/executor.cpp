@@ -67,6 +67,7 @@ class VulkanExecutor : public Executor {
   }
 
   const DeviceInfo& info() const noexcept override { return shared_.device->info(); }
+  bool lost() const noexcept override { return shared_.device->lost(); }
 
   std::unique_ptr<Plan> plan(Program program) override {
     return translated("plan on " + info().name, [&] { return make_plan(shared_, std::move(program)); });
