@@ -17,12 +17,14 @@ class ShapeCheck {
   void operator()(const op::Noise& o) const { want("x", o.x, images(o.x, program_.shape.batch)); }
 
   void operator()(const op::Linear& o) const {
+    apart(o.y, {o.x});
     const Shape x = shape("x", o.x, 2), y = shape("y", o.y, 2);
     want("y", o.y, {x[0], y[1]});
     product(o.weight, o.bias, y[1], x[1]);
   }
 
   void operator()(const op::Embed& o) const {
+    apart(o.y, {o.x});
     const Shape x = shape("x", o.x, 4), y = shape("y", o.y, 3);
     want("x", o.x, images(o.x, program_.shape.batch));
     want("y", o.y, {program_.shape.rows(), tokens(x, o.patch, o.window), y[2]});
@@ -31,6 +33,7 @@ class ShapeCheck {
   }
 
   void operator()(const op::ModulatedLinear& o) const {
+    apart(o.y, {o.x, o.modulation.table});
     const Shape x = shape("x", o.x, 3), y = shape("y", o.y, 3);
     want("y", o.y, {program_.shape.rows(), x[1], y[2]});
     want("x", o.x, {y[0], x[1], x[2]});
@@ -40,6 +43,7 @@ class ShapeCheck {
   }
 
   void operator()(const op::Attention& o) const {
+    apart(o.y, {o.qkv});
     const Shape y = shape("y", o.y, 3);
     expect(o.heads > 0 && y[2] % o.heads == 0, ErrorKind::wrong_format, "op '{}': {} channels for {} heads", label_,
            y[2], o.heads);
@@ -52,6 +56,7 @@ class ShapeCheck {
   }
 
   void operator()(const op::GatedLinearAdd& o) const {
+    apart(o.residual, {o.x, o.modulation.table});
     const Shape x = shape("x", o.x, 3), residual = shape("residual", o.residual, 3);
     want("x", o.x, {residual[0], residual[1], x[2]});
     product(o.weight, o.bias, residual[2], x[2]);
@@ -60,6 +65,7 @@ class ShapeCheck {
   }
 
   void operator()(const op::Final& o) const {
+    apart(o.y, {o.x, o.modulation.table});
     const Shape x = shape("x", o.x, 3), y = shape("y", o.y, 4);
     want("y", o.y, images(o.y, program_.shape.rows()));
     want("x", o.x, {y[0], tokens(y, o.patch, o.window), x[2]});
@@ -69,6 +75,7 @@ class ShapeCheck {
   }
 
   void operator()(const op::Combine& o) const {
+    apart(o.x, {o.prediction, o.history});
     const Shape x = images(o.x, program_.shape.batch);
     want("x", o.x, x);
     want("prediction", o.prediction, images(o.x, program_.shape.rows()));
@@ -83,6 +90,14 @@ class ShapeCheck {
   }
 
  private:
+  /// Kernels read their inputs while they write their output.
+  void apart(TensorId output, std::initializer_list<TensorId> inputs) const {
+    for (const TensorId input : inputs) {
+      expect(input != output || input >= program_.tensors.size(), ErrorKind::wrong_format,
+             "op '{}': '{}' is input and output", label_, program_.tensors[output].name);
+    }
+  }
+
   Shape shape(const char* what, TensorId id, std::size_t rank) const {
     expect(id < program_.tensors.size(), ErrorKind::wrong_format, "op '{}': {} is not a recorded tensor", label_, what);
     const Shape& found = program_.tensors[id].shape;

@@ -72,6 +72,14 @@ class Structure(unittest.TestCase):
             camel = "".join(part.capitalize() for part in op.split("_"))
             self.assertRegex(tests, rf"\bop::{camel}\b", f"op::{camel} in tests/")
 
+    def test_every_test_in_the_table_of_mistakes_exists(self):
+        named = set(re.findall(r"`([A-Z]\w+)\.([A-Z]\w+)`", read(SOURCE / "tests/README.md")))
+        self.assertGreater(len(named), 30)
+        there = set()
+        for path in self.under("tests", ".cpp"):
+            there |= set(re.findall(r"\bTEST(?:_[FP])?\((\w+), (\w+)\)", read(path)))
+        self.assertEqual(named - there, set(), "tests that tests/README.md names")
+
     def test_each_header_compiles_alone(self):
         packages = subprocess.run(["pkg-config", "--cflags", "gstreamer-1.0", "gstreamer-base-1.0", "gstreamer-video-1.0"],
                                   capture_output=True, text=True, check=True).stdout
