@@ -11,14 +11,15 @@ build_packages=(
   glslc libvulkan-dev libhwy-dev
   libfmt-dev nlohmann-json3-dev libcli11-dev libpng-dev zlib1g-dev
   libwebp-dev libgif-dev libssl-dev gettext
-  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libsoup-3.0-dev
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 test_packages=(
   libgtest-dev libbenchmark-dev clang-format git spirv-tools
   mesa-vulkan-drivers vulkan-validationlayers
   python3 python3-torch python3-numpy python3-pil
   python3-gi python3-gst-1.0 gir1.2-gst-plugins-base-1.0
-  ffmpeg webp icoutils file chromium-headless-shell)
+  ffmpeg webp icoutils file parallel chromium-headless-shell
+  gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0)
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }

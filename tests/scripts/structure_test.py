@@ -128,11 +128,10 @@ class Structure(unittest.TestCase):
                     self.assertEqual(subprocess.run(["bash", "-n", path]).returncode, 0)
 
     def test_every_pipeline_is_described_and_tested(self):
-        table = read(SOURCE / "pipelines/README.md")
         tests = read(SOURCE / "tests/scripts/pipelines_test.py")
         for path in self.under("pipelines", ".sh"):
-            self.assertIn(f"[{path.name}]({path.name})", table)
-            self.assertIn(f'"{path.name}"', tests)
+            self.assertIn(f"[{path.name}]({path.name})", read(path.parent / "README.md"))
+            self.assertIn(f'"{relative(path).removeprefix("pipelines/")}"', tests)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# All that a web project needs for its icon, from its name: favicon.ico, PNG files, a manifest and the lines for <head>.
+#   pipelines/favicon.sh [NAME [PROMPT [STYLE [FOLDER]]]]
+set -euo pipefail
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
+export GST_PLUGIN_PATH="${DIT_BUILD:-$root/build}/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
+
+name=${1-my project} folder=${4-favicon}
+mkdir -p "$folder"
+
+# One painting, several files. Whole multiples of 64 stay crisp; Apple shows no transparency, hence a white tile of 180.
+crisp='videoscale method=nearest-neighbour ! video/x-raw'
+gst-launch-1.0 -q ditsrc seed-name="$name" prompt="${2-rocket}" style="${3-fluent-emoji}" num-buffers=1 \
+  ! video/x-raw,format=RGBA ! tee name=icon \
+  icon. ! queue ! diticomux sizes=16,32,48 ! filesink location="$folder/favicon.ico" \
+  icon. ! queue ! pngenc ! filesink location="$folder/icon-64.png" \
+  icon. ! queue ! $crisp,width=192,height=192 ! pngenc ! filesink location="$folder/icon-192.png" \
+  icon. ! queue ! $crisp,width=512,height=512 ! pngenc ! filesink location="$folder/icon-512.png" \
+  icon. ! queue ! $crisp,width=128,height=128 ! compositor background=white sink_0::xpos=26 sink_0::ypos=26 \
+  ! video/x-raw,format=RGBA,width=180,height=180 ! pngenc snapshot=true \
+  ! filesink location="$folder/apple-touch-icon.png"
+
+text=${name//[[:cntrl:]]/ } text=${text//\\/\\\\} text=${text//\"/\\\"}
+cat >"$folder/site.webmanifest" <<END
+{
+  "name": "$text",
+  "icons": [
+    {"src": "icon-64.png", "sizes": "64x64", "type": "image/png"},
+    {"src": "icon-192.png", "sizes": "192x192", "type": "image/png"},
+    {"src": "icon-512.png", "sizes": "512x512", "type": "image/png"}
+  ]
+}
+END
+tee "$folder/head.html" <<END
+<link rel="icon" href="favicon.ico" sizes="16x16 32x32 48x48">
+<link rel="icon" href="icon-192.png" type="image/png" sizes="192x192">
+<link rel="apple-touch-icon" href="apple-touch-icon.png">
+<link rel="manifest" href="site.webmanifest">
+END

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""How soon visitors of a live favicon see a first step, and how many icons a second they get together.
+
+  pipelines/live-favicon/measure.py [--visitors 1,8,32] [--seconds 10] [--steps 4] [ADDRESS]
+
+Each visitor asks for one icon after the other. ADDRESS defaults to http://127.0.0.1:8064.
+"""
+import argparse
+import http.client
+import statistics
+import threading
+import time
+import urllib.parse
+
+
+def visit(host, number, steps, end, first_ms, icons):
+    seed = number << 32
+    while time.monotonic() < end:
+        start = time.monotonic()
+        connection = http.client.HTTPConnection(host, timeout=60)
+        query = urllib.parse.urlencode({"prompt": "castle", "style": "fluent-emoji", "seed": seed, "steps": steps})
+        connection.request("GET", "/paint?" + query)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise SystemExit(f"{answer.status}: {answer.read().decode().strip()}")
+        answer.readline()
+        first_ms.append((time.monotonic() - start) * 1000)
+        if b"event: done" in answer.read():
+            icons.append(number)
+        connection.close()
+        seed += 1
+
+
+def measure(host, visitors, seconds, steps):
+    first_ms, icons = [], []
+    start = time.monotonic()
+    threads = [threading.Thread(target=visit, args=(host, k, steps, start + seconds, first_ms, icons))
+               for k in range(visitors)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.monotonic() - start
+    first_ms.sort()
+    each = [icons.count(k) for k in range(visitors)]
+    print(f"{visitors:4} visitors: first step after {statistics.median(first_ms):6.0f} ms (median; 95 %: "
+          f"{first_ms[int(len(first_ms) * 0.95)]:.0f} ms), {len(icons) / elapsed:6.2f} icons/s of {steps} steps, "
+          f"{min(each)} to {max(each)} each", flush=True)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--visitors", default="1,8,32")
+    options.add_argument("--seconds", type=float, default=10)
+    options.add_argument("--steps", type=int, default=4)
+    options.add_argument("address", nargs="?", default="http://127.0.0.1:8064")
+    options = options.parse_args()
+    host = urllib.parse.urlsplit(options.address).netloc
+    for visitors in options.visitors.split(","):
+        measure(host, int(visitors), options.seconds, options.steps)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// One ditsrc pipeline at work for one visitor. Its frames are taken when the visitor is ready for one: there is room
+// for a single frame, which the next replaces, so whoever is slow skips steps and holds up nobody.
+#pragma once
+
+#include <gst/app/gstappsink.h>
+#include <gst/gst.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "pipelines/live-favicon/wish.h"
+
+namespace favicon {
+
+/// What paints; the same for every visitor, so that all share one engine.
+struct Painter {
+  std::string device = "auto";
+  std::string model;  ///< empty = ditsrc's default
+};
+
+enum class Kind {
+  steps,  ///< a PNG file a step
+  png,    ///< the finished icon as a file
+  ico,
+  webp,  ///< all steps as an animation
+};
+
+struct Picture {
+  unsigned number;  ///< of the frame, from 1
+  std::string bytes;
+};
+
+/// How a pipeline ended.
+struct Failure {
+  bool visitors_fault;  ///< words or a style that the model does not know
+  std::string text;
+};
+
+/// Everything but the constructor's pipeline threads runs on the main loop's thread.
+class Painting : public std::enable_shared_from_this<Painting> {
+ public:
+  /// `changed` is called after anything below has changed. No call comes after stop().
+  static std::shared_ptr<Painting> start(const Painter& painter, const Wish& wish, Kind kind,
+                                         std::function<void()> changed);
+  ~Painting() { stop(); }
+  Painting(const Painting&) = delete;
+  Painting& operator=(const Painting&) = delete;
+
+  /// The newest frame that was not taken yet.
+  std::optional<Picture> take();
+  /// After the last frame: a frame may still wait to be taken.
+  bool ended() const { return ended_; }
+  const std::optional<Failure>& failure() const { return failure_; }
+  /// Time spent in the engine, known when it has ended; ms.
+  double render_ms() const { return render_ms_; }
+  /// Returns at once; the pipeline ends within a denoising step.
+  void stop();
+
+ private:
+  explicit Painting(std::function<void()> changed) : changed_(std::move(changed)) {}
+  void build(const Painter& painter, const Wish& wish, Kind kind);
+  GstFlowReturn keep(GstSample* sample);
+  void handle(GstMessage* message);
+  void notify();
+
+  std::function<void()> changed_;
+  GstElement* pipeline_ = nullptr;
+  guint watch_ = 0;
+  bool ended_ = false;
+  std::optional<Failure> failure_;
+  double render_ms_ = 0;
+
+  std::mutex mutex_;  ///< of all below, which the streaming thread fills
+  std::optional<Picture> newest_;
+  unsigned frames_ = 0;
+  bool notified_ = false;
+};
+
+}  // namespace favicon

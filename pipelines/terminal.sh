@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# An icon emerges in the terminal, drawn in characters.
+#   pipelines/terminal.sh [PROMPT [STEPS]]
+set -euo pipefail
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
+export GST_PLUGIN_PATH="${DIT_BUILD:-$root/build}/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
+
+steps=${2-16}
+# In a pipe or a log there is no screen to draw on, so every frame is printed.
+if [ -t 1 ]; then driver=curses; else driver=stdout; fi
+gst-launch-1.0 -q ditsrc prompt="${1-cat face}" style=noto seed=1 steps="$steps" emit=steps hold=10 background=0 \
+  num-buffers=$((steps + 9)) ! video/x-raw,format=GRAY8,framerate=10/1 ! videoconvert ! aasink driver="$driver"
