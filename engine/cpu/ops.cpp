@@ -27,41 +27,54 @@ void windows(const Patches& p, std::size_t first, std::size_t last) noexcept {
   float* out = p.out + first * p.channels * p.window * p.window;
   for (std::size_t token = first; token < last; ++token) {
     const float* image = p.x + token / tokens * p.channels * p.height * p.width;
-    // Above or left of the image these wrap round, and are then far beyond its size.
+    // Above or left of the image these wrap round; a row's part within the image starts at `from`.
     const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch - border;
-    for (std::size_t c = 0; c < p.channels; ++c)
-      for (std::size_t y = top; y != top + p.window; ++y)
-        for (std::size_t x = left; x != left + p.window; ++x)
-          *out++ = y < p.height && x < p.width ? image[(c * p.height + y) * p.width + x] : 0.f;
+    const std::size_t from = left < p.width ? 0 : 0 - left;
+    const std::size_t count = std::min(p.window - from, p.width - (left + from));
+    for (std::size_t c = 0; c < p.channels; ++c) {
+      for (std::size_t y = top; y != top + p.window; ++y, out += p.window) {
+        std::fill_n(out, p.window, 0.f);
+        if (y < p.height)
+          std::memcpy(out + from, image + (c * p.height + y) * p.width + left + from, count * sizeof(float));
+      }
+    }
   }
 }
 
-/// Grid lines [first, last) whose windows cover pixel `at` of an axis with `count` patches.
-struct Cover {
-  Cover(std::size_t at, std::size_t patch, std::size_t border, std::size_t count)
-      : first(at >= patch + border ? (at - patch - border) / patch + 1 : 0),
-        last(std::min(count, (at + border) / patch + 1)) {}
-  std::size_t first, last;
+/// Where the window of grid line `line` lies over the patch of grid line `own`, along one axis.
+struct Overlap {
+  Overlap(std::size_t own, std::size_t line, std::size_t patch, std::size_t border) {
+    const std::size_t begin = std::max(own * patch + border, line * patch);
+    const std::size_t end = std::min((own + 1) * patch + border, line * patch + patch + 2 * border);
+    count = begin < end ? end - begin : 0;
+    in_patch = begin - own * patch - border;
+    in_window = begin - line * patch;
+  }
+  std::size_t count, in_patch, in_window;
 };
 
-/// Unpatches where windows overlap: each pixel gathers what the windows over it say, in the order of the tokens.
+/// Unpatches where windows overlap: each patch gathers what the windows over it say, in the order of the tokens.
 void overlap_add(const Unpatches& p, std::size_t first, std::size_t last) noexcept {
   const std::size_t across = p.width / p.patch, down = p.height / p.patch, area = p.window * p.window;
-  const std::size_t border = (p.window - p.patch) / 2;
+  const std::size_t border = (p.window - p.patch) / 2, reach = (border + p.patch - 1) / p.patch;
   for (std::size_t token = first; token < last; ++token) {
-    const std::size_t image = token / (across * down), in_image = token % (across * down);
-    const float* features = p.features + image * across * down * p.channels * area;
+    const std::size_t gy = token % (across * down) / across, gx = token % across;
+    const float* image = p.features + token / (across * down) * across * down * p.channels * area;
     float* corner = p.y + token_offset(p.channels, p.height, p.width, p.patch, token);
-    for (std::size_t i = 0; i < p.channels * p.patch * p.patch; ++i) {
-      const std::size_t c = i / (p.patch * p.patch), py = i / p.patch % p.patch, px = i % p.patch;
-      const std::size_t y = in_image / across * p.patch + py, x = in_image % across * p.patch + px;
-      const Cover rows(y, p.patch, border, down), columns(x, p.patch, border, across);
-      float sum = 0.f;
-      for (std::size_t gy = rows.first; gy < rows.last; ++gy)
-        for (std::size_t gx = columns.first; gx < columns.last; ++gx)
-          sum += features[((gy * across + gx) * p.channels + c) * area + (y + border - gy * p.patch) * p.window +
-                          (x + border - gx * p.patch)];
-      corner[(c * p.height + py) * p.width + px] = sum;
+    for (std::size_t i = 0; i < p.channels * p.patch; ++i)
+      std::fill_n(corner + (i / p.patch * p.height + i % p.patch) * p.width, p.patch, 0.f);
+    for (std::size_t wy = gy - std::min(gy, reach); wy < std::min(down, gy + reach + 1); ++wy) {
+      const Overlap rows(gy, wy, p.patch, border);
+      for (std::size_t wx = gx - std::min(gx, reach); wx < std::min(across, gx + reach + 1); ++wx) {
+        const Overlap columns(gx, wx, p.patch, border);
+        const float* window = image + (wy * across + wx) * p.channels * area;
+        for (std::size_t i = 0; i < p.channels * rows.count; ++i) {
+          const std::size_t c = i / rows.count, y = i % rows.count;
+          const float* in = window + c * area + (rows.in_window + y) * p.window + columns.in_window;
+          float* out = corner + (c * p.height + rows.in_patch + y) * p.width + columns.in_patch;
+          for (std::size_t x = 0; x < columns.count; ++x) out[x] += in[x];
+        }
+      }
     }
   }
 }

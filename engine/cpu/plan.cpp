@@ -250,8 +250,12 @@ RowTable CpuPlan::table(const op::Modulation& modulation, std::uint32_t column, 
 }
 
 void CpuPlan::multiply(const Product& product) {
-  pool_.parallel_for(product.units(), [&](unsigned thread, std::size_t first, std::size_t last) {
-    cpu::product(product, first, last, scratch_ + thread * scratch_floats_);
+  // Threads share a panel in halves at most: each of them would widen it again.
+  const std::size_t blocks = product.blocks(), some = std::min<std::size_t>(4, blocks);
+  const std::size_t parts = (blocks + some - 1) / some;
+  const auto unit = [&](std::size_t i) { return i / parts * blocks + std::min(blocks, i % parts * some); };
+  pool_.parallel_for(product.weight->panels() * parts, [&](unsigned thread, std::size_t first, std::size_t last) {
+    cpu::product(product, unit(first), unit(last), scratch_ + thread * scratch_floats_);
   });
 }
 
@@ -312,8 +316,12 @@ void CpuPlan::execute(const op::Attention& o, std::uint32_t) {
   const Shape& s = shape(o.y);
   const Attention head{places_[o.qkv].values, optional(o.q_norm), optional(o.k_norm), o.norm_eps, s[0], s[1], o.heads,
                        s[2] / o.heads,        places_[o.y].values};
-  pool_.parallel_for(head.units(), [&](unsigned thread, std::size_t first, std::size_t last) {
-    attention(head, first, last, scratch_ + thread * scratch_floats_);
+  // Threads share a head only where there are few: each of them packs its keys and values again.
+  const std::size_t heads = std::size_t{s[0]} * o.heads, blocks = head.blocks();
+  const std::size_t parts = std::min<std::size_t>(blocks, (2 * pool_.size() + heads - 1) / heads);
+  const auto unit = [&](std::size_t i) { return i / parts * blocks + i % parts * blocks / parts; };
+  pool_.parallel_for(heads * parts, [&](unsigned thread, std::size_t first, std::size_t last) {
+    attention(head, unit(first), unit(last), scratch_ + thread * scratch_floats_);
   });
 }
 
