@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -14,37 +16,55 @@ namespace {
 
 std::size_t round_to_panel(std::size_t values) { return (values + panel_columns - 1) / panel_columns * panel_columns; }
 
-/// One panel of f16 or f32: rows of the file become columns. `bytes` are all rows of the panel, of that type.
 template <class Element>
-void pack_panel(const std::byte* bytes, const PackedMatrix& matrix, std::size_t panel, std::byte* out) {
+constexpr Element exponent_mask = sizeof(Element) == 2 ? Element{0x7c00} : static_cast<Element>(0x7f800000);
+
+/// One panel of f16 or f32, as bits: rows of the file become columns. `bytes` are all rows of the panel, of that type.
+/// False if a number is not finite.
+template <class Element>
+bool pack_panel(const std::byte* bytes, const PackedMatrix& matrix, std::size_t panel, std::byte* out) {
   // Enough to write whole cache lines, few enough that they stay in the first-level cache.
   constexpr std::size_t tile = 64;
   const std::size_t count = std::min(panel_columns, matrix.rows - panel * panel_columns);
+  bool finite = true;
   for (std::size_t start = 0; start < matrix.columns; start += tile) {
     const std::size_t end = std::min(matrix.columns, start + tile);
-    for (std::size_t i = 0; i < count; ++i)
-      for (std::size_t k = start; k < end; ++k)
-        std::memcpy(out + (k * panel_columns + i) * sizeof(Element), bytes + (i * matrix.columns + k) * sizeof(Element),
-                    sizeof(Element));
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t k = start; k < end; ++k) {
+        Element bits;
+        std::memcpy(&bits, bytes + (i * matrix.columns + k) * sizeof(Element), sizeof(Element));
+        finite &= (bits & exponent_mask<Element>) != exponent_mask<Element>;
+        std::memcpy(out + (k * panel_columns + i) * sizeof(Element), &bits, sizeof(Element));
+      }
+    }
   }
+  return finite;
 }
 
 /// The same for any quantised type.
-void pack_quantised(const WeightView& view, const PackedMatrix& matrix, std::size_t panel, std::byte* out) {
+bool pack_quantised(const WeightView& view, const PackedMatrix& matrix, std::size_t panel, std::byte* out) {
   const std::size_t first = panel * panel_columns;
   const std::size_t count = std::min(panel_columns, matrix.rows - first);
   const std::size_t groups = matrix.columns / group_size;
   std::array<std::int8_t, group_size> integers;
+  bool finite = true;
   for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t group = 0; group < groups; ++group) {
       std::byte* at = out + group * packed_group_bytes;
       float scale = 0;
       read_groups(view, (first + i) * groups + group, integers, {&scale, 1});
+      finite &= std::isfinite(scale);
       std::memcpy(at + i * sizeof(float), &scale, sizeof(float));
       at += panel_columns * sizeof(float) + i;
       for (std::size_t k = 0; k < group_size; ++k) at[k * panel_columns] = static_cast<std::byte>(integers[k]);
     }
   }
+  return finite;
+}
+
+/// Such a weight makes every icon black; and no target's conversion of halves needs to know infinity.
+void check_finite(const std::string& name, bool finite) {
+  expect(finite, ErrorKind::wrong_format, "weights '{}': expected finite numbers, found infinity or NaN", name);
 }
 
 /// How panels keep a type of the file.
@@ -97,31 +117,37 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
   const Shape& shape = job.request->shape;
   if (!job.request->matrix) {
     auto* values = reinterpret_cast<float*>(out);
-    read_f32(*job.view, 0, {values, element_count(shape)});
+    const std::span<float> all(values, element_count(shape));
+    read_f32(*job.view, 0, all);
+    check_finite(job.request->name, std::ranges::all_of(all, [](float value) { return std::isfinite(value); }));
     vectors_.emplace(job.request->name, values);
     return;
   }
   const WeightView& view = *job.view;
   const PackedMatrix matrix{shape[0], shape[1], packed_type(view.dtype), out};
+  std::atomic<bool> finite{true};
   pool.parallel_for(matrix.panels(), [&](unsigned, std::size_t first, std::size_t last) {
     // Other floating-point types become f32 on the way.
     std::vector<float> rows;
     for (std::size_t panel = first; panel < last; ++panel) {
       std::byte* values = out + panel * matrix.panel_bytes();
       const std::size_t start = panel * panel_columns * matrix.columns;
+      bool good = true;
       if (matrix.dtype == DType::int8_g32) {
-        pack_quantised(view, matrix, panel, values);
+        good = pack_quantised(view, matrix, panel, values);
       } else if (matrix.dtype == DType::f16) {
-        pack_panel<std::uint16_t>(view.bytes.data() + start * 2, matrix, panel, values);
+        good = pack_panel<std::uint16_t>(view.bytes.data() + start * 2, matrix, panel, values);
       } else if (view.dtype == DType::f32) {
-        pack_panel<float>(view.bytes.data() + start * 4, matrix, panel, values);
+        good = pack_panel<std::uint32_t>(view.bytes.data() + start * 4, matrix, panel, values);
       } else {
         rows.resize(std::min(panel_columns, matrix.rows - panel * panel_columns) * matrix.columns);
         read_f32(view, start, rows);
-        pack_panel<float>(reinterpret_cast<const std::byte*>(rows.data()), matrix, panel, values);
+        good = pack_panel<std::uint32_t>(reinterpret_cast<const std::byte*>(rows.data()), matrix, panel, values);
       }
+      if (!good) finite.store(false, std::memory_order_relaxed);
     }
   });
+  check_finite(job.request->name, finite);
   matrices_.emplace(job.request->name, matrix);
 }
 

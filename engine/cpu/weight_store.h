@@ -53,7 +53,7 @@ class WeightStore {
   explicit WeightStore(std::shared_ptr<const Weights> weights) : weights_(std::move(weights)) {}
 
   /// Packs what is not there yet.
-  /// errors  wrong_format: no such tensor, or another shape; out_of_memory
+  /// errors  wrong_format: no such tensor, another shape, or numbers that are not finite; out_of_memory
   void add(const std::vector<WeightRequest>& requests, ThreadPool& pool);
 
   /// Both were added before. Valid as long as the store.

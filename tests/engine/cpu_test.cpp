@@ -173,7 +173,7 @@ std::shared_ptr<Weights> converted(const Weights& weights, DType dtype) {
     Quantised& stored = (*owner)[name];
     if (is_quantised(dtype)) stored = quantise(dtype, values);
     for (std::size_t i = 0; dtype == DType::f16 && i < values.size(); ++i) {
-      const auto half = std::bit_cast<std::array<std::byte, 2>>(float_to_half(values[i]));
+      const auto half = std::bit_cast<std::array<std::byte, 2>>(dit::float_to_half(values[i]));
       stored.bytes.insert(stored.bytes.end(), half.begin(), half.end());
     }
     view.dtype = dtype;
@@ -380,6 +380,22 @@ TEST_F(Cpu, WrongWeightsAreAnError) {
   auto reshaped = std::make_shared<Weights>(*weights);
   std::swap(reshaped->tensors["final.linear.weight"].shape[0], reshaped->tensors["final.linear.weight"].shape[1]);
   EXPECT_EQ(kind_of([&] { cpu::open(reshaped, {.threads = 1})->plan(program); }), ErrorKind::wrong_format);
+}
+
+TEST_F(Cpu, WeightsThatAreNotFiniteAreAnError) {
+  const Program program = record(odd_config(), one_icon);
+  const auto weights = random_weights(program);
+  for (const char* name : {"blocks.0.mlp.fc1.weight", "blocks.0.mlp.fc1.bias", "pos_embed"}) {
+    auto values = read_f32(weights->tensors.at(name));
+    for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::quiet_NaN()}) {
+      values[values.size() - 3] = bad;
+      auto changed = std::make_shared<Weights>(*weights);
+      changed->tensors[name].bytes = std::as_bytes(std::span(values));
+      EXPECT_EQ(kind_of([&] { cpu::open(changed, {.threads = 2})->plan(program); }), ErrorKind::wrong_format) << name;
+      changed = converted(*changed, DType::f16);
+      EXPECT_EQ(kind_of([&] { cpu::open(changed, {.threads = 2})->plan(program); }), ErrorKind::wrong_format) << name;
+    }
+  }
 }
 
 TEST_F(Cpu, TooLargeAPlanIsOutOfMemory) {
