@@ -72,6 +72,13 @@ class Structure(unittest.TestCase):
             camel = "".join(part.capitalize() for part in op.split("_"))
             self.assertRegex(tests, rf"\bop::{camel}\b", f"op::{camel} in tests/")
 
+    def test_every_configuration_key_is_described(self):
+        code = read(SOURCE / "engine/model.cpp")
+        keys = set(re.findall(r'reader\.(?:get|size|choice|has)(?:<[^()]*?>)?\(\s*"(\w+)"', code))
+        self.assertGreater(len(keys), 40)
+        table = read(SOURCE / "models/README.md").split("## Configuration")[1].split("## Tensors")[0]
+        self.assertEqual(keys - set(re.findall(r"`(\w+)`", table)), set(), "keys that models/README.md does not describe")
+
     def test_every_test_in_the_table_of_mistakes_exists(self):
         named = set(re.findall(r"`([A-Z]\w+)\.([A-Z]\w+)`", read(SOURCE / "tests/README.md")))
         self.assertGreater(len(named), 30)
