@@ -12,7 +12,7 @@ mkdir -p "$folder"
 # One painting, several files. Whole multiples of 64 stay crisp; Apple shows no transparency, hence a white tile of 180.
 crisp='videoscale method=nearest-neighbour ! video/x-raw'
 gst-launch-1.0 -q ditsrc seed-name="$name" prompt="${2-rocket}" style="${3-fluent-emoji}" num-buffers=1 \
-  ! video/x-raw,format=RGBA ! tee name=icon \
+  ! video/x-raw,format=RGBA,width=64,height=64 ! tee name=icon \
   icon. ! queue ! diticomux sizes=16,32,48 ! filesink location="$folder/favicon.ico" \
   icon. ! queue ! pngenc ! filesink location="$folder/icon-64.png" \
   icon. ! queue ! $crisp,width=192,height=192 ! pngenc ! filesink location="$folder/icon-192.png" \

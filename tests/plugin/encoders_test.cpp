@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <span>
 
 #include "source.h"
 
@@ -219,6 +220,62 @@ TEST(Encoders, AFrameThatIsTooShortIsAnError) {
     ASSERT_EQ(reports.size(), 1U);
     EXPECT_EQ(reports[0].text, "frame 0: expected 60 bytes, found 7");
   }
+}
+
+/// One transparent pixel.
+const std::vector<std::uint8_t> tiny_png = {
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00,
+    0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00, 0x00, 0x00, 0x1f, 0x15, 0xc4, 0x89, 0x00,
+    0x00, 0x00, 0x0b, 0x49, 0x44, 0x41, 0x54, 0x78, 0xda, 0x63, 0x60, 0x00, 0x02, 0x00, 0x00, 0x05, 0x00,
+    0x01, 0xe9, 0xfa, 0xdc, 0xd8, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82};
+
+/// What ditapngmux says of a second frame after a good first one; empty if it takes it.
+std::string say_of_second_png(std::span<const std::uint8_t> second) {
+  init_gstreamer();
+  GstHarness* harness = gst_harness_new("ditapngmux");
+  GstBus* bus = gst_bus_new();
+  gst_element_set_bus(harness->element, bus);
+  gst_harness_set_src_caps_str(harness, "image/png,framerate=10/1");
+  for (const auto bytes : {std::span<const std::uint8_t>(tiny_png), second}) {
+    GstBuffer* buffer = gst_buffer_new_allocate(nullptr, bytes.size(), nullptr);
+    gst_buffer_fill(buffer, 0, bytes.data(), bytes.size());
+    GST_BUFFER_DURATION(buffer) = 100 * GST_MSECOND;
+    gst_harness_push(harness, buffer);
+  }
+  const auto reports = drain(bus);
+  gst_element_set_bus(harness->element, nullptr);
+  gst_object_unref(bus);
+  gst_harness_teardown(harness);
+  EXPECT_LE(reports.size(), 1U);
+  return reports.empty() ? "" : reports[0].text;
+}
+
+TEST(Encoders, ADamagedPngIsAnErrorWhereverItIsDamaged) {
+  EXPECT_EQ(say_of_second_png(tiny_png), "");
+  for (std::size_t size = 0; size < tiny_png.size(); ++size) {
+    EXPECT_TRUE(say_of_second_png(std::span(tiny_png).first(size)).starts_with("frame 1: ")) << size;
+  }
+  for (std::size_t at = 0; at < tiny_png.size(); ++at) {
+    for (const int bit : {0, 7}) {
+      std::vector<std::uint8_t> damaged = tiny_png;
+      damaged[at] = static_cast<std::uint8_t>(damaged[at] ^ 1 << bit);
+      EXPECT_TRUE(say_of_second_png(damaged).starts_with("frame 1: ")) << at << " bit " << bit;
+    }
+  }
+}
+
+TEST(Encoders, AGifOfThousandsOfFramesTakesNoMemory) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer keeps freed memory";
+#endif
+  Bench bench("ditgifenc");
+  gst_harness_set_drop_buffers(bench.harness(), TRUE);
+  for (int k = 0; k < 500; ++k) bench.push(k % 5);
+  const std::uint64_t before = resident_bytes();
+  for (int k = 0; k < 10000; ++k) bench.push(k % 5);
+  // 10,000 files of one frame would be 8 MB.
+  EXPECT_LT(resident_bytes(), before + (1U << 20));
+  EXPECT_TRUE(bench.end());
 }
 
 TEST(Encoders, DownstreamsAnswerGoesBack) {

@@ -13,6 +13,7 @@ import urllib.request
 
 from PIL import Image
 
+import browser
 from places import BUILD, ICONS, SOURCE, TINY, environment, run
 
 
@@ -235,10 +236,20 @@ class Pipelines(unittest.TestCase):
                 part = text[text.index(b"\xff\xd8"):]
                 (self.scratch / "part.jpg").write_bytes(part[:part.index(b"\xff\xd9") + 2])
                 self.picture("part.jpg", (512, 512), "RGB")
+            self.check_mjpeg_in_browser(address)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(20)
             process.stdout.close()
+
+    def check_mjpeg_in_browser(self, address):
+        if not browser.PROGRAM:
+            print(f"skipped Chromium for mjpeg.py: {browser.MISSING}")
+            return
+        with browser.Browser() as chromium:
+            page = chromium.page()
+            page.run(f"document.body.append(Object.assign(new Image(), {{src: '{address}'}}))")
+            page.wait("document.images[0].naturalWidth == 512")
 
     def test_webrtc(self):
         self.assertGreaterEqual(int(self.script("webrtc.py", "rocket", "8").stdout.split()[0]), 8)
