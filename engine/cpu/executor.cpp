@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "engine/cpu/int8.h"
 #include "engine/cpu/memory.h"
 #include "engine/cpu/plan.h"
 #include "engine/cpu/targets.h"
@@ -51,15 +52,15 @@ void add_caches(DeviceInfo& info) {
 
 class CpuExecutor final : public Executor {
  public:
-  CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads)
-      : info_(describe(threads)), weights_(std::move(weights)), pool_(threads) {
-    info_.precision = "f32";
+  CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads, bool int8)
+      : info_(describe(threads)), weights_(std::move(weights)), pool_(threads), int8_(int8) {
+    info_.precision = int8 ? "int8" : "f32";
   }
 
   const DeviceInfo& info() const noexcept override { return info_; }
   std::unique_ptr<Plan> plan(Program program) override {
     try {
-      return std::make_unique<CpuPlan>(std::move(program), weights_, pool_);
+      return std::make_unique<CpuPlan>(std::move(program), weights_, pool_, int8_);
     } catch (const std::bad_alloc&) {
       fail(ErrorKind::out_of_memory, "CPU plan: expected more host memory, found none left");
     }
@@ -69,6 +70,7 @@ class CpuExecutor final : public Executor {
   DeviceInfo info_;
   WeightStore weights_;
   ThreadPool pool_;
+  bool int8_;
 };
 
 }  // namespace
@@ -88,9 +90,13 @@ DeviceInfo describe(unsigned threads) {
 }
 
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const DeviceOptions& options) {
-  expect(options.precision == Precision::automatic || options.precision == Precision::f32, ErrorKind::unsupported,
-         "precision '{}': expected auto or f32 on the CPU", name_of(options.precision));
-  return std::make_unique<CpuExecutor>(std::move(weights), options.threads == 0 ? available_cores() : options.threads);
+  const bool int8 = options.precision == Precision::int8;
+  expect(int8 || options.precision == Precision::automatic || options.precision == Precision::f32,
+         ErrorKind::unsupported, "precision '{}': expected auto, f32 or int8 on the CPU", name_of(options.precision));
+  expect(!int8 || int8_usable(), ErrorKind::unsupported,
+         "precision 'int8': expected a processor with AVX-512 VNNI, found {}", processor_name());
+  return std::make_unique<CpuExecutor>(std::move(weights), options.threads == 0 ? available_cores() : options.threads,
+                                       int8);
 }
 
 }  // namespace dit::cpu

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/cpu/int8.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/memory.h"
 
@@ -165,7 +166,10 @@ void product_units(const Product& product, std::size_t first, std::size_t last, 
     const std::size_t rows = std::min(count * block_rows, product.rows - row);
     // The last panel may be mostly padding.
     const std::size_t used = std::min(panel_columns, round_to_line(weight.rows - panel * panel_columns));
-    for (std::size_t k = 0; k < depth; k += depth_piece) {
+    for (std::size_t i = 0; i < rows && weight.dtype == DType::i8; i += block_rows)
+      int8_block(product.a_integers + (row + i) * depth, product.a_scales + (row + i) * (depth / group_size),
+                 std::min(block_rows, rows - i), depth, weight.panel(panel), sums + i * panel_columns);
+    for (std::size_t k = 0; k < depth && weight.dtype != DType::i8; k += depth_piece) {
       const PanelPiece piece{weight.panel(panel) + PackedMatrix::piece_bytes(weight.dtype, k), weight.dtype, used,
                              std::min(depth_piece, depth - k), k + depth_piece < depth || block + count == blocks};
       piece.multiply(product.a + row * depth + k, depth, rows, sums, k > 0, expanded);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/cpu/int8.h"
 #include "engine/error.h"
 #include "engine/noise.h"
 
@@ -72,7 +73,7 @@ Finish finish_of(Activation activation) {
 /// Floats of the working memory that ops share, each the largest that any op needs.
 struct CpuPlan::Sizes {
   const CpuPlan& plan;
-  std::size_t left = 0, features = 0, scratch = Product::scratch();
+  std::size_t left = 0, features = 0, integers = 0, scratch = Product::scratch();
 
   std::size_t elements(TensorId id) const { return element_count(plan.shape(id)); }
   /// `width` floats for each token of each image.
@@ -81,7 +82,11 @@ struct CpuPlan::Sizes {
     return std::size_t{s[0]} * (s[2] / patch) * (s[3] / patch) * width;
   }
   void operator()(const op::Embed& o) { left = std::max(left, per_token(o.x, o.patch, plan.shape(o.weight)[1])); }
-  void operator()(const op::ModulatedLinear& o) { left = std::max(left, elements(o.x)); }
+  void operator()(const op::ModulatedLinear& o) {
+    left = std::max(left, elements(o.x));
+    integers = std::max(integers, elements(o.x));
+  }
+  void operator()(const op::GatedLinearAdd& o) { integers = std::max(integers, elements(o.x)); }
   void operator()(const op::Final& o) {
     left = std::max(left, elements(o.x));
     features = std::max(features, per_token(o.y, o.patch, plan.shape(o.weight)[0]));
@@ -96,8 +101,8 @@ struct CpuPlan::Sizes {
   void operator()(const Other&) {}
 };
 
-CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool)
-    : program_(std::move(program)), pool_(pool), places_(program_.tensors.size()) {
+CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8)
+    : program_(std::move(program)), pool_(pool), int8_(int8), places_(program_.tensors.size()) {
   for_each_op(program_, [this](const Op& op) {
     const Operands operands = std::visit(OperandsOf{}, op.what);
     if (operands.matrix != no_tensor) check_kind(program_, op, operands.matrix, TensorKind::weight);
@@ -119,8 +124,12 @@ void CpuPlan::place_weights(WeightStore& weights) {
   std::vector<WeightRequest> requests;
   for_each_op(program_, [&](const Op& op) {
     const Operands operands = std::visit(OperandsOf{}, op.what);
+    const bool in_block =
+        std::holds_alternative<op::ModulatedLinear>(op.what) || std::holds_alternative<op::GatedLinearAdd>(op.what);
     const auto want = [&](TensorId id, bool matrix) {
-      if (id != no_tensor) requests.push_back({program_.tensors[id].name, shape(id), matrix});
+      if (id == no_tensor) return;
+      const bool int8 = int8_ && matrix && in_block && shape(id)[1] % group_size == 0;
+      requests.push_back({program_.tensors[id].name, shape(id), matrix, int8});
     };
     want(operands.matrix, true);
     for (const TensorId id : operands.vectors) want(id, false);
@@ -150,7 +159,9 @@ void CpuPlan::place_activations() {
   }
   const std::size_t left = floats;
   const std::size_t features = left + round_to_line(sizes.left);
-  const std::size_t scratch = features + round_to_line(sizes.features);
+  const std::size_t integers = features + round_to_line(sizes.features);
+  const std::size_t scales = integers + (int8_ ? round_to_line(sizes.integers / sizeof(float) + 1) : 0);
+  const std::size_t scratch = scales + (int8_ ? round_to_line(sizes.integers / group_size + 1) : 0);
   arena_ = Block((scratch + scratch_floats_ * pool_.size()) * sizeof(float), "CPU activations");
 
   for (std::size_t id = 0; id < program_.tensors.size(); ++id) {
@@ -160,6 +171,8 @@ void CpuPlan::place_activations() {
   }
   left_ = arena_.f32() + left;
   features_ = arena_.f32() + features;
+  integers_ = reinterpret_cast<std::uint8_t*>(arena_.f32() + integers);
+  scales_ = arena_.f32() + scales;
   scratch_ = arena_.f32() + scratch;
 }
 
@@ -259,6 +272,19 @@ void CpuPlan::multiply(const Product& product) {
   });
 }
 
+void CpuPlan::multiply_in_block(Product product) {
+  if (product.weight->dtype == DType::i8) {
+    const std::size_t columns = product.weight->columns;
+    pool_.parallel_for(product.rows, [&](unsigned, std::size_t first, std::size_t last) {
+      quantise_rows(product.a + first * columns, last - first, columns, integers_ + first * columns,
+                    scales_ + first * (columns / group_size));
+    });
+    product.a_integers = integers_;
+    product.a_scales = scales_;
+  }
+  multiply(product);
+}
+
 void CpuPlan::normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step) {
   const Shape& s = shape(x);
   const NormModulate norm{places_[x].values,
@@ -309,7 +335,7 @@ void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step) {
   const Shape& s = shape(o.x);
   Product product = product_of(o, left_, std::size_t{s[0]} * s[1], places_[o.y].values);
   product.finish = finish_of(o.activation);
-  multiply(product);
+  multiply_in_block(product);
 }
 
 void CpuPlan::execute(const op::Attention& o, std::uint32_t) {
@@ -331,7 +357,7 @@ void CpuPlan::execute(const op::GatedLinearAdd& o, std::uint32_t step) {
   const bool gated = o.modulation.gate != op::no_column;
   product.finish = gated ? Finish::gate_add : Finish::add;
   if (gated) product.gate = table(o.modulation, o.modulation.gate, s[1], step);
-  multiply(product);
+  multiply_in_block(product);
 }
 
 void CpuPlan::execute(const op::Final& o, std::uint32_t step) {

@@ -18,7 +18,8 @@ namespace dit::cpu {
 class CpuPlan final : public Plan {
  public:
   /// errors  out_of_memory; wrong_format if a weight is missing or a tensor has the wrong kind
-  CpuPlan(Program program, WeightStore& weights, ThreadPool& pool);
+  /// int8    products inside the blocks multiply integers where their depth allows it
+  CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8 = false);
 
   void set_request(const Request& request) override;
   void prepare(const std::atomic<bool>& cancel) override;
@@ -55,6 +56,8 @@ class CpuPlan final : public Plan {
   void execute(const op::ToRgba& o, std::uint32_t step);
 
   void multiply(const Product& product);
+  /// The same where the weight may be i8: then the left side becomes integers first.
+  void multiply_in_block(Product product);
   /// The left side a [rows,I] times the weight of op `o`, plus its bias, into y [rows,O].
   template <typename ProductOp>
   Product product_of(const ProductOp& o, const float* a, std::size_t rows, float* y) const {
@@ -74,9 +77,12 @@ class CpuPlan final : public Plan {
 
   Program program_;
   ThreadPool& pool_;
+  bool int8_ = false;
   std::vector<Place> places_;  // indexed by TensorId
   Block arena_;
-  float* left_ = nullptr;      // left side of a product: normed rows or patches
+  float* left_ = nullptr;             // left side of a product: normed rows or patches
+  std::uint8_t* integers_ = nullptr;  // a left side in int8, and its scales
+  float* scales_ = nullptr;
   float* features_ = nullptr;  // result of Final before it becomes an image
   float* scratch_ = nullptr;   // of each thread
   std::size_t scratch_floats_ = 0;

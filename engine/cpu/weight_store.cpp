@@ -8,6 +8,7 @@
 #include <cstring>
 #include <set>
 
+#include "engine/cpu/int8.h"
 #include "engine/error.h"
 #include "engine/quantised.h"
 
@@ -73,10 +74,38 @@ DType packed_type(DType dtype) {
   return dtype == DType::f16 ? DType::f16 : DType::f32;
 }
 
+DType panel_type(const WeightRequest& request, DType dtype) { return request.int8 ? DType::i8 : packed_type(dtype); }
+
+/// One panel for a product of integers: those of the file, or the nearest to its numbers.
+bool pack_int8(const WeightView& view, const PackedMatrix& matrix, std::size_t panel, std::byte* out) {
+  const std::size_t first = panel * panel_columns * matrix.columns;
+  const std::size_t count = std::min(panel_columns, matrix.rows - panel * panel_columns);
+  std::vector<std::int8_t> integers(count * matrix.columns);
+  std::vector<float> scales(integers.size() / group_size);
+  if (is_quantised(view.dtype)) {
+    read_groups(view, first / group_size, integers, scales);
+  } else {
+    std::vector<float> values(integers.size());
+    read_f32(view, first, values);
+    for (std::size_t g = 0; g < scales.size(); ++g) {
+      const std::span<const float> group(values.data() + g * group_size, group_size);
+      float largest = 0;
+      for (const float value : group) largest = std::isfinite(value) ? std::max(largest, std::fabs(value)) : INFINITY;
+      scales[g] = largest / 127.f;
+      const float inverse = largest > 0 && std::isfinite(largest) ? 127.f / largest : 0.f;
+      for (std::size_t k = 0; k < group_size; ++k)
+        integers[g * group_size + k] =
+            inverse > 0 ? static_cast<std::int8_t>(std::nearbyint(group[k] * inverse)) : std::int8_t{0};
+    }
+  }
+  pack_int8_panel(integers, scales, count, matrix.columns, out);
+  return std::ranges::all_of(scales, [](float scale) { return std::isfinite(scale); });
+}
+
 /// Bytes of a packed tensor, whole cache lines.
 std::size_t packed_bytes(const WeightRequest& request, DType dtype) {
   if (!request.matrix) return round_to_panel(element_count(request.shape)) * sizeof(float);
-  const PackedMatrix matrix{request.shape.at(0), request.shape.at(1), packed_type(dtype), nullptr};
+  const PackedMatrix matrix{request.shape.at(0), request.shape.at(1), panel_type(request, dtype), nullptr};
   return (matrix.panels() * matrix.panel_bytes() + 63) / 64 * 64;
 }
 
@@ -124,7 +153,7 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
     return;
   }
   const WeightView& view = *job.view;
-  const PackedMatrix matrix{shape[0], shape[1], packed_type(view.dtype), out};
+  const PackedMatrix matrix{shape[0], shape[1], panel_type(*job.request, view.dtype), out};
   std::atomic<bool> finite{true};
   pool.parallel_for(matrix.panels(), [&](unsigned, std::size_t first, std::size_t last) {
     // Other floating-point types become f32 on the way.
@@ -133,7 +162,9 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
       std::byte* values = out + panel * matrix.panel_bytes();
       const std::size_t start = panel * panel_columns * matrix.columns;
       bool good = true;
-      if (matrix.dtype == DType::int8_g32) {
+      if (matrix.dtype == DType::i8) {
+        good = pack_int8(view, matrix, panel, values);
+      } else if (matrix.dtype == DType::int8_g32) {
         good = pack_quantised(view, matrix, panel, values);
       } else if (matrix.dtype == DType::f16) {
         good = pack_panel<std::uint16_t>(view.bytes.data() + start * 2, matrix, panel, values);

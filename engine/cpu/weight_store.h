@@ -18,12 +18,15 @@ namespace dit::cpu {
 inline constexpr std::size_t panel_columns = 48;
 /// Bytes of 32 rows of a quantised panel.
 inline constexpr std::size_t packed_group_bytes = panel_columns * (sizeof(float) + group_size);
+/// The same for a product of integers, which also needs their sums.
+inline constexpr std::size_t int8_group_bytes = panel_columns * (2 * sizeof(float) + group_size);
 
 /// A weight [rows O, columns K] for x Wᵀ: panels of 48 outputs, each [K,48], the last one filled up with zeros. Weights
 /// are exact in f32 once they are in a register; in memory they keep the file's precision, and so its traffic:
 ///   f32       [K,48]
 ///   f16       [K,48]
 ///   int8_g32  every quantised type; for each 32 of K: 48 scales as f32, then [32,48] integers
+///   i8        for a product of integers, see int8.h
 struct PackedMatrix {
   std::size_t rows = 0;
   std::size_t columns = 0;
@@ -33,6 +36,7 @@ struct PackedMatrix {
   /// Bytes of `depth` rows of a panel; a multiple of 32 for int8_g32.
   static constexpr std::size_t piece_bytes(DType dtype, std::size_t depth) noexcept {
     if (dtype == DType::int8_g32) return depth / group_size * packed_group_bytes;
+    if (dtype == DType::i8) return depth / group_size * int8_group_bytes;
     return depth * panel_columns * (dtype == DType::f16 ? 2 : 4);
   }
   std::size_t panels() const noexcept { return (rows + panel_columns - 1) / panel_columns; }
@@ -45,6 +49,7 @@ struct WeightRequest {
   std::string name;
   Shape shape;
   bool matrix = false;
+  bool int8 = false;  ///< as the right side of a product of integers; columns a multiple of 32
 };
 
 /// The weights of one executor, shared by its plans. Grows when a plan asks for names not packed yet.

@@ -106,6 +106,8 @@ class Comparison:
             Contender("ours", ours, self.ort), Contender("openblas", [*ours, "--engine", "openblas"], self.ort),
             Contender("onnxruntime", ["node", SOURCE / "tests/bench/icon_onnx.mjs", self.graph(model, batch), threads,
                                       steps], self.ort)]
+        if self.machine["int8"]:
+            contenders.append(Contender("ours, int8", [*ours, "--precision", "int8"], self.ort))
         end = time.monotonic() + seconds
         while len(contenders[0].wall) < least or time.monotonic() < end:
             for contender in contenders:
@@ -128,7 +130,7 @@ class Comparison:
 def table(rows):
     """Markdown: a line for each model, number of threads and batch."""
     lines = ["| model | threads | batch | ours, ms an icon | spread | of the peak | OpenBLAS, products alone | "
-             "ONNX Runtime | ours is faster |", "|---|---|---|---|---|---|---|---|---|"]
+             "ONNX Runtime | ours is faster | ours in int8 |", "|---|---|---|---|---|---|---|---|---|---|"]
     for ours in (row for row in rows if row["runtime"] == "ours"):
         key = ("model", "threads", "batch", "steps")
         other = {row["runtime"]: row["median_s"] for row in rows if all(row[k] == ours[k] for k in key)}
@@ -136,7 +138,8 @@ def table(rows):
         lines.append(f"| {ours['model']}, {ours['steps']} steps | {ours['threads']} | {ours['batch']} | "
                      f"{ours['median_s'] * unit:.1f} | {ours['spread']:.1%} | {ours['peak_share']:.1%} | "
                      f"{other['openblas'] * unit:.1f} | {other['onnxruntime'] * unit:.1f} | "
-                     f"{other['onnxruntime'] / ours['median_s']:.2f}× |")
+                     f"{other['onnxruntime'] / ours['median_s']:.2f}× | "
+                     + (f"{other['ours, int8'] * unit:.1f} |" if "ours, int8" in other else "- |"))
     return "\n".join(lines)
 
 

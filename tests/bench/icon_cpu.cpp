@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "engine/cpu/executor.h"
+#include "engine/cpu/int8.h"
 #include "engine/cpu/targets.h"
 #include "engine/dit.h"
 #include "engine/error.h"
@@ -25,7 +26,7 @@ namespace dit::bench {
 namespace {
 
 struct Options {
-  std::string engine = "ours", model, seed_weights, dump;
+  std::string engine = "ours", precision = "f32", model, dump;
   unsigned threads = 1, batch = 1, steps = 4;
 };
 
@@ -35,7 +36,7 @@ PlanShape plan_shape(const Options& o) { return {.batch = o.batch, .conditions =
 class OurIcons {
  public:
   explicit OurIcons(const Options& o, const std::shared_ptr<const Model>& model)
-      : executor_(cpu::open(model->weights(), {.threads = o.threads})),
+      : executor_(cpu::open(model->weights(), {.threads = o.threads, .precision = precision_from_name(o.precision)})),
         plan_(executor_->plan(record(model->config(), plan_shape(o)))),
         request_(request_for(plan_->program())) {
     plan_->set_request(request_);
@@ -171,8 +172,9 @@ void serve(const std::function<void()>& paint) {
 }
 
 void report_peak(unsigned threads) {
-  fmt::print("{{\"processor\": {}, \"target\": \"{}\", \"gflops\": [{:.2f}, {:.2f}]}}\n",
-             nlohmann::json(cpu::describe(threads).name).dump(), cpu::target(), peak_gflops(1), peak_gflops(threads));
+  fmt::print("{{\"int8\": {}, \"processor\": {}, \"target\": \"{}\", \"gflops\": [{:.2f}, {:.2f}]}}\n",
+             cpu::int8_usable(), nlohmann::json(cpu::describe(threads).name).dump(), cpu::target(), peak_gflops(1),
+             peak_gflops(threads));
 }
 
 void report_cost(const Options& o, const Model& model) {
@@ -185,6 +187,7 @@ int run(int count, char** arguments) {
   Options o;
   bool cost = false;
   app.add_option("--engine", o.engine)->check(CLI::IsMember({"ours", "openblas", "peak"}));
+  app.add_option("--precision", o.precision, "of our executor");
   app.add_option("--model", o.model, "weight file");
   app.add_option("--dump", o.dump, "write input, tables and prediction of a step into this folder, then end");
   app.add_flag("--cost", cost, "print the floating-point operations of a step, then end");
