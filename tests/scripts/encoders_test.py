@@ -6,16 +6,18 @@ import json
 import os
 import pathlib
 import re
+import signal
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 import numpy
 from PIL import Image, ImageSequence
 
 import browser
-from places import BUILD, run
+from places import BUILD, TINY, environment, run
 
 os.environ["GST_PLUGIN_PATH"] = str(BUILD / "plugin")
 os.environ["GST_REGISTRY"] = str(BUILD / "scripts-registry.bin")
@@ -414,6 +416,19 @@ class Encoders(unittest.TestCase):
                     seen = few[9999 % 16][..., 3:] > 0
                     numpy.testing.assert_array_equal(numpy.array(image.convert("RGBA")) * seen, few[9999 % 16] * seen)
 
+    def test_what_is_interrupted_ends_well(self):
+        for name, encoder in self.pipelines.items():
+            line = f"ditsrc model-location={TINY} device=cpu is-live=true ! video/x-raw,framerate=20/1 ! {encoder} ! "
+            process = subprocess.Popen(["gst-launch-1.0", "-q", "-e", *line.split(), "filesink", f"location={name}"],
+                                       cwd=self.scratch, env=environment(self.scratch), stdin=subprocess.DEVNULL)
+            time.sleep(1.5)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(20), 0)
+            with Image.open(self.file(name)) as image:
+                self.assertGreater(image.n_frames, 3, name)
+                image.load()
+                self.assertEqual(round(image.info["duration"]), 50)
+
     # What cannot be
 
     def fails(self, description, words, frames=None, durations=None, **more):
@@ -423,7 +438,7 @@ class Encoders(unittest.TestCase):
 
     def test_full_disk(self):
         frames = [many_colours()] * 200
-        for encoder in self.pipelines.values():
+        for encoder in (*self.pipelines.values(), "diticomux", "ditsheet ! pngenc"):
             with self.subTest(encoder):
                 self.fails(f"{encoder} ! filesink buffer-mode=unbuffered location=/dev/full", "No space left", frames)
 
