@@ -10,6 +10,9 @@ namespace {
 
 using Weak = std::weak_ptr<Painting>;
 
+/// Enough for a busy moment of the main loop, few enough for a slow visitor to see what is new.
+constexpr std::size_t most_waiting = 4;
+
 std::string description(Kind kind, unsigned steps) {
   // Whatever a visitor wrote is set as a property and never part of this text.
   constexpr const char* one = "ditsrc name=paint num-buffers=1 ! video/x-raw,format=RGBA ! ";
@@ -100,7 +103,8 @@ GstFlowReturn Painting::keep(GstSample* sample) {
   std::string bytes(reinterpret_cast<const char*>(map.data), map.size);
   gst_buffer_unmap(buffer, &map);
   const std::lock_guard lock(mutex_);
-  newest_ = Picture{++frames_, std::move(bytes)};
+  if (waiting_.size() == most_waiting) waiting_.pop_front();
+  waiting_.push_back({++frames_, std::move(bytes)});
   if (notified_) return GST_FLOW_OK;
   notified_ = true;
   g_idle_add_full(
@@ -121,8 +125,9 @@ GstFlowReturn Painting::keep(GstSample* sample) {
 
 std::optional<Picture> Painting::take() {
   const std::lock_guard lock(mutex_);
-  std::optional<Picture> picture;
-  picture.swap(newest_);
+  if (waiting_.empty()) return std::nullopt;
+  Picture picture = std::move(waiting_.front());
+  waiting_.pop_front();
   return picture;
 }
 

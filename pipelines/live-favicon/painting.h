@@ -6,6 +6,7 @@
 #include <gst/app/gstappsink.h>
 #include <gst/gst.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -50,7 +51,7 @@ class Painting : public std::enable_shared_from_this<Painting> {
   Painting(const Painting&) = delete;
   Painting& operator=(const Painting&) = delete;
 
-  /// The newest frame that was not taken yet.
+  /// The oldest frame that waits.
   std::optional<Picture> take();
   /// After the last frame: a frame may still wait to be taken.
   bool ended() const { return ended_; }
@@ -75,7 +76,7 @@ class Painting : public std::enable_shared_from_this<Painting> {
   double render_ms_ = 0;
 
   std::mutex mutex_;  ///< of all below, which the streaming thread fills
-  std::optional<Picture> newest_;
+  std::deque<Picture> waiting_;
   unsigned frames_ = 0;
   bool notified_ = false;
 };
