@@ -143,11 +143,19 @@ def table(rows):
     return "\n".join(lines)
 
 
+def write_readme(path, text):
+    """Puts the text between the marks in the README."""
+    begin, end = "<!-- run_cpu.sh -->\n", "<!-- end -->"
+    before, rest = path.read_text().split(begin, 1)
+    path.write_text(before + begin + text + "\n" + end + rest.split(end, 1)[1])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=str(SOURCE / "build"))
     parser.add_argument("--ort", required=True, help="folder whose node_modules has onnxruntime-node")
     parser.add_argument("--json", help="write all figures there")
+    parser.add_argument("--readme", type=pathlib.Path, help="put the table between the marks in this file")
     parser.add_argument("--seconds", type=float, default=300, help="for all measurements together")
     parser.add_argument("models", nargs="*", type=lambda path: pathlib.Path(path).resolve())
     options = parser.parse_args()
@@ -166,7 +174,13 @@ def main():
             for batch in (1, 8):
                 for threads in (1, 2):
                     comparison.measure(model, steps, threads, batch, options.seconds / len(models) / 4, 3)
-        print(table(comparison.rows))
+        peak = comparison.machine["gflops"]
+        text = (f"{table(comparison.rows)}\n\nMedians on {comparison.machine['processor']}; spread is the middle half's; "
+                f"the multiply-add peak measured just before: {peak[0]:.0f} GFLOP/s on one core, {peak[1]:.0f} on two. "
+                "Conditioning is tabulated for all; noise, solver and bytes are in our times alone.")
+        print(text)
+        if options.readme:
+            write_readme(options.readme, text)
         if options.json:
             result = {"date": datetime.datetime.now().isoformat(timespec="seconds"), **comparison.machine,
                       "rows": comparison.rows}
