@@ -12,6 +12,7 @@ std::filesystem::path model_path(const std::string& given);
 
 /// Help text of every --model option.
 inline constexpr const char* model_help =
-    "Weight file (safetensors). Default: $DIT_MODEL, else the icons.safetensors installed or built with dit";
+    "Weight file (safetensors, GGUF or WTS1). Default: $DIT_MODEL, else the icons.safetensors installed or built with "
+    "dit";
 
 }  // namespace dit::cli
