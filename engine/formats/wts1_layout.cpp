@@ -115,10 +115,13 @@ void Layout::vote() {
   for (const Matrix& matrix : matrices_) {
     if (matrix.role.in == Size::time) count(matrix, Size::condition, size(Size::condition));
   }
-  expect(!either[0] || !either[1], ErrorKind::wrong_format,
+  // No expect(): its arguments are read whether they are needed or not.
+  if (either[0] && either[1]) {
+    fail(ErrorKind::wrong_format,
          "weights '{}': a mix of layouts: tensor '{}' [{},{}] is [out,in], but tensor '{}' [{},{}] is [in,out]", file_,
          either[0]->role.key, either[0]->rows, either[0]->columns, either[1]->role.key, either[1]->rows,
          either[1]->columns);
+  }
   expect(either[0] || either[1], ErrorKind::wrong_format,
          "weights '{}': every tensor is square, so nothing tells whether matrices are [out,in] or [in,out]", file_);
   transposed_ = either[1] != nullptr;
