@@ -67,6 +67,7 @@ void serve(const Options& options) {
     listen(server.get(), options);
     g_main_loop_run(loop);
   }
+  favicon::Painting::wait_for_stopped();
   soup_server_disconnect(server.get());
   g_main_loop_unref(loop);
 }

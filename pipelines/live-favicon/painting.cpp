@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
 #include <utility>
 
 namespace favicon {
@@ -37,11 +38,25 @@ std::string description(Kind kind, unsigned steps) {
   return {};
 }
 
-/// State changes wait for the streaming thread, so they happen in a thread of GStreamer's.
-void change_state(GstElement* pipeline, GstState state) {
+/// Pipelines that have been told to end and have not yet.
+std::atomic<int> ending = 0;
+
+}  // namespace
+
+/// State changes wait for the streaming thread, so they happen in threads of GStreamer's, which may run them in any
+/// order: a pipeline that was stopped must not be started by a call that comes late.
+struct Painting::Switch {
+  std::mutex mutex;
+  bool stopped = false;
+};
+
+namespace {
+
+template <typename Body>
+void call_async(GstElement* pipeline, Body body) {
   gst_element_call_async(
-      pipeline, [](GstElement* element, gpointer to) { gst_element_set_state(element, GstState(GPOINTER_TO_INT(to))); },
-      GINT_TO_POINTER(state), nullptr);
+      pipeline, [](GstElement* element, gpointer data) { (*static_cast<Body*>(data))(element); },
+      new Body(std::move(body)), [](gpointer data) { delete static_cast<Body*>(data); });
 }
 
 }  // namespace
@@ -54,6 +69,7 @@ std::shared_ptr<Painting> Painting::start(const Painter& painter, const Wish& wi
 }
 
 void Painting::build(const Painter& painter, const Wish& wish, Kind kind) {
+  switch_ = std::make_shared<Switch>();
   GError* error = nullptr;
   pipeline_ = gst_parse_launch(description(kind, wish.steps).c_str(), &error);
   if (error != nullptr) {
@@ -92,7 +108,10 @@ void Painting::build(const Painter& painter, const Wish& wish, Kind kind) {
       },
       this);
   gst_object_unref(bus);
-  change_state(pipeline_, GST_STATE_PLAYING);
+  call_async(pipeline_, [control = switch_](GstElement* pipeline) {
+    const std::lock_guard lock(control->mutex);
+    if (!control->stopped) gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  });
 }
 
 /// In the streaming thread.
@@ -168,8 +187,20 @@ void Painting::stop() {
   changed_ = nullptr;
   if (watch_ != 0) g_source_remove(std::exchange(watch_, 0));
   if (pipeline_ == nullptr) return;
-  change_state(pipeline_, GST_STATE_NULL);
+  ++ending;
+  call_async(pipeline_, [control = switch_](GstElement* pipeline) {
+    {
+      const std::lock_guard lock(control->mutex);
+      control->stopped = true;
+      gst_element_set_state(pipeline, GST_STATE_NULL);
+    }
+    --ending;
+  });
   gst_object_unref(std::exchange(pipeline_, nullptr));  // the thread that changes the state holds one more
+}
+
+void Painting::wait_for_stopped() {
+  for (int ms = 0; ending > 0 && ms < 10000; ++ms) g_usleep(1000);
 }
 
 }  // namespace favicon

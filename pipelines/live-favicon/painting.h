@@ -60,8 +60,11 @@ class Painting : public std::enable_shared_from_this<Painting> {
   double render_ms() const { return render_ms_; }
   /// Returns at once; the pipeline ends within a denoising step.
   void stop();
+  /// Before the process ends: until the last of those that were stopped has ended, which is a step away.
+  static void wait_for_stopped();
 
  private:
+  struct Switch;
   explicit Painting(std::function<void()> changed) : changed_(std::move(changed)) {}
   void build(const Painter& painter, const Wish& wish, Kind kind);
   GstFlowReturn keep(GstSample* sample);
@@ -70,6 +73,7 @@ class Painting : public std::enable_shared_from_this<Painting> {
 
   std::function<void()> changed_;
   GstElement* pipeline_ = nullptr;
+  std::shared_ptr<Switch> switch_;
   guint watch_ = 0;
   bool ended_ = false;
   std::optional<Failure> failure_;
