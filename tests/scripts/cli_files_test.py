@@ -10,7 +10,7 @@ import unittest
 import numpy
 
 from cli_case import CPU, CliCase
-from places import ICONS, SOURCE, TINY
+from places import ICONS, SOURCE, TINY, run
 
 sys.path.insert(0, str(SOURCE / "training"))
 import safetensors_io  # noqa: E402
@@ -203,6 +203,12 @@ class CliFiles(CliCase):
                 self.fails(self.dit("convert", *arguments, status=1), *words)
         self.assertEqual([name for name in self.files() if "x." in name], [])
         self.fails(self.dit("convert", TINY, "x.gguf", "--dtype", "q3", status=2), "q3")
+
+    # the fuzzers' seeds
+
+    def test_the_corpus_is_what_its_script_writes(self):
+        done = run([sys.executable, "-B", SOURCE / "tests/fuzz/seeds.py", "--check"], self.scratch)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     # files of others
 

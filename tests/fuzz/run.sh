@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Fuzzes the readers of weight files, one after the other, with libFuzzer under Address- and UndefinedBehaviorSanitizer.
+#   tests/fuzz/run.sh [SECONDS [TARGET...]]    default: 600 seconds each, every target
+# Needs clang (it is installed if it is not there). Findings are left in build/fuzz/findings/TARGET-*.
+set -euo pipefail
+cd "$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")"
+
+seconds=${1:-600}
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || { printf 'fuzz: expected a number of seconds, found %s\n' "$seconds" >&2; exit 2; }
+targets=("${@:2}")
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(ls tests/fuzz/corpus)
+
+if ! command -v clang++ >/dev/null; then
+  as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get -qq install -y --no-install-recommends clang libclang-rt-dev llvm >/dev/null
+fi
+
+cmake -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo -DDIT_FUZZ=ON \
+  -DDIT_BUILD_TESTS=OFF -DDIT_BUILD_PLUGIN=OFF -DDIT_SANITIZE=address,undefined >/dev/null
+cmake --build build/fuzz --target "${targets[@]/#/fuzz_}" >build/fuzz/build.log 2>&1 || { tail -n 30 build/fuzz/build.log >&2; exit 1; }
+
+mkdir -p build/fuzz/findings
+failed=()
+for target in "${targets[@]}"; do
+  work=build/fuzz/work-$target
+  mkdir -p "$work"
+  # New inputs go to $work and stay there for the next run; the committed corpus only seeds.
+  # A 64 KiB file may not ask for more than 16 MiB at once: f64 values of a 4-bit tensor are 14 times its bytes.
+  log=build/fuzz/$target.log
+  if build/fuzz/fuzz_"$target" "$work" tests/fuzz/corpus/"$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 \
+    -malloc_limit_mb=16 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/findings/"$target"- \
+    >"$log" 2>&1; then
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    printf '%-12s %s s, %s runs, no finding\n' "$target" "$seconds" "$runs"
+  else
+    failed+=("$target")
+    printf '%-12s FINDING, see %s\n' "$target" "$log"
+    grep -E "^(SUMMARY|==.*ERROR)|runtime error|Test unit written" "$log" | head -n 5 || true
+  fi
+done
+[ ${#failed[@]} -eq 0 ]

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""Write the seed corpus: small files of every format, whole and broken in the ways that have bitten readers before.
+
+    seeds.py            write tests/fuzz/corpus
+    seeds.py --check    compare with the committed files
+"""
+import json
+import pathlib
+import struct
+import sys
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+HUGE, WRAP32, WRAP64 = 2**64 - 1, 2**16, 2**31
+CONFIG = json.dumps({
+    "name": "s", "channels": 3, "alpha": "none", "height": 2, "width": 2, "patch": 2, "dim": 4, "depth": 1, "heads": 1,
+    "mlp_dim": 4, "cond_dim": 4, "time_dim": 2, "time_scale": 1, "norm": "layer", "norm_eps": 1e-5, "qk_norm": False,
+    "bias": False, "activation": "silu", "prediction": "x", "schedule": {"type": "flow"}, "styles": [], "words": []})
+
+
+def safetensors(tensors, data, metadata=None, length=None):
+    header = dict(tensors)
+    if metadata is not None:
+        header["__metadata__"] = metadata
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + bytes(range(256))[:data]
+
+
+def entry(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+def safetensors_seeds():
+    yield "plain", safetensors({"a": entry("F32", [2, 3], 0, 24), "b": entry("F16", [], 24, 26)}, 26, {"k": "v"})
+    yield "types", safetensors({t: entry(t, [1], 0, n) for t, n in (
+        ("F64", 8), ("BF16", 2), ("I8", 1), ("U8", 1), ("I16", 2), ("U16", 2), ("I32", 4), ("U32", 4), ("I64", 8),
+        ("U64", 8), ("BOOL", 1))}, 8)
+    yield "int4", safetensors({"w": entry("U8", [1, 16], 0, 16), "w.scales": entry("F16", [1, 1], 16, 18)}, 18,
+                              {"quantised": "g32"})
+    yield "int8", safetensors({"w": entry("I8", [1, 32], 0, 32), "w.scales": entry("F16", [1, 1], 32, 34)}, 34,
+                              {"quantised": "g32"})
+    yield "int4-short", safetensors({"w": entry("U8", [1, 16], 0, 16), "w.scales": entry("F16", [0, 1], 16, 16)}, 16,
+                                    {"quantised": "g32"})
+    yield "model", safetensors({"pos_embed": entry("F32", [1, 4], 0, 16)}, 16, {"format": "ditsrc/1", "config": CONFIG})
+    yield "overflow-32", safetensors({"a": entry("F32", [WRAP32, WRAP32], 0, 0)}, 0)
+    yield "overflow-64", safetensors({"a": entry("F32", [WRAP64, WRAP64, 4], 0, 0)}, 0)
+    yield "dimension-33-bits", safetensors({"a": entry("F32", [2**32], 0, 0)}, 0)
+    yield "offsets", safetensors({"a": entry("F32", [1], 8, 4)}, 16)
+    yield "header-longer", safetensors({}, 0, length=2**40)
+    yield "header-huge", safetensors({}, 0, length=HUGE)
+    yield "deep", struct.pack("<Q", 2000) + b"[" * 2000
+
+
+def text(value):
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def gguf(infos=(), entries=(), data=64, version=3, tensors=None, count=None):
+    head = struct.pack("<4sIQQ", b"GGUF", version, len(infos) if tensors is None else tensors,
+                       len(entries) if count is None else count)
+    body = head + b"".join(entries)
+    for name, sizes, kind, offset in infos:
+        body += text(name) + struct.pack(f"<I{len(sizes)}QIQ", len(sizes), *sizes, kind, offset)
+    return body + bytes(-len(body) % 32) + bytes(range(256))[:data]
+
+
+def gguf_seeds():
+    def string(key, value):
+        return text(key) + struct.pack("<I", 8) + text(value)
+    yield "plain", gguf([("a", [2, 3], 0, 0), ("h", [4], 1, 32)])
+    yield "types", gguf([(str(k), [n], k, 0) for k, n in ((2, 32), (8, 32), (24, 8), (25, 4), (26, 2), (27, 1), (28, 1),
+                                                          (30, 3))])
+    yield "model", gguf([("pos_embed", [4, 1], 0, 0)], [string("ditsrc.format", "ditsrc/1"),
+                                                        string("ditsrc.config", CONFIG)])
+    scalars = [text(f"k{kind}") + struct.pack(f"<I{size}s", kind, b"\1" * size)
+               for kind, size in enumerate((1, 1, 2, 2, 4, 4, 4, 1)) ]
+    yield "metadata", gguf([], scalars + [text("a") + struct.pack("<IIQ", 9, 8, 2) + text("x") + text("yz"),
+                                          text("n") + struct.pack("<IIQIQI", 9, 9, 1, 5, 1, 7),
+                                          text("general.alignment") + struct.pack("<II", 4, 64)])
+    yield "overflow-32", gguf([("a", [WRAP32, WRAP32], 0, 0)])
+    yield "overflow-64", gguf([("a", [WRAP64, WRAP64, 4], 8, 0)])
+    yield "dimension-huge", gguf([("a", [HUGE], 0, 0)])
+    yield "offset-huge", gguf([("a", [1], 0, 2**64 - 32)])
+    yield "tensors-huge", gguf(tensors=HUGE)
+    yield "entries-huge", gguf(count=HUGE)
+    yield "key-huge", gguf(entries=[struct.pack("<Q", HUGE)])
+    yield "array-huge", gguf(entries=[text("a") + struct.pack("<IIQ", 9, 8, HUGE)])
+    yield "array-deep", gguf(entries=[text("a") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 50])
+    yield "alignment-zero", gguf(entries=[text("general.alignment") + struct.pack("<II", 4, 0)])
+    yield "version-1", gguf(version=1)
+
+
+def varint(value):
+    out = b""
+    while value >= 128:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def message(field, value):
+    return varint(field << 3 | 2) + varint(len(value)) + value
+
+
+def onnx(*tensors):
+    return number(1, 8) + message(7, message(1, b"node") + b"".join(message(5, tensor) for tensor in tensors))
+
+
+def onnx_seeds():
+    raw = number(1, 2) + number(2, 1) + message(8, b"raw") + message(9, bytes(8))
+    yield "plain", onnx(raw, message(1, b"\2\3") + number(2, 10) + message(8, b"packed") + message(9, bytes(12)))
+    yield "lists", onnx(number(1, 2) + number(2, 1) + message(4, bytes(8)), number(1, 1) + number(2, 11) + message(10, bytes(8)))
+    yield "elsewhere", onnx(number(1, 9) + number(2, 7) + message(8, b"x") + message(13, b"a file"))
+    yield "twice", onnx(raw, raw)
+    yield "overflow-32", onnx(number(1, WRAP32) + number(1, WRAP32) + number(2, 1))
+    yield "overflow-64", onnx(number(1, WRAP64) + number(1, WRAP64) + number(1, 4) + number(2, 1))
+    yield "length-huge", varint(7 << 3 | 2) + varint(HUGE)
+    yield "varint-long", b"\xff" * 11
+    yield "dimension-huge", onnx(number(1, HUGE) + number(2, 1))
+
+
+def npy(header, data, version=1, length=None):
+    text_ = header.encode()
+    size = len(text_) if length is None else length
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", size) + text_ + bytes(data)
+
+
+def npy_seeds():
+    form = "{{'descr': '{}', 'fortran_order': {}, 'shape': ({}), }}\n"
+    yield "plain", npy(form.format("<f4", False, "2, 3"), 24)
+    yield "version-2", npy(form.format("<f8", False, ""), 8, 2)
+    yield "integers", npy(form.format("|u1", False, "5,"), 5)
+    yield "fortran", npy(form.format("<f4", True, "2,"), 8)
+    yield "overflow-32", npy(form.format("<f4", False, "65536, 65536"), 0)
+    yield "overflow-64", npy(form.format("<f4", False, "2147483648, 2147483648, 4"), 0)
+    yield "dimension-33-bits", npy(form.format("<f4", False, "4294967296,"), 0)
+    yield "header-longer", npy("{", 0, 2, 2**32 - 1)
+    yield "header-cut", npy("{'descr': '<f4", 0)
+
+
+SEEDS = {"safetensors": safetensors_seeds, "gguf": gguf_seeds, "onnx": onnx_seeds, "npy": npy_seeds}
+
+
+def main():
+    check, wrong = "--check" in sys.argv[1:], []
+    for target, seeds in SEEDS.items():
+        for name, data in seeds():
+            path = CORPUS / target / (name + ".bin")
+            if check:
+                wrong += [] if path.is_file() and path.read_bytes() == data else [str(path)]
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+    if wrong:
+        sys.exit("not what seeds.py writes: " + ", ".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

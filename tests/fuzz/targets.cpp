@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include "tests/fuzz/targets.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "engine/error.h"
+#include "engine/formats/gguf.h"
+#include "engine/formats/npy.h"
+#include "engine/formats/onnx.h"
+#include "engine/formats/safetensors.h"
+#include "engine/model.h"
+#include "engine/quantised.h"
+
+namespace dit::fuzz {
+namespace {
+
+/// Reads the ends of every tensor, where an over-read would be, and all of the first ones.
+void touch(const Weights& weights) {
+  std::size_t budget = 1 << 20;  // so that a thousand tensors over the same bytes stay quick
+  for (const auto& [name, view] : weights.tensors) {
+    const std::uint64_t count = element_count(view.shape);
+    float last = 0;
+    if (count > 0) read_f32(view, count - 1, std::span(&last, 1));
+    if (count > budget) continue;
+    budget -= count;
+    (void)read_f32(view);
+    (void)read_f64(view);
+  }
+}
+
+/// A file that parses may also be a model.
+void open_model(const std::shared_ptr<const Weights>& weights) {
+  if (weights->metadata.contains("config")) Model::from(weights, "fuzz");
+}
+
+template <typename Parse>
+void guarded(const Parse& parse) {
+  try {
+    const std::shared_ptr<const Weights> weights = parse();
+    touch(*weights);
+    touch(*dequantised(weights));
+    open_model(weights);
+  } catch (const Error&) {
+  }
+}
+
+}  // namespace
+
+const std::vector<Target>& targets() {
+  using Bytes = std::span<const std::byte>;
+  static const std::vector<Target> all = {
+      {"safetensors", [](Bytes b) { guarded([b] { return safetensors::parse(b, "fuzz", nullptr); }); }},
+      {"gguf", [](Bytes b) { guarded([b] { return gguf::parse(b, "fuzz", nullptr); }); }},
+      {"onnx", [](Bytes b) { guarded([b] { return onnx::parse(b, "fuzz", nullptr); }); }},
+      {"npy", [](Bytes b) { guarded([b] { return npy::parse(b, "fuzz", nullptr); }); }}};
+  return all;
+}
+
+}  // namespace dit::fuzz
