@@ -13,8 +13,11 @@
 #include "engine/cli/commands.h"
 #include "engine/error.h"
 #include "engine/formats/gguf.h"
+#include "engine/formats/new_file.h"
 #include "engine/formats/open.h"
 #include "engine/formats/safetensors.h"
+#include "engine/formats/wts1.h"
+#include "engine/formats/wts1_model.h"
 #include "engine/model.h"
 
 namespace dit::cli {
@@ -28,13 +31,14 @@ struct Options {
   std::vector<std::string> keep;
 };
 
-enum class Format { safetensors, gguf };
+enum class Format { safetensors, gguf, wts1 };
 
 Format format_of(const fs::path& path) {
   const std::string ending = path.extension().string();
   if (ending == ".safetensors") return Format::safetensors;
   if (ending == ".gguf") return Format::gguf;
-  fail(ErrorKind::settings, "'{}': expected a name that ends in .safetensors or .gguf", path.string());
+  if (ending == ".wts" || ending == ".wts1") return Format::wts1;
+  fail(ErrorKind::settings, "'{}': expected a name that ends in .safetensors, .gguf or .wts", path.string());
 }
 
 std::optional<DType> dtype_of(const std::string& name) {
@@ -45,12 +49,40 @@ std::optional<DType> dtype_of(const std::string& name) {
   return dtype_from_name(name);
 }
 
-std::shared_ptr<const Weights> for_format(const std::shared_ptr<const Weights>& weights, Format format) {
-  return store_quantised_as(weights, format == Format::gguf ? QuantisedStorage::gguf : QuantisedStorage::safetensors);
+/// A favicon diffusor's file under our names, with its configuration; any other as it is.
+std::shared_ptr<const Weights> read(const std::string& path) {
+  const auto weights = open_weights(path);
+  const auto format = weights->metadata.find("format");
+  if (format == weights->metadata.end() || format->second != wts1::format) return weights;
+  return wts1::to_model(weights, path, wts1::read_changes(path));
 }
 
-void write(const fs::path& path, Format format, const Weights& weights) {
-  format == Format::gguf ? gguf::write(path, weights) : safetensors::write(path, weights);
+QuantisedStorage storage_of(Format format) {
+  return format == Format::gguf          ? QuantisedStorage::gguf
+         : format == Format::safetensors ? QuantisedStorage::safetensors
+                                         : QuantisedStorage::none;
+}
+
+/// Writes a favicon diffusor's file, and beside it what the format cannot say.
+void write_wts1(const fs::path& path, const std::shared_ptr<const Weights>& weights) {
+  const wts1::FromModel theirs = wts1::from_model(weights);
+  wts1::write(path, *theirs.tensors);
+  if (theirs.changes.empty()) return;
+  NewFile file(wts1::changes_path(path));
+  file.write(theirs.changes + "\n");
+  file.finish();
+  fmt::print("{}: what the format cannot say; keep it beside the weights\n", wts1::changes_path(path).string());
+}
+
+void write(const fs::path& path, Format format, const std::shared_ptr<const Weights>& weights) {
+  switch (format) {
+    case Format::safetensors:
+      return safetensors::write(path, *weights);
+    case Format::gguf:
+      return gguf::write(path, *weights);
+    case Format::wts1:
+      return write_wts1(path, weights);
+  }
 }
 
 /// What the new file holds, by type, and how far its numbers are from the old ones.
@@ -81,9 +113,11 @@ void report(const Weights& before, const Weights& after, const fs::path& path) {
 
 void run(const Options& options) {
   const Format format = format_of(options.output);
-  const auto source = open_weights(options.input);
+  const auto source = read(options.input);
   const auto dtype = dtype_of(options.dtype);
-  const auto changed = for_format(convert(source, {dtype, options.keep}), format);
+  expect(format != Format::wts1 || !dtype || *dtype == DType::f32, ErrorKind::settings,
+         "'{}': a WTS1 file holds f32 only, found --dtype {}", options.output, options.dtype);
+  const auto changed = store_quantised_as(convert(source, {dtype, options.keep}), storage_of(format));
   if (dtype && is_quantised(*dtype)) {
     expect(std::ranges::any_of(changed->tensors, [](const auto& entry) { return is_quantised(entry.second.dtype); }),
            ErrorKind::settings,
@@ -92,7 +126,7 @@ void run(const Options& options) {
   }
   // A model must still be one, before a file of it is left behind.
   if (source->metadata.contains("config")) Model::from(changed, options.output);
-  write(options.output, format, *changed);
+  write(options.output, format, changed);
   report(*source, *changed, options.output);
 }
 
@@ -102,10 +136,10 @@ void add_convert(CLI::App& app) {
   CLI::App* command = app.add_subcommand("convert", "Write weights in another file format or number type");
   auto options = std::make_shared<Options>();
   options->keep = kept_by_default();
-  command->add_option("input", options->input, "safetensors, GGUF or ONNX (its initialisers)")
+  command->add_option("input", options->input, "safetensors, GGUF, WTS1 or ONNX (its initialisers)")
       ->option_text("FILE")
       ->required();
-  command->add_option("output", options->output, "Its ending says the format: .safetensors or .gguf")
+  command->add_option("output", options->output, "Its ending says the format: .safetensors, .gguf or .wts")
       ->option_text("FILE")
       ->required();
   command->add_option("--dtype", options->dtype, "keep (default), f32, f16, q8_0, q4_0, int8 or int4")
@@ -125,7 +159,8 @@ void add_convert(CLI::App& app) {
       "Only matrices whose rows are a multiple of 32 long are quantised.\n"
       "Examples:\n"
       "  dit convert models/icons.safetensors icons-q8.gguf --dtype q8_0\n"
-      "  dit convert icons-q8.gguf icons-f16.safetensors --dtype f16");
+      "  dit convert icons-q8.gguf icons-f16.safetensors --dtype f16\n"
+      "  dit convert hippo.wts hippo.safetensors");
   command->callback([options] {
     std::erase(options->keep, "");
     run(*options);

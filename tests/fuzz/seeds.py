@@ -140,7 +140,47 @@ def npy_seeds():
     yield "header-cut", npy("{'descr': '<f4", 0)
 
 
-SEEDS = {"safetensors": safetensors_seeds, "gguf": gguf_seeds, "onnx": onnx_seeds, "npy": npy_seeds}
+def wts1(tensors, count=None, tail=b""):
+    body = struct.pack("<4sI", b"WTS1", len(tensors) if count is None else count)
+    for key, sizes, elements, data in tensors:
+        name = key.encode()
+        body += struct.pack("<I", len(name)) + name + bytes(-len(name) % 4)
+        body += struct.pack(f"<I{len(sizes)}II", len(sizes), *sizes, elements) + data
+    return body + tail
+
+
+def diffusor():
+    """The smallest model that there is: width 8, one block of a head of 4, patches of 2 x 2 pixels."""
+    def matrix(key, out, columns):
+        values = struct.pack(f"<{out * columns}f", *(0.01 * (i % 7) for i in range(out * columns)))
+        return key, (out, columns), out * columns, values
+    norms = [matrix(f"{n}.{part}.weight", 8, 3) for n in ("block_0.norm1", "block_0.norm2", "final_norm")
+             for part in ("scale", "shift")]
+    return [matrix("patch_embed.weight", 8, 12), matrix("time_mlp.1.weight", 3, 4), matrix("time_mlp.3.weight", 3, 3),
+            *(matrix(f"block_0.attn.to_{x}.weight", 4, 8) for x in "qkv"), matrix("block_0.attn.to_out.weight", 8, 4),
+            matrix("block_0.ff.net.0.weight", 16, 8), matrix("block_0.ff.net.2.weight", 8, 16), *norms,
+            matrix("to_pixels.weight", 12, 8)]
+
+
+def wts1_seeds():
+    one = struct.pack("<f", 1)
+    yield "plain", wts1([("a", (1, 2), 2, one * 2), ("four", (), 1, one)])
+    yield "model", wts1(diffusor())
+    yield "transposed", wts1([(k, s[::-1], n, d) for k, s, n, d in diffusor()])
+    yield "mixed", wts1([(k, s[::-1] if i % 2 else s, n, d) for i, (k, s, n, d) in enumerate(diffusor())])
+    yield "nan", wts1([("a", (1,), 1, struct.pack("<f", float("nan")))])
+    yield "counts-differ", wts1([("a", (2, 2), 3, one * 3)])
+    yield "overflow-32", wts1([("a", (WRAP32, WRAP32), 0, b"")])
+    yield "overflow-64", wts1([("a", (WRAP64, WRAP64, 4), 0, b"")])
+    yield "rank-huge", wts1([], 1, struct.pack("<I4sI", 1, b"a", 2**32 - 1))
+    yield "key-huge", wts1([], 1, struct.pack("<I", 2**32 - 1))
+    yield "count-huge", wts1([], 2**32 - 1)
+    yield "twice", wts1([("a", (1,), 1, one)] * 2)
+    yield "left-over", wts1([("a", (1,), 1, one)], tail=b"more")
+
+
+SEEDS = {"safetensors": safetensors_seeds, "gguf": gguf_seeds, "onnx": onnx_seeds, "npy": npy_seeds,
+         "wts1": wts1_seeds}
 
 
 def main():

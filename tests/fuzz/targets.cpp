@@ -9,6 +9,8 @@
 #include "engine/formats/npy.h"
 #include "engine/formats/onnx.h"
 #include "engine/formats/safetensors.h"
+#include "engine/formats/wts1.h"
+#include "engine/formats/wts1_model.h"
 #include "engine/model.h"
 #include "engine/quantised.h"
 
@@ -31,6 +33,11 @@ void touch(const Weights& weights) {
 
 /// A file that parses may also be a model.
 void open_model(const std::shared_ptr<const Weights>& weights) {
+  const auto format = weights->metadata.find("format");
+  if (format != weights->metadata.end() && format->second == wts1::format) {
+    Model::from(wts1::to_model(weights, "fuzz", ""), "fuzz");
+    return;
+  }
   if (weights->metadata.contains("config")) Model::from(weights, "fuzz");
 }
 
@@ -53,7 +60,8 @@ const std::vector<Target>& targets() {
       {"safetensors", [](Bytes b) { guarded([b] { return safetensors::parse(b, "fuzz", nullptr); }); }},
       {"gguf", [](Bytes b) { guarded([b] { return gguf::parse(b, "fuzz", nullptr); }); }},
       {"onnx", [](Bytes b) { guarded([b] { return onnx::parse(b, "fuzz", nullptr); }); }},
-      {"npy", [](Bytes b) { guarded([b] { return npy::parse(b, "fuzz", nullptr); }); }}};
+      {"npy", [](Bytes b) { guarded([b] { return npy::parse(b, "fuzz", nullptr); }); }},
+      {"wts1", [](Bytes b) { guarded([b] { return wts1::parse(b, "fuzz", nullptr); }); }}};
   return all;
 }
 

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -144,6 +145,23 @@ class CliFiles(CliCase):
             self.convert("q.safetensors", "r.gguf")
             self.assertEqual((self.scratch / "q.gguf").read_bytes(), (self.scratch / "r.gguf").read_bytes(), dtype)
             self.assertRegex(self.dit("inspect", "r.gguf").stdout, rf"blocks\.0\.attn\.qkv\.weight +{dtype} +\[1536,512\]")
+
+    def test_round_trip_of_a_favicon_diffusor(self):
+        """WTS1 -> safetensors -> GGUF -> WTS1 -> safetensors, and the same icon from each."""
+        for corpus in ("model", "transposed"):
+            shutil.copy(SOURCE / f"tests/fuzz/corpus/wts1/{corpus}.bin", self.scratch / "hippo.wts")
+            self.convert("hippo.wts", "a.safetensors")
+            self.convert("a.safetensors", "b.gguf")
+            self.convert("b.gguf", "c.wts")
+            self.convert("c.wts", "d.safetensors")
+            self.assertEqual((self.scratch / "a.safetensors").read_bytes(), (self.scratch / "d.safetensors").read_bytes())
+            pictures = []
+            for name in ("hippo.wts", "a.safetensors", "b.gguf", "c.wts"):
+                self.generate("--steps", "2", "-o", "x.png", model=name)
+                pictures.append(self.pixels("x.png"))
+            self.assertEqual(pictures, pictures[:1] * 4, corpus)
+        self.fails(self.dit("convert", TINY, "x.wts", status=1), "no key for")
+        self.fails(self.dit("convert", "a.safetensors", "x.wts", "--dtype", "f16", status=1), "f32 only", "x.wts")
 
     def test_converted_models_paint_the_same_icon(self):
         self.convert(TINY, "tiny.gguf")
