@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/cpu/int8.h"
 #include "engine/error.h"
-#include "engine/noise.h"
 
 namespace dit::cpu {
 namespace {
@@ -52,20 +50,6 @@ void check_kind(const Program& program, const Op& op, TensorId id, TensorKind ex
   const TensorInfo& info = program.tensors[id];
   expect(info.kind == expected, ErrorKind::wrong_format, "op '{}': tensor '{}': expected kind {}, found {}", op.label,
          info.name, names[static_cast<int>(expected)], names[static_cast<int>(info.kind)]);
-}
-
-Finish finish_of(Activation activation) {
-  switch (activation) {
-    case Activation::silu:
-      return Finish::silu;
-    case Activation::gelu_erf:
-      return Finish::gelu_erf;
-    case Activation::gelu_tanh:
-      return Finish::gelu_tanh;
-    case Activation::none:
-      break;
-  }
-  return Finish::store;
 }
 
 }  // namespace
@@ -249,155 +233,6 @@ void CpuPlan::capture(bool prepare, std::uint32_t step, const Checkpoint& checkp
     const TensorId output = output_of(op.what);
     const std::vector<float> values = read(output);
     checkpoint(op, shape(output), values);
-  }
-}
-
-void CpuPlan::execute(const Op& op, std::uint32_t step) {
-  std::visit([this, step](const auto& what) { execute(what, step); }, op.what);
-}
-
-RowTable CpuPlan::table(const op::Modulation& modulation, std::uint32_t column, std::size_t tokens,
-                        std::uint32_t step) const {
-  return {places_[modulation.table].values + column, shape(modulation.table)[1],
-          modulation_row_.data() + std::size_t{step} * program_.shape.rows(), tokens};
-}
-
-void CpuPlan::multiply(const Product& product) {
-  // Threads share a panel in halves at most: each of them would widen it again.
-  const std::size_t blocks = product.blocks(), some = std::min<std::size_t>(4, blocks);
-  const std::size_t parts = (blocks + some - 1) / some;
-  const auto unit = [&](std::size_t i) { return i / parts * blocks + std::min(blocks, i % parts * some); };
-  pool_.parallel_for(product.weight->panels() * parts, [&](unsigned thread, std::size_t first, std::size_t last) {
-    cpu::product(product, unit(first), unit(last), scratch_ + thread * scratch_floats_);
-  });
-}
-
-void CpuPlan::multiply_in_block(Product product) {
-  if (product.weight->dtype == DType::i8) {
-    const std::size_t columns = product.weight->columns;
-    pool_.parallel_for(product.rows, [&](unsigned, std::size_t first, std::size_t last) {
-      quantise_rows(product.a + first * columns, last - first, columns, integers_ + first * columns,
-                    scales_ + first * (columns / group_size));
-    });
-    product.a_integers = integers_;
-    product.a_scales = scales_;
-  }
-  multiply(product);
-}
-
-void CpuPlan::normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step) {
-  const Shape& s = shape(x);
-  const NormModulate norm{places_[x].values,
-                          s[2],
-                          kind,
-                          table(modulation, modulation.shift, s[1], step),
-                          table(modulation, modulation.scale, s[1], step),
-                          left_};
-  pool_.parallel_for(std::size_t{s[0]} * s[1],
-                     [&](unsigned, std::size_t first, std::size_t last) { norm_modulate(norm, first, last); });
-}
-
-void CpuPlan::execute(const op::Noise& o, std::uint32_t step) {
-  const std::size_t elements = element_count(shape(o.x)) / program_.shape.batch;
-  // Four normals come from one counter, so pieces are whole counters.
-  const std::size_t counters = (elements + 3) / 4;
-  for (std::uint32_t icon = 0; icon < program_.shape.batch; ++icon) {
-    if (solver_row_[std::size_t{step} * program_.shape.batch + icon] != 0) continue;
-    float* x = places_[o.x].values + icon * elements;
-    pool_.parallel_for(counters, [&](unsigned, std::size_t first, std::size_t last) {
-      const std::size_t end = std::min(4 * last, elements);
-      fill_normals(icons_[icon], 0, static_cast<std::uint32_t>(4 * first), {x + 4 * first, end - 4 * first});
-    });
-  }
-}
-
-void CpuPlan::execute(const op::Linear& o, std::uint32_t) {
-  multiply(product_of(o, places_[o.x].values, shape(o.x)[0], places_[o.y].values));
-}
-
-void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
-  const Shape& image = shape(o.x);
-  const Shape& out = shape(o.y);
-  const std::size_t tokens = std::size_t{program_.shape.batch} * out[1];
-  const Patches gather{places_[o.x].values, image[1], image[2], image[3], o.patch, o.window, left_};
-  pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { patches(gather, first, last); });
-  Product product = product_of(o, left_, tokens, places_[o.y].values);
-  product.finish = Finish::add_position;
-  product.position = places_[o.position].vector;
-  product.tokens = out[1];
-  multiply(product);
-  // Row B + r reads the same icon as row r.
-  if (program_.shape.guided) std::memcpy(product.y + tokens * out[2], product.y, tokens * out[2] * sizeof(float));
-}
-
-void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step) {
-  normalise(o.x, o.modulation, o.norm, step);
-  const Shape& s = shape(o.x);
-  Product product = product_of(o, left_, std::size_t{s[0]} * s[1], places_[o.y].values);
-  product.finish = finish_of(o.activation);
-  multiply_in_block(product);
-}
-
-void CpuPlan::execute(const op::Attention& o, std::uint32_t) {
-  const Shape& s = shape(o.y);
-  const Attention head{places_[o.qkv].values, optional(o.q_norm), optional(o.k_norm), o.norm_eps, s[0], s[1], o.heads,
-                       s[2] / o.heads,        places_[o.y].values};
-  // Threads share a head only where there are few: each of them packs its keys and values again.
-  const std::size_t heads = std::size_t{s[0]} * o.heads, blocks = head.blocks();
-  const std::size_t parts = std::min<std::size_t>(blocks, (2 * pool_.size() + heads - 1) / heads);
-  const auto unit = [&](std::size_t i) { return i / parts * blocks + i % parts * blocks / parts; };
-  pool_.parallel_for(heads * parts, [&](unsigned thread, std::size_t first, std::size_t last) {
-    attention(head, unit(first), unit(last), scratch_ + thread * scratch_floats_);
-  });
-}
-
-void CpuPlan::execute(const op::GatedLinearAdd& o, std::uint32_t step) {
-  const Shape& s = shape(o.x);
-  Product product = product_of(o, places_[o.x].values, std::size_t{s[0]} * s[1], places_[o.residual].values);
-  const bool gated = o.modulation.gate != op::no_column;
-  product.finish = gated ? Finish::gate_add : Finish::add;
-  if (gated) product.gate = table(o.modulation, o.modulation.gate, s[1], step);
-  multiply_in_block(product);
-}
-
-void CpuPlan::execute(const op::Final& o, std::uint32_t step) {
-  normalise(o.x, o.modulation, o.norm, step);
-  const Shape& s = shape(o.x);
-  const Shape& image = shape(o.y);
-  const std::size_t tokens = std::size_t{s[0]} * s[1];
-  multiply(product_of(o, left_, tokens, features_));
-  const Unpatches scatter{features_, image[1], image[2], image[3], o.patch, o.window, places_[o.y].values};
-  pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { unpatches(scatter, first, last); });
-}
-
-void CpuPlan::execute(const op::Combine& o, std::uint32_t step) {
-  const std::size_t all = element_count(shape(o.x));
-  const std::size_t elements = all / program_.shape.batch;
-  const std::size_t counters = (elements + 3) / 4;
-  for (std::uint32_t icon = 0; icon < program_.shape.batch; ++icon) {
-    const std::size_t at = icon * elements;
-    const std::uint32_t row = solver_row_[std::size_t{step} * program_.shape.batch + icon];
-    Combine update;
-    update.conditional = places_[o.prediction].values + at;
-    update.unconditional = program_.shape.guided ? update.conditional + all : nullptr;
-    update.x = places_[o.x].values + at;
-    for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step - i) % 4 * all + at;
-    update.row = solver_[row];
-    update.draw = row + 1;
-    update.icon = icons_[icon];
-    pool_.parallel_for(counters, [&](unsigned, std::size_t first, std::size_t last) {
-      combine(update, 4 * first, std::min(4 * last, elements));
-    });
-  }
-}
-
-void CpuPlan::execute(const op::ToRgba& o, std::uint32_t) {
-  const Shape& image = shape(o.x);
-  const std::size_t pixels = std::size_t{image[2]} * image[3];
-  for (std::uint32_t icon = 0; icon < program_.shape.batch; ++icon) {
-    const ToRgba convert{places_[o.x].values + icon * image[1] * pixels, image[1], pixels, o.premultiplied, o.rounding,
-                         places_[o.rgba].bytes + icon * pixels * 4};
-    pool_.parallel_for(pixels, [&](unsigned, std::size_t first, std::size_t last) { to_rgba(convert, first, last); });
   }
 }
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -15,10 +14,8 @@
 
 #include "engine/cpu/executor.h"
 #include "engine/cpu/targets.h"
-#include "engine/cpu/thread_pool.h"
 #include "engine/dit.h"
 #include "engine/error.h"
-#include "engine/quantised.h"
 #include "tests/engine/op_case.h"
 
 namespace dit::test {
@@ -149,66 +146,6 @@ TEST_F(Cpu, SameBitsOnTargetsWithFusedMultiplyAdd) {
     ++compared;
   }
   if (compared == 0) GTEST_SKIP() << "fewer than two targets with fused multiply-add here; best is " << best;
-}
-
-/// The same values as f32, whatever type they had.
-std::shared_ptr<Weights> in_f32(const Weights& weights) {
-  auto same = std::make_shared<Weights>();
-  auto owner = std::make_shared<std::map<std::string, std::vector<float>>>();
-  for (const auto& [name, view] : weights.tensors) {
-    const std::vector<float>& values = (*owner)[name] = read_f32(view);
-    same->tensors[name] = {name, DType::f32, view.shape, std::as_bytes(std::span(values))};
-  }
-  same->owner = owner;
-  return same;
-}
-
-/// Matrices in another type; vectors stay f32.
-std::shared_ptr<Weights> converted(const Weights& weights, DType dtype) {
-  auto other = std::make_shared<Weights>(weights);
-  auto owner = std::make_shared<std::map<std::string, Quantised>>();
-  for (auto& [name, view] : other->tensors) {
-    if (view.shape.size() < 2) continue;
-    const std::vector<float> values = read_f32(view);
-    Quantised& stored = (*owner)[name];
-    if (is_quantised(dtype)) stored = quantise(dtype, values);
-    for (std::size_t i = 0; dtype == DType::f16 && i < values.size(); ++i) {
-      const auto half = std::bit_cast<std::array<std::byte, 2>>(dit::float_to_half(values[i]));
-      stored.bytes.insert(stored.bytes.end(), half.begin(), half.end());
-    }
-    view.dtype = dtype;
-    view.bytes = stored.bytes;
-    view.scales = stored.scales;
-  }
-  other->owner = owner;
-  return other;
-}
-
-TEST_F(Cpu, SameBitsAsTheSameWeightsInF32) {
-  ModelConfig config = odd_config();
-  config.dim = config.mlp_dim = config.cond_dim = 64;
-  config.heads = 4;
-  config.patch = 2;
-  config.channels = 4;
-  config.window = 4;  // 64 features
-  const Program program = record(config, three_icons);
-  const auto original = random_weights(program);
-  const auto painted = [&](const std::shared_ptr<Weights>& weights) {
-    const auto executor = cpu::open(weights, {.threads = 2});
-    const auto plan = executor->plan(program);
-    plan->set_request(request_for(three_icons, config, 0));
-    plan->prepare(never_cancelled);
-    plan->run(0, three_icons.steps, never_cancelled);
-    return plan->read(program.x);
-  };
-  for (const std::string& target : cpu::usable_targets()) {
-    cpu::force_target(target);
-    for (const DType dtype : {DType::f16, DType::q8_0, DType::int4_g32}) {
-      const auto weights = converted(*original, dtype);
-      weights->tensors["pos_embed"] = original->tensors["pos_embed"];
-      EXPECT_EQ(painted(weights), painted(in_f32(*weights))) << target << " " << name_of(dtype);
-    }
-  }
 }
 
 /// Each kernel that has SIMD code, with tails in every direction.
@@ -382,22 +319,6 @@ TEST_F(Cpu, WrongWeightsAreAnError) {
   EXPECT_EQ(kind_of([&] { cpu::open(reshaped, {.threads = 1})->plan(program); }), ErrorKind::wrong_format);
 }
 
-TEST_F(Cpu, WeightsThatAreNotFiniteAreAnError) {
-  const Program program = record(odd_config(), one_icon);
-  const auto weights = random_weights(program);
-  for (const char* name : {"blocks.0.mlp.fc1.weight", "blocks.0.mlp.fc1.bias", "pos_embed"}) {
-    auto values = read_f32(weights->tensors.at(name));
-    for (const float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::quiet_NaN()}) {
-      values[values.size() - 3] = bad;
-      auto changed = std::make_shared<Weights>(*weights);
-      changed->tensors[name].bytes = std::as_bytes(std::span(values));
-      EXPECT_EQ(kind_of([&] { cpu::open(changed, {.threads = 2})->plan(program); }), ErrorKind::wrong_format) << name;
-      changed = converted(*changed, DType::f16);
-      EXPECT_EQ(kind_of([&] { cpu::open(changed, {.threads = 2})->plan(program); }), ErrorKind::wrong_format) << name;
-    }
-  }
-}
-
 TEST_F(Cpu, TooLargeAPlanIsOutOfMemory) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers end the process when memory runs out";
@@ -454,29 +375,6 @@ TEST_F(Cpu, DescriptionNamesThreadsAndTarget) {
   EXPECT_NE(info.name.find(cpu::target()), std::string::npos) << info.name;
   EXPECT_GT(info.memory_bytes, 0u);
   EXPECT_TRUE(info.problem.empty());
-}
-
-TEST_F(Cpu, ThreadPoolRunsEveryPieceOnce) {
-  for (const unsigned threads : {1u, 2u, 7u}) {
-    cpu::ThreadPool pool(threads);
-    for (std::size_t count = 0; count < 300; ++count) {
-      std::vector<int> hits(count);
-      pool.parallel_for(count, [&](unsigned thread, std::size_t first, std::size_t last) {
-        if (thread >= threads) std::abort();
-        for (std::size_t i = first; i < last; ++i) ++hits[i];
-      });
-      ASSERT_EQ(std::ranges::count(hits, 1), static_cast<std::ptrdiff_t>(count));
-    }
-    // Long pauses send the threads to sleep; loops after that must wake them.
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    std::atomic<std::size_t> sum{0};
-    pool.parallel_for(1000, [&](unsigned, std::size_t first, std::size_t last) { sum += last - first; });
-    ASSERT_EQ(sum, 1000u);
-  }
-}
-
-TEST_F(Cpu, ThreadPoolsComeAndGo) {
-  for (int i = 0; i < 100; ++i) cpu::ThreadPool pool(4);
 }
 
 }  // namespace
