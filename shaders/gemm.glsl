@@ -4,7 +4,8 @@
 // The including kernel declares the weight at WEIGHT_BINDING, push constants p (rows, inputs, outputs), and defines
 //   vec4 left4(uint row, uint k)                        four values from k on, row < p.rows, k < p.inputs, 0 past the end
 //   void store(uint row, uint column, float value)      row < p.rows, column < p.outputs
-// then calls gemm() in uniform control flow. WEIGHT_F16 selects the weight's type: pairs of halves in 32-bit words.
+// then calls gemm() in uniform control flow. The weight's type: WEIGHT_F16, pairs of halves in 32-bit words; WEIGHT_Q8
+// and WEIGHT_Q4, integers of 8 or 4 bits in the order of the elements, then a half for each 32 of them; else floats.
 
 #extension GL_EXT_control_flow_attributes : require
 
@@ -20,6 +21,26 @@ float weight1(uint i) { return unpackHalf2x16(weight_words[i >> 1])[i & 1u]; }
 vec4 weight_quad(uint i) {
   const uvec2 words = weight_quads[i >> 2];
   return vec4(unpackHalf2x16(words.x), unpackHalf2x16(words.y));
+}
+#elif defined(WEIGHT_Q8) || defined(WEIGHT_Q4)
+#ifdef WEIGHT_Q8
+const uint BITS = 8u;
+#else
+const uint BITS = 4u;
+#endif
+const uint IN_A_WORD = 32u / BITS;
+float weight_scale(uint i) {
+  const uint group = i / 32u;
+  return unpackHalf2x16(weight_words[p.outputs * p.inputs / IN_A_WORD + group / 2u])[group & 1u];
+}
+float weight1(uint i) {
+  const int word = int(weight_words[i / IN_A_WORD]);
+  return weight_scale(i) * float(bitfieldExtract(word, int(i % IN_A_WORD * BITS), int(BITS)));
+}
+vec4 weight_quad(uint i) {
+  const int word = int(weight_words[i / IN_A_WORD] >> (i % IN_A_WORD * BITS)), bits = int(BITS);
+  return weight_scale(i) * vec4(bitfieldExtract(word, 0, bits), bitfieldExtract(word, bits, bits),
+                                bitfieldExtract(word, 2 * bits, bits), bitfieldExtract(word, 3 * bits, bits));
 }
 #else
 layout(set = 0, binding = WEIGHT_BINDING, std430) readonly buffer WeightQuads { vec4 weight_quads[]; };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #version 450
 // linear: y = x Wᵀ + bias
-//   x [M,I] f32   weight [O,I] f32 or f16   bias [O] f32, read if has_bias   y [M,O] f32, must not alias x
+//   x [M,I] f32   weight [O,I] any type   bias [O] f32, read if has_bias   y [M,O] f32, must not alias x
 // Any sizes. One workgroup per 32×32 tile of y: groups (⌈O/32⌉, ⌈M/32⌉, 1).
 #extension GL_GOOGLE_include_directive : require
 #include "params.h"

@@ -2,7 +2,7 @@
 #version 450
 // modulated_linear: y = act((norm(x)·(1+scale)+shift) Wᵀ + bias)        adaLN, DiT (arXiv 2212.09748) §3.2
 //   x [R,T,D] f32   stats [R·T,2] f32 from norm_stats   table [S·K,columns] f32   modulation_row [S,R] u32
-//   weight [O,D] f32 or f16   bias [O] f32, read if has_bias   y [R,T,O] f32, must not alias x
+//   weight [O,D] any type   bias [O] f32, read if has_bias   y [R,T,O] f32, must not alias x
 // Any sizes. Groups (⌈O/32⌉, ⌈R·T/32⌉, 1).
 #extension GL_GOOGLE_include_directive : require
 #include "params.h"

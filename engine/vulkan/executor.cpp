@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/noise.h"
+#include "engine/quantised.h"
 #include "engine/vulkan/plan.h"
 
 namespace dit::vulkan {
@@ -74,9 +75,36 @@ class VulkanExecutor : public Executor {
   }
 
  private:
-  /// f16 matrices stay f16. Everything else becomes f32: vectors, so that a kernel needs variants for its matrix alone.
+  /// f16 matrices stay f16, and quantised ones stay integers that each product unpacks. Everything else becomes f32:
+  /// vectors, so that a kernel needs variants for its matrix alone, and positions, which are added, not multiplied.
   static DType device_dtype(const WeightView& view) {
-    return view.shape.size() < 2 || view.dtype != DType::f16 ? DType::f32 : DType::f16;
+    if (view.shape.size() < 2 || (is_quantised(view.dtype) && view.name == "pos_embed")) return DType::f32;
+    switch (view.dtype) {
+      case DType::f16:
+        return DType::f16;
+      case DType::q8_0:
+      case DType::int8_g32:
+        return DType::int8_g32;
+      case DType::q4_0:
+      case DType::int4_g32:
+        return DType::int4_g32;
+      default:
+        return DType::f32;
+    }
+  }
+
+  static void upload(const WeightView& view, std::uint64_t offset, Uploader& uploader) {
+    const DType dtype = device_dtype(view);
+    if (is_quantised(dtype)) {
+      const Quantised packed = repack(view, dtype);
+      uploader.add(offset, packed.bytes);
+      uploader.add(offset + packed.bytes.size(), packed.scales);
+    } else if (view.dtype == dtype) {
+      uploader.add(offset, view.bytes);
+    } else {
+      const std::vector<float> values = read_f32(view);
+      uploader.add(offset, std::as_bytes(std::span(values)));
+    }
   }
 
   void upload(const Weights& weights) {
@@ -84,7 +112,7 @@ class VulkanExecutor : public Executor {
     Layout layout(device());
     placed.normal_table = layout.add(placed.buffer, normal_table().size_bytes());
     for (const auto& [name, view] : weights.tensors) {
-      const std::uint64_t size = element_count(view.shape) * size_of(device_dtype(view));
+      const std::uint64_t size = storage_bytes(device_dtype(view), element_count(view.shape));
       placed.tensors[name] = {layout.add(placed.buffer, size), device_dtype(view), view.shape};
       expect(size <= device().limits().maxStorageBufferRange, ErrorKind::unsupported,
              "weights '{}': model needs {} in one buffer, {} offers {}", name, size_text(size), info().name,
@@ -93,15 +121,7 @@ class VulkanExecutor : public Executor {
     placed.buffer = Buffer(device(), Memory::device, layout.total_bytes(), "weights");
     Uploader uploader(device(), placed.buffer, layout.total_bytes());
     uploader.add(placed.normal_table.offset, std::as_bytes(normal_table()));
-    for (const auto& [name, view] : weights.tensors) {
-      const std::uint64_t offset = placed.tensors[name].place.offset;
-      if (view.dtype == device_dtype(view)) {
-        uploader.add(offset, view.bytes);
-      } else {
-        const std::vector<float> values = read_f32(view);
-        uploader.add(offset, std::as_bytes(std::span(values)));
-      }
-    }
+    for (const auto& [name, view] : weights.tensors) upload(view, placed.tensors[name].place.offset, uploader);
     uploader.finish();
   }
 

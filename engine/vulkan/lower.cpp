@@ -206,7 +206,19 @@ class Lowering {
 
  private:
   const Shape& shape(TensorId id) const { return program_.tensor(id).shape; }
-  std::string suffix(TensorId weight) const { return types_[weight] == DType::f16 ? "_f16" : "_f32"; }
+  /// Of the kernel's variant for the type of the weight, which placement.h lists.
+  std::string suffix(TensorId weight) const {
+    switch (types_[weight]) {
+      case DType::f16:
+        return "_f16";
+      case DType::int8_g32:
+        return "_q8";
+      case DType::int4_g32:
+        return "_q4";
+      default:
+        return "_f32";
+    }
+  }
   std::uint32_t rows_of(TensorId id) const { return shape(id)[0] * shape(id)[1]; }
   static std::uint32_t has(TensorId id) { return id == no_tensor ? 0 : 1; }
   /// Every binding needs a buffer, so an absent tensor is stood in for by another that the kernel will not read there.

@@ -30,7 +30,8 @@ class Layout {
   std::uint64_t alignment_, total_ = 0;
 };
 
-/// A weight on the device. The type is the device's, which for vectors is f32 whatever the file holds.
+/// A weight on the device. The type is the device's: f32 for vectors whatever the file holds; for matrices f32, f16,
+/// int8_g32 or int4_g32, the last two with the scales behind the integers.
 struct PlacedWeight {
   Place place;
   DType dtype = DType::f32;

@@ -23,9 +23,10 @@ std::uint16_t float_to_half(float value) {
   return static_cast<std::uint16_t>(sign | ((rounded >> 13) - (112u << 10)));
 }
 
-OpCase::OpCase(PlanShape shape, DType dtype, Shape image) : shape_(shape), dtype_(dtype) {
+OpCase::OpCase(PlanShape shape, DType dtype, Shape image, std::uint32_t condition_width)
+    : shape_(shape), dtype_(dtype) {
   image[0] = shape.batch;
-  condition_ = input("condition", {shape.steps * shape.conditions, 5});
+  condition_ = input("condition", {shape.steps * shape.conditions, condition_width});
   x_ = input("x", image);
   tensors_.push_back({"rgba", TensorKind::rgba, {image[0], image[2], image[3], 4}});
   rgba_ = static_cast<TensorId>(initial_.size());
@@ -52,7 +53,8 @@ std::vector<float> OpCase::random(std::uint64_t count, double scale, double offs
 
 TensorId OpCase::weight(const std::string& name, Shape shape, double scale, double offset) {
   const std::vector<float> values = random(element_count(shape), scale, offset);
-  WeightView view{name, shape.size() > 1 ? dtype_ : DType::f32, shape, {}};
+  const bool matrix = shape.size() > 1 && !(is_quantised(dtype_) && shape.back() % group_size);
+  WeightView view{name, matrix ? dtype_ : DType::f32, shape, {}};
   auto stored = std::make_shared<Quantised>();
   if (is_quantised(view.dtype)) {
     *stored = quantise(view.dtype, values);

@@ -16,8 +16,10 @@ namespace dit::test {
 /// Builds a one-op Program with random weights and inputs, runs both sides, compares every activation.
 class OpCase {
  public:
-  /// dtype  of every weight matrix: f32, f16, bf16 or quantised; vectors (bias, norms) are f32
-  OpCase(PlanShape shape, DType dtype, Shape image = {1, 3, 4, 4});
+  /// dtype  of every weight matrix: f32, f16, bf16 or quantised; vectors (bias, norms) are f32, and so are matrices
+  /// whose
+  ///        rows cannot be quantised
+  OpCase(PlanShape shape, DType dtype, Shape image = {1, 3, 4, 4}, std::uint32_t condition_width = 5);
 
   TensorId weight(const std::string& name, Shape shape, double scale = 1, double offset = 0);
   TensorId input(const std::string& name, Shape shape, double scale = 1);

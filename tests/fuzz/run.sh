@@ -29,7 +29,7 @@ for target in "${targets[@]}"; do
   # New inputs go to $work and stay there for the next run; the committed corpus only seeds.
   # A 64 KiB file may not ask for more than 16 MiB at once: f64 values of a 4-bit tensor are 14 times its bytes.
   log=build/fuzz/$target.log
-  if build/fuzz/fuzz_"$target" "$work" tests/fuzz/corpus/"$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 \
+  if build/fuzz/fuzz_"$target" "$work" tests/fuzz/corpus/"$target" -max_total_time="$seconds" -max_len=65536 -timeout=60 \
     -malloc_limit_mb=16 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/findings/"$target"- \
     >"$log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
