@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Interruption, state cycles and threads.
+// State cycles and threads.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -19,79 +18,6 @@ constexpr bool sanitized = true;
 #else
 constexpr bool sanitized = false;
 #endif
-
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-/// Time of one step of the shipped model, with the settings of the cancel tests.
-double step_ms() {
-  Source source(
-      Properties{{"model-location", icon_model()}, {"steps", "3"}, {"guidance", "2.5"}, {"num-buffers", "1"}});
-  source.play();
-  source.pull();
-  std::vector<std::string> texts;
-  drain(source.bus(), &texts);
-  for (const std::string& text : texts) {
-    GstStructure* structure = gst_structure_from_string(text.c_str(), nullptr);
-    guint64 time = 0;
-    const bool icon = gst_structure_get_uint64(structure, "render-time", &time) != FALSE;
-    gst_structure_free(structure);
-    if (icon) return static_cast<double>(time) / 3e6;
-  }
-  ADD_FAILURE() << "no ditsrc-icon message";
-  return 0;
-}
-
-const Properties long_icon = {{"prompt", "red fox"}, {"steps", "1000"}, {"guidance", "2.5"}};
-
-TEST(DitSrcCancel, StateChangeEndsAnIconWithinAStep) {
-  const double step = step_ms();
-  std::vector<double> times;
-  for (int round = 0; round < 10; ++round) {
-    Properties properties = long_icon;
-    properties.emplace_back("model-location", icon_model());
-    Source source(properties);
-    source.play();
-    std::this_thread::sleep_for(std::chrono::milliseconds(200 + 47 * round));
-    const auto start = Clock::now();
-    EXPECT_EQ(gst_element_set_state(source.element(), GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
-    times.push_back(milliseconds_since(start));
-    EXPECT_EQ(gst_harness_buffers_in_queue(source.harness()), 0U);
-    EXPECT_TRUE(drain(source.bus()).empty()) << "an interruption is no error";
-  }
-  std::sort(times.begin(), times.end());
-  std::cout << "step " << step << " ms; state change: median " << times[times.size() / 2] << " ms, worst "
-            << times.back() << " ms\n";
-  // A busy machine stretches a step, hence the factor, and may leave a thread waiting, hence the one exception.
-  // Waiting for the icon's end would fail nearly every round.
-  EXPECT_LE(times[times.size() - 2], std::max(100.0, 3 * step));
-}
-
-TEST(DitSrcCancel, FlushEndsAnIconAndItIsStartedAfresh) {
-  const Properties base = {{"prompt", "red fox"}, {"seed", "5"}, {"steps", "1000"}};
-  const auto undisturbed = pictures(base, 2);
-  int interrupted = 0;
-  for (int round = 0; round < 10; ++round) {
-    Source source(base);
-    source.play();
-    std::this_thread::sleep_for(std::chrono::milliseconds(2 + 3 * round));
-    const std::size_t before = gst_harness_buffers_received(source.harness());
-    EXPECT_TRUE(gst_element_send_event(source.element(), gst_event_new_flush_start()));
-    EXPECT_TRUE(gst_element_send_event(source.element(), gst_event_new_flush_stop(TRUE)));
-    if (before > 0) continue;  // the machine was quick, and the first icon has left already
-    ++interrupted;
-    const auto frames = source.pull(2);
-    for (std::size_t i = 0; i < 2; ++i) {
-      EXPECT_EQ(frames[i].offset, i);
-      EXPECT_EQ(frames[i].bytes, undisturbed[i]) << "round " << round << " frame " << i;
-    }
-    EXPECT_TRUE(drain(source.bus()).empty());
-  }
-  EXPECT_GT(interrupted, 0);
-}
 
 std::size_t entries(const char* folder) {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
