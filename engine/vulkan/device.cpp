@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 namespace dit::vulkan {
@@ -12,7 +13,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t slice_ns = 20'000'000;
 // A step of a large model takes milliseconds on a GPU and many seconds on a software device.
-constexpr std::chrono::seconds hardware_limit{60}, software_limit{900};
+constexpr std::chrono::seconds hardware_limit{60}, software_limit{900}, starved_limit{2};
 
 /// Memory flags that a use asks for, best first.
 std::vector<vk::MemoryPropertyFlags> wishes(Memory memory) {
@@ -145,12 +146,20 @@ void Device::submit(const vk::raii::CommandBuffer& commands, const vk::raii::Fen
 }
 
 bool Device::wait_slice(const vk::raii::Fence& fence, Clock::time_point since) {
-  if (handle_.waitForFences(*fence, VK_TRUE, slice_ns) == vk::Result::eSuccess) return true;
-  const std::chrono::seconds limit = info_.software ? software_limit : hardware_limit;
+  const VkFence one = *fence;
+  const VkResult result = handle_.getDispatcher()->vkWaitForFences(*handle_, 1, &one, VK_TRUE, slice_ns);
+  if (result == VK_SUCCESS) return true;
+  if (result == VK_ERROR_DEVICE_LOST) throw vk::DeviceLostError("vkWaitForFences");
+  // A wait for which there is no memory says nothing of the work, which goes on and uses what a caller that is thrown
+  // at would destroy: so it is tried again for a while.
+  const bool starved = result != VK_TIMEOUT;
+  if (starved) std::this_thread::sleep_for(std::chrono::nanoseconds(slice_ns));
+  const std::chrono::seconds limit = starved ? starved_limit : info_.software ? software_limit : hardware_limit;
   if (Clock::now() - since < limit) return false;
   // The work may still be running, so neither the device nor anything that the work uses may be destroyed.
   stuck_ = true;
   keep_for_ever(shared_from_this());
+  expect(!starved, ErrorKind::out_of_memory, "{}: no memory to wait for its work; given up", info_.name);
   fail(ErrorKind::device, "{}: no progress for {} s; given up", info_.name, limit.count());
 }
 

@@ -125,7 +125,8 @@ void Faults::check(std::uint64_t nth, const Picture& expected) {
       const Picture again = paint(*Session::open(engine), 1);
       EXPECT_TRUE(std::equal(again.begin(), again.end(), expected.begin()));
     } catch (const Error& error) {
-      EXPECT_EQ(GetParam(), DIT_FAULT_LOSS) << error.what();
+      // A device whose work could not even be waited for is given up as well.
+      EXPECT_NE(GetParam(), DIT_FAULT_MEMORY) << error.what();
       EXPECT_EQ(error.kind(), ErrorKind::device) << error.what();
     }
   }
