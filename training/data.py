@@ -8,6 +8,7 @@ A data folder holds
   glyphs.index.json, glyphs-<set>.xz, glyphs.jsonl.xz   the same for alpha-only masks (1 channel), optional
 """
 import collections
+import concurrent.futures
 import json
 import lzma
 import os
@@ -42,18 +43,20 @@ def read_pack(folder, kind):
     with open(os.path.join(folder, f"{kind}.index.json")) as file:
         index = json.load(file)
     lines = read_lines(os.path.join(folder, f"{kind}.jsonl.xz"))
-    parts, rows = [], []
-    for entry in index:
-        count = entry["hi"] - entry["lo"]
-        with lzma.open(os.path.join(folder, f"{kind}-{entry['set']}.xz")) as file:
-            coded = np.frombuffer(file.read(), np.uint8).reshape(count, entry["channels"], 64, 64)
-        planes = coded.cumsum(2, dtype=np.uint8).cumsum(3, dtype=np.uint8)
-        if entry["channels"] == 4:
-            planes[:, 0] += planes[:, 1]
-            planes[:, 2] += planes[:, 1]
-        parts.append(planes)
-        rows += lines[entry["lo"]:entry["hi"]]
-    return np.concatenate(parts), rows
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        parts = list(pool.map(lambda entry: read_planes(folder, kind, entry), index))
+    return np.concatenate(parts), [row for entry in index for row in lines[entry["lo"]:entry["hi"]]]
+
+
+def read_planes(folder, kind, entry):
+    """The pixels of one set, decoded."""
+    with lzma.open(os.path.join(folder, f"{kind}-{entry['set']}.xz")) as file:
+        coded = np.frombuffer(file.read(), np.uint8).reshape(entry["hi"] - entry["lo"], entry["channels"], 64, 64)
+    planes = coded.cumsum(2, dtype=np.uint8).cumsum(3, dtype=np.uint8)
+    if entry["channels"] == 4:
+        planes[:, 0] += planes[:, 1]
+        planes[:, 2] += planes[:, 1]
+    return planes
 
 
 def premultiply(planes):

@@ -1,116 +1,229 @@
 # SPDX-License-Identifier: MIT
-"""Distil a trained model to few steps with guidance built in, by rectified flow (arXiv 2209.03003).
+"""Distil a trained model to few steps with guidance built in.
 
-    distill.py --data DIR --resume TEACHER --out DIR --name NAME [--paint-seconds 60] [--seconds 60] [--smoke]
-    (under torchrun as train.py)
+    distill.py --data DIR --teacher FILE --pairs DIR [--resume FILE] --out DIR --name NAME [--seconds 60] [--smoke]
+    (under torchrun as train.py; the pairs come from paint.py)
 
-The teacher paints icons from noise with guidance; the student, which starts as the teacher, learns to predict those very icons
-from points on the straight line between that noise and that icon. One noise then belongs to one icon, so the student does
-not average over many, and a few Euler steps without guidance suffice.
-The painted icons are cleaned before they are taught: valid premultiplied colour, no haze in alpha, no steps at patch borders.
+Rectified flow (arXiv 2209.03003): the student learns to predict the icon that the teacher painted with guidance from the very same
+noise, from points on the straight line between the two. One noise then belongs to one icon, so the student does
+not average over many, and a few Euler steps without guidance suffice. Its error is seen four ways:
+- in pixels and their gradients;
+- in the small steps of surfaces that should be smooth (--flat), by their size and not by its square, which is blind to them;
+- as the teacher sees pictures (--perceptual): its tokens for the two, both with the same noise added;
+- by a critic on the teacher's tokens (--critic) that learns to tell the student's icons from real ones of the data set
+  (arXiv 2403.12015), which is what makes one step sharp: an average of several icons is no icon.
+The student starts as the teacher, or as another, smaller network (--resume).
 """
 import tempfile
-import time
 
 import torch
+import torch.nn as nn
+import torch.nn.functional as F
 
-import flow
+import paint
 import synthetic
 from augment import Batches
-from train import Average, Trainer, World, arguments, make_loss
+from checkpoint import load_small
+from dit import DiT
+from optimizer import flat_gradients
+from train import Average, Trainer, World, arguments, edge_loss, noisy, pixel_loss
 
-TEACHER_STEPS, GUIDANCE, GUIDE_UNTIL = 24, 2.5, 0.7
-GRID = 8            # student times are mostly k / GRID, where a sampler of 1, 2, 4 or 8 steps stands
-ON_GRID = 0.7
-EMA_DECAY = 0.985
-BORDER_STEP = 20 / 127.5
+EMA_DECAY = 0.99
+# times at which the student is taught, with their shares; the rest is uniform
+TIMES = {0.0: 0.30, 0.125: 0.05, 0.25: 0.10, 0.375: 0.04, 0.5: 0.12, 0.625: 0.04, 0.75: 0.08, 0.875: 0.05}
+LAYERS = (0, 2, 4)      # blocks of the teacher that look; after the last of them nothing is computed
+CALIBRATE = 25          # steps between measurements of how the three gradients compare
+SMALL_STEP = 16 / 127.5
+BORDER_SHARES = (3.0, 2.0, 1.0)     # across a patch border, beside it, elsewhere
+CRITIC_LR, CRITIC_WIDTH, CRITIC_FROM = 4e-4, 128, 300
 
 
-def deblock(x, patch):
-    """Soften small steps across patch borders of x [R,C,H,W]: half of a step less on both sides, a quarter one pixel on.
+def draw_times(count, device):
+    """Mostly k/8, where a sampler of 1, 2, 4 or 8 steps stands."""
+    values = torch.tensor(list(TIMES), device=device)
+    shares = torch.tensor([*TIMES.values()], device=device)
+    which = torch.searchsorted(shares.cumsum(0), torch.rand(count, device=device))
+    return torch.where(which < len(values), values[which.clamp(max=len(values) - 1)], torch.rand(count, device=device))
 
-    Steps over BORDER_STEP are part of the drawing and stay.
+
+def unit(tokens):
+    """Tokens [R,T,D] of length 1, as LPIPS (arXiv 1801.03924) compares features."""
+    return F.normalize(tokens.float(), dim=-1, eps=1e-6)
+
+
+def flat_loss(predicted, x, patch):
+    """Mean size of wrong colour steps (over white, and of alpha) where the icon has none that the eye takes for an edge.
+
+    Steps near patch borders count more: this is where a network leaves a weave.
     """
+    def views(z):
+        return torch.cat([z[:, :3] - z[:, 3:], z[:, 3:]], 1)
+
+    wanted, error, total = views(x), views(predicted - x), 0.0
     for axis in (2, 3):
-        x = x.transpose(axis, 3).contiguous()
-        at = torch.arange(patch, x.shape[3], patch, device=x.device)
-        step = x[..., at] - x[..., at - 1]
-        # what the neighbouring pixels do on their own is slope, not seam
-        slope = (x[..., at + 1] - x[..., at] + x[..., at - 1] - x[..., at - 2]) / 2
-        excess = torch.where(step.abs() < BORDER_STEP, step - slope, torch.zeros_like(step))
-        x[..., at - 1] += excess * 0.375
-        x[..., at] -= excess * 0.375
-        x[..., at - 2] += excess * 0.125
-        x[..., at + 1] -= excess * 0.125
-        x = x.transpose(axis, 3)
-    return x
+        flat = wanted.diff(dim=axis).abs().amax(1, keepdim=True) < SMALL_STEP
+        shape = [1, 1, 1, 1]
+        shape[axis] = -1
+        # distance of a step from the nearest patch border: 0 across it
+        away = (torch.arange(x.shape[axis] - 1, device=x.device) + 1 + patch // 2) % patch - patch // 2
+        scale = torch.tensor(BORDER_SHARES, device=x.device)[away.abs().clamp(max=len(BORDER_SHARES) - 1)].view(shape)
+        total = total + (error.diff(dim=axis).abs() * flat * scale).mean()
+    return total
 
 
-def clean(x, patch):
-    """Icons as they should be: in range, alpha without haze, colour not above alpha."""
-    x = (deblock(x, patch).clamp(-1, 1) + 1) / 2
-    alpha = ((x[:, 3:] - 0.03) / 0.94).clamp(0, 1)
-    return 2 * torch.cat([torch.minimum(x[:, :3], alpha), alpha], 1) - 1
+class Critic(nn.Module):
+    """Tokens of some layers -> logits [R,T] each: is this part of a picture real?"""
+
+    def __init__(self, dim, count, grid, width=CRITIC_WIDTH):
+        super().__init__()
+        self.grid = grid
+        self.inner = nn.ModuleList(nn.Linear(dim, width) for _ in range(count))
+        self.near = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(count))
+        self.outer = nn.ModuleList(nn.Linear(width, 1) for _ in range(count))
+
+    def forward(self, seen):
+        logits = []
+        for tokens, inner, near, outer in zip(seen, self.inner, self.near, self.outer):
+            h = F.silu(inner(F.layer_norm(tokens.float(), tokens.shape[-1:])))
+            r, t, d = h.shape
+            h = F.silu(near(h.transpose(1, 2).view(r, d, *self.grid)))
+            logits.append(outer(h.flatten(2).transpose(1, 2))[..., 0])
+        return torch.stack(logits)
 
 
 class Distiller(Trainer):
     settings = ((1, 1.0), (2, 1.0), (4, 1.0), (8, 1.0))
 
     def __init__(self, options, world):
+        options.resume = options.resume or options.teacher
         super().__init__(options, world)
         self.config = self.net.config = {**self.config, "name": options.name, "default_steps": 4, "default_guidance": 1.0}
         self.average = Average(self.net, EMA_DECAY)
+        config, state, _ = load_small(options.teacher)
+        self.teacher = DiT(config).to(world.device).eval().requires_grad_(False)
+        self.teacher.load_state_dict(state)
+        self.layers = [layer for layer in LAYERS if layer < config["depth"]]
+        grid = config["height"] // config["patch"], config["width"] // config["patch"]
+        self.critic = Critic(config["dim"], len(self.layers), grid).to(world.device)
+        for tensor in self.critic.state_dict().values():
+            world.share(tensor)
+        self.critic_gradients = flat_gradients(self.critic.parameters())
+        self.critic_adam = torch.optim.Adam(self.critic.parameters(), CRITIC_LR, betas=(0.5, 0.99))
+        self.scale = {}
 
     def prepare(self):
-        pairs = self.paint()
-        count, device = len(pairs[0]), self.world.device
+        options, world = self.options, self.world
+        pairs = paint.load_pairs(options.pairs, self.config, world.device, (world.rank, world.size))
+        self.say(f"{len(pairs[0])} pairs a GPU")
+        self.batches = Batches(self.icons, world.device, options.tiles)
+        self.compile_parts()
 
-        def draw():
-            pick = torch.randint(count, (self.options.batch,), device=device)
-            noise, x, style, words = (tensor[pick] for tensor in pairs)
-            grid = torch.randint(GRID, (len(pick),), device=device) / GRID
-            t = torch.where(torch.rand(len(pick), device=device) < ON_GRID, grid, torch.rand(len(pick), device=device))
-            return x.float(), noise.float(), t, style, words
+        def accumulate():
+            pick = torch.randint(len(pairs[0]), (options.batch,), device=world.device)
+            noise, icons, style, words = (tensor[pick] for tensor in pairs)
+            t = draw_times(len(pick), world.device)
+            x, noise = paint.as_target(icons), noise.float()
+            predicted = self.predict(noisy(x, noise, t), t, style, words)
+            gradient, loss = self.gradient(predicted.detach(), x, t, style, words)
+            predicted.backward(gradient)
+            return loss
+
+        return accumulate
+
+    def compile_parts(self):
+        """The pieces of a step, each compiled on its own."""
+        on_gpu, depth = self.world.device.type == "cuda", max(self.layers) + 1
+        patch, edge = self.config["patch"], self.options.edge
+
+        def predict(z, t, style, words):
+            with torch.autocast(z.device.type, dtype=torch.bfloat16, enabled=on_gpu):
+                return self.net(z, t, style, words).float()
+
+        def look(z, t, style, words):
+            with torch.autocast(z.device.type, dtype=torch.bfloat16, enabled=on_gpu):
+                seen = self.teacher.features(z, t, style, words, depth)
+            return [seen[layer] for layer in self.layers]
+
+        def judged(x, other, noise, t, style, words, weights):
+            """weights [2]: of the perceptual distance and of the critic's verdict; also the tokens, for the critic."""
+            seen = look(noisy(x, noise, t), t, style, words)
+            distance = sum(((unit(a) - unit(b)) ** 2).sum(-1).mean() for a, b in zip(seen, other)) / len(seen)
+            return weights[0] * distance - weights[1] * self.critic(seen).mean(), [tokens.detach() for tokens in seen]
+
+        def critic_loss(real, fake):
+            return F.relu(1 - self.critic(real)).mean() + F.relu(1 + self.critic(fake)).mean()
 
         # power 1: the first steps, which choose the shape, count more than for many-step sampling
-        return draw, make_loss(self.net, self.options.edge, power=1.0)
+        self.pixels = self.compiled(lambda predicted, x, t: pixel_loss(predicted, x, t, patch, edge, power=1.0))
+        self.surfaces = self.compiled(lambda predicted, x: flat_loss(predicted, x, patch))
+        self.predict, self.look, self.judged = self.compiled(predict), self.compiled(look), self.compiled(judged)
+        self.critic_loss = self.compiled(critic_loss)
 
-    @torch.no_grad()
-    def paint(self):
-        """Teacher pairs of this rank: (noise f16, icon f16, style, words)."""
-        options, device = self.options, self.world.device
-        batches, rows, start = Batches(self.icons, device, options.tiles), [], None
-        net = self.teacher()
-        while start is None or time.time() - start < options.paint_seconds:
-            _, style, words = batches.draw(options.paint_batch)
-            noise = torch.randn(options.paint_batch, 4, self.config["height"], self.config["width"], device=device)
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-                x = flow.sample(net, noise, style, words, TEACHER_STEPS, GUIDANCE, until=GUIDE_UNTIL)
-            x = clean(x.float(), self.config["patch"])
-            # the clock starts after the first, compiling round
-            start = start or time.time()
-            rows.append((noise.half(), x.half(), style, words))
-            if options.paint_seconds <= 0:
-                break
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-        pairs = tuple(torch.cat(column) for column in zip(*rows))
-        self.say(f"{len(pairs[0])} pairs a GPU in {time.time() - start:.0f} s")
-        return pairs
+    def gradient(self, predicted, x, t, style, words):
+        """(gradient of everything with respect to the predicted icons, pixel loss)."""
+        predicted.requires_grad_()
+        loss = self.pixels(predicted, x, t)
+        gradient, = torch.autograd.grad(loss, predicted)
+        size = gradient.norm()
+        if self.options.flat:
+            surface, = torch.autograd.grad(self.surfaces(predicted, x), predicted)
+            gradient = gradient + surface * (self.options.flat * size / surface.norm().clamp(min=1e-12))
+        if self.options.perceptual or self.options.critic:
+            some = slice(max(1, round(len(x) * self.options.seen_share)))
+            part = predicted[some].detach().requires_grad_()
+            gradient[some] += self.seen_gradient(part, x[some], style[some], words[some], size * self.options.seen_share ** 0.5)
+        return gradient, loss.detach()
 
-    def teacher(self):
-        """The network before its first update; the student changes its parameters only after painting."""
-        if self.world.device.type != "cuda":
-            return self.net
-        return torch.compile(self.net, dynamic=False)
+    def seen_gradient(self, predicted, x, style, words, size):
+        """The gradient by the teacher's eyes and by the critic, in proportion to `size`, the pixels' gradient."""
+        options, count = self.options, len(x)
+        # mostly at the noise that hides texture but not shape
+        t = torch.sigmoid(torch.randn(count, device=x.device) + 0.5).clamp(0.1, 0.97)
+        noise = torch.randn_like(x)
+        with torch.no_grad():
+            other = self.look(noisy(x, noise, t), t, style, words)
+        call = lambda *weights: self.judged(predicted, other, noise, t, style, words,
+                                            torch.stack([torch.as_tensor(w, device=x.device) for w in weights]))
+        count = self.step - self.first_step
+        ramp = min(1.0, count / CRITIC_FROM)
+        share = {"perceptual": options.perceptual, "critic": options.critic * ramp}
+        if count % CALIBRATE == 0 or not self.scale:
+            for name, weights in (("perceptual", (1.0, 0.0)), ("critic", (0.0, 1.0))):
+                ratio = size / torch.autograd.grad(call(*weights)[0], predicted)[0].norm().clamp(min=1e-12)
+                self.world.average(ratio)
+                self.scale[name] = 0.7 * self.scale[name] + 0.3 * ratio if name in self.scale else ratio
+        total, seen = call(*(share[name] * self.scale[name] for name in ("perceptual", "critic")))
+        gradient, = torch.autograd.grad(total, predicted)
+        if options.critic:
+            self.teach_critic(seen)
+        return gradient
+
+    def teach_critic(self, fake):
+        """One step of the critic: real icons of the data set against the student's."""
+        x, style, words = self.batches.draw(fake[0].shape[0])
+        t = torch.sigmoid(torch.randn(len(x), device=x.device) + 0.5).clamp(0.1, 0.97)
+        with torch.no_grad():
+            real = self.look(noisy(x, torch.randn_like(x), t), t, style, words)
+        self.critic_gradients.zero_()
+        loss = self.critic_loss(real, fake)
+        loss.backward()
+        self.world.average(self.critic_gradients)
+        self.critic_adam.step()
+        if (self.step - self.first_step) % 500 == 0:
+            self.say(f"critic {loss.item():.3f}, scales {[f'{k} {v.item():.3g}' for k, v in self.scale.items()]}")
 
 
 def smoke(options):
-    """Distil an untrained tiny network for a few steps."""
+    """Paint a few pairs with an untrained tiny network and distil it."""
     folder = tempfile.mkdtemp()
     options.data, options.out, options.work = synthetic.write(folder), folder, folder
-    options.patch, options.dim, options.depth, options.heads, options.cond_dim = 16, 32, 1, 2, 16
-    options.batch, options.max_steps, options.paint_batch, options.paint_seconds = 8, 3, 8, 0
+    options.patch, options.window, options.dim, options.depth, options.heads, options.cond_dim = 16, 24, 32, 1, 2, 16
+    options.batch, options.max_steps, options.critic, options.flat = 8, 3, 0.3, 0.5
+    teacher = Trainer(options, World(cpu=True))
+    options.teacher = teacher.save()[1]
+    painting = paint.arguments().parse_args(["--pairs", folder, "--batch", "2", "--seconds", "0"])
+    paint.paint(teacher.net, teacher.icons, folder, painting, "cpu")
+    options.pairs = folder
     distiller = Distiller(options, World(cpu=True))
     distiller.run()
     print("smoke run passed:", *distiller.save())
@@ -119,8 +232,12 @@ def smoke(options):
 def main():
     parser = arguments()
     parser.description = __doc__
-    parser.add_argument("--paint-seconds", type=float, default=60)
-    parser.add_argument("--paint-batch", type=int, default=1024)
+    parser.add_argument("--teacher")
+    parser.add_argument("--pairs", help="folder with files of paint.py")
+    parser.add_argument("--flat", type=float, default=0.5, help="size of the surfaces' gradient, in those of the pixels")
+    parser.add_argument("--perceptual", type=float, default=1.0, help="the same for the teacher's eyes")
+    parser.add_argument("--seen-share", type=float, default=0.5, help="share of a batch that teacher and critic look at")
+    parser.add_argument("--critic", type=float, default=0.0, help="the same for the critic")
     options = parser.parse_args()
     if options.smoke:
         return smoke(options)

@@ -3,7 +3,7 @@
 
 The engine matches this file. Module names are the tensor names of a weight file (format "ditsrc/1"), and the labels that
 `forward(trace=...)` fills in are the checkpoints that the engine is held against.
-Letters: R rows (icons in a batch), C channels, H W pixels, P patch, G = pixels / P, T tokens, D model width,
+Letters: R rows (icons in a batch), C channels, H W pixels, P patch, Wn window, G = pixels / P, T tokens, D model width,
 N heads, Cc conditioning width, L words of a prompt.
 """
 import math
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 DEFAULTS = {
     "name": "unnamed", "channels": 4, "height": 64, "width": 64, "alpha": "premultiplied", "patch": 8,
-    "dim": 384, "depth": 8, "heads": 6, "mlp_dim": 1536, "cond_dim": 256, "time_dim": 256, "time_scale": 1000.0,
+    "window": 0, "dim": 384, "depth": 8, "heads": 6, "mlp_dim": 1536, "cond_dim": 256, "time_dim": 256, "time_scale": 1000.0,
     "norm": "layer", "norm_eps": 1e-5, "qk_norm": True, "qk_norm_eps": 1e-6, "activation": "silu", "bias": False,
     "prediction": "x", "schedule": {"type": "flow"}, "styles": [], "words": [], "aliases": {},
     "default_steps": 32, "default_sampler": "euler", "default_guidance": 2.5, "licence": "MIT", "description": "",
@@ -22,11 +22,15 @@ DEFAULTS = {
 
 
 def make_config(**changes):
-    """A full configuration: the defaults with `changes`; an unknown key is an error."""
+    """A full configuration: the defaults with `changes`; an unknown key is an error. A window of 0 means the patch."""
     unknown = set(changes) - set(DEFAULTS)
     if unknown:
         raise ValueError(f"unknown configuration keys: {sorted(unknown)}")
-    return {**DEFAULTS, **changes}
+    config = {**DEFAULTS, **changes}
+    config["window"] = config["window"] or config["patch"]
+    if config["window"] < config["patch"] or (config["window"] - config["patch"]) % 2:
+        raise ValueError(f"window: expected the patch {config['patch']} plus an even number, found {config['window']}")
+    return config
 
 
 def grid_positions(dim, rows, columns):
@@ -43,18 +47,17 @@ def grid_positions(dim, rows, columns):
     return torch.cat([y, x], -1).reshape(rows * columns, dim)
 
 
-def patchify(x, patch):
-    """[R,C,H,W] -> [R,T,C*P*P]; token = gy*Gx + gx, feature = c*P*P + py*P + px."""
-    r, c, h, w = x.shape
-    x = x.view(r, c, h // patch, patch, w // patch, patch)
-    return x.permute(0, 2, 4, 1, 3, 5).reshape(r, (h // patch) * (w // patch), c * patch * patch)
+def patchify(x, patch, window):
+    """[R,C,H,W] -> [R,T,C*Wn*Wn]: the window around each patch, zero outside the picture.
+
+    token = gy*Gx + gx, feature = c*Wn*Wn + wy*Wn + wx, pixel y = gy*P - (Wn-P)/2 + wy.
+    """
+    return F.unfold(x, window, padding=(window - patch) // 2, stride=patch).transpose(1, 2)
 
 
-def unpatchify(tokens, channels, height, width, patch):
-    """The inverse of patchify."""
-    gy, gx = height // patch, width // patch
-    x = tokens.view(-1, gy, gx, channels, patch, patch)
-    return x.permute(0, 3, 1, 4, 2, 5).reshape(-1, channels, height, width)
+def unpatchify(tokens, height, width, patch, window):
+    """[R,T,C*Wn*Wn] -> [R,C,H,W]; where windows overlap, they are added up. With Wn = P the inverse of patchify."""
+    return F.fold(tokens.transpose(1, 2), (height, width), window, padding=(window - patch) // 2, stride=patch)
 
 
 def rms_norm(x, weight, eps):
@@ -153,13 +156,13 @@ class Block(nn.Module):
 
 
 class Final(nn.Module):
-    """Modulated norm and the linear map to patches."""
+    """Modulated norm and the linear map to windows."""
 
     def __init__(self, config):
         super().__init__()
         self.eps = config["norm_eps"]
         self.modulation = nn.Linear(config["cond_dim"], 2 * config["dim"])
-        self.linear = nn.Linear(config["dim"], config["channels"] * config["patch"] ** 2)
+        self.linear = nn.Linear(config["dim"], config["channels"] * config["window"] ** 2)
         for parameter in self.parameters():
             nn.init.zeros_(parameter)
 
@@ -182,7 +185,7 @@ class DiT(nn.Module):
         patch, dim, cond = config["patch"], config["dim"], config["cond_dim"]
         grid = config["height"] // patch, config["width"] // patch
         self.no_style = len(config["styles"])
-        self.patch_embed = nn.Linear(config["channels"] * patch * patch, dim)
+        self.patch_embed = nn.Linear(config["channels"] * config["window"] ** 2, dim)
         self.register_buffer("pos_embed", grid_positions(dim, *grid))
         self.time_mlp = nn.Sequential(nn.Linear(config["time_dim"], cond), nn.SiLU(), nn.Linear(cond, cond))
         self.style_embed = nn.Embedding(self.no_style + 1, cond)
@@ -209,17 +212,29 @@ class DiT(nn.Module):
         text = total / present.sum(1).clamp(min=1).sqrt()
         return F.silu(self.time_mlp(self.time_features(t)) + self.style_embed(style) + self.word_proj(text))
 
+    def embed(self, x):
+        """[R,C,H,W] -> tokens with their positions [R,T,D]."""
+        return precise(self.patch_embed, patchify(x, self.config["patch"], self.config["window"])) + self.pos_embed
+
+    def features(self, x, t, style, words, depth):
+        """The tokens [R,T,D] after each of the first `depth` blocks: how the network sees a picture."""
+        condition, h, seen = self.condition(t, style, words), self.embed(x), []
+        for block in self.blocks[:depth]:
+            h = block(h, condition)
+            seen.append(h)
+        return seen
+
     def forward(self, x, t, style, words, trace=None):
         """x [R,C,H,W], t [R], style [R] integer, words [R,L] integer -> prediction [R,C,H,W]."""
         config = self.config
         condition = self.condition(t, style, words)
         note(trace, "condition", condition)
-        h = precise(self.patch_embed, patchify(x, config["patch"])) + self.pos_embed
+        h = self.embed(x)
         note(trace, "patch_embed", h)
         for i, block in enumerate(self.blocks):
             h = block(h, condition, trace, f"blocks.{i}")
         h = self.final(h, condition, trace)
-        y = unpatchify(h, config["channels"], config["height"], config["width"], config["patch"])
+        y = unpatchify(h, config["height"], config["width"], config["patch"], config["window"])
         note(trace, "final", y)
         return y
 
@@ -227,6 +242,6 @@ class DiT(nn.Module):
 def step_flops(config):
     """Floating-point operations of one forward pass of one icon (multiply + add = 2), matrix products only."""
     tokens = (config["height"] // config["patch"]) * (config["width"] // config["patch"])
-    dim, mlp, features = config["dim"], config["mlp_dim"], config["channels"] * config["patch"] ** 2
+    dim, mlp, features = config["dim"], config["mlp_dim"], config["channels"] * config["window"] ** 2
     linear = config["depth"] * (4 * dim * dim + 2 * dim * mlp) + 2 * features * dim
     return 2 * tokens * linear + 4 * config["depth"] * tokens * tokens * dim

@@ -26,15 +26,21 @@ def euler_step(z, x, a, b):
 
 
 @torch.no_grad()
-def sample(net, noise, style, words, steps=32, guidance=2.5, on_step=None, until=1.0):
+def sample(net, noise, style, words, steps=32, guidance=2.5, on_step=None, until=1.0, roll=0):
     """noise [R,C,H,W] -> icons in [-1,1] (premultiplied, not clamped); `on_step(k, z)` sees z after step k = 1..steps.
 
-    Guidance acts while t < `until` (arXiv 2404.07724: late guidance only adds artefacts).
+    Guidance acts while t < `until` (arXiv 2404.07724: late guidance only adds artefacts). With `roll` every step sees the
+    picture shifted by up to that many pixels, so that no step's patch borders lie where another's do.
     """
     z = noise
     for k in range(steps):
         a, b = k / steps, (k + 1) / steps
-        z = euler_step(z, guided(net, z, a, style, words, guidance if a < until else 1), a, b)
+        # a walk of shifts that visits every offset, the same for each call
+        shift = tuple((k * step) % (2 * roll + 1) - roll for step in (1, 2)) if roll else (0, 0)
+        seen = torch.roll(z, shift, (2, 3)) if roll else z
+        x = guided(net, seen, a, style, words, guidance if a < until else 1)
+        x = torch.roll(x, tuple(-offset for offset in shift), (2, 3)) if roll else x
+        z = euler_step(z, x, a, b)
         if on_step:
             on_step(k + 1, z)
     return z

@@ -26,14 +26,14 @@ def icon(shape, colour, radius):
     return np.concatenate([np.where(alpha, np.array(colour)[:, None, None], 0), 255 * alpha[None]]).astype(np.uint8)
 
 
-def encode(planes):
-    """The inverse of data.read_pack for one set."""
+def encode(planes, preset=0):
+    """The inverse of data.read_planes: the bytes of one set's file."""
     planes = planes.copy()
     if planes.shape[1] == 4:
         planes[:, 0] -= planes[:, 1]
         planes[:, 2] -= planes[:, 1]
     planes = np.diff(planes, axis=3, prepend=np.uint8(0))
-    return lzma.compress(np.diff(planes, axis=2, prepend=np.uint8(0)).tobytes(), preset=0)
+    return lzma.compress(np.diff(planes, axis=2, prepend=np.uint8(0)).tobytes(), preset=preset)
 
 
 def write_kind(folder, kind, sets):

@@ -10,7 +10,6 @@ Leaves NAME.full (everything, large) in --work, and in --out NAME.safetensors.00
 contact sheets, and with --judge a table of figures.
 """
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -27,11 +26,14 @@ from data import IconSet, word_groups
 from dit import DiT, make_config, step_flops
 from optimizer import Optimizer, flat_gradients
 from sample import contact_sheets
+from taper import fit, scaled, use_taper
 from vocabulary import build_aliases
+from weights import widen
 
 EMA_EVERY, EMA_DECAY = 4, 0.9985
 WARM_UP = 300
 UNIFORM = 0.35
+FIT_ROUNDS = 40
 SYNC_EVERY = 20     # steps between readings of rank 0's clock
 
 
@@ -47,12 +49,13 @@ def arguments():
     add("--seconds", type=float, default=450)
     add("--max-steps", type=int, default=1 << 40)
     add("--batch", type=int, default=512, help="icons a step and GPU")
-    for size, value in (("patch", 8), ("dim", 512), ("depth", 7), ("heads", 8), ("mlp-dim", 0), ("cond-dim", 256)):
+    for size, value in (("patch", 8), ("window", 16), ("dim", 512), ("depth", 7), ("heads", 8), ("mlp-dim", 0), ("cond-dim", 256)):
         add("--" + size, type=int, default=value)
     add("--lr", type=float, default=6e-4)
     add("--muon-lr", type=float, default=0.0, help="above 0: Muon for the block matrices")
-    add("--edge", type=float, default=0.1, help="weight of the loss on differences of neighbouring pixels")
+    add("--edge", type=float, default=0.2, help="weight of the loss on differences of neighbouring pixels")
     add("--decay-from", type=float, default=0.5, help="share of the time after which the learning rate falls to 0")
+    add("--fit", action="store_true", help="on resuming, fit the last layer anew to its tapered windows")
     add("--tiles", type=float, default=0.1, help="share of composed tiles")
     add("--seed", type=int, default=0)
     add("--quick", action="store_true", help="no sheets and figures at the end")
@@ -107,23 +110,20 @@ def edge_loss(error, weight, patch, border=4.0):
     return total
 
 
-def make_loss(net, edge, power=2.0):
-    """loss(x, noise, t, style, words): squared error of the icon times (1 - t)^-power, limited near t = 1.
+def pixel_loss(predicted, x, t, patch, edge, power=2.0):
+    """Squared error of the icon, and of its gradients, times (1 - t)^-power, limited near t = 1.
 
     Power 2 makes it the error of the velocity (x' - x) / (1 - t).
     """
-    patch = net.config["patch"]
+    error = predicted.float() - x
+    weight = (1 - t[:, None, None, None]).clamp(min=0.05) ** -power
+    return (error ** 2 * weight).mean() + (edge * edge_loss(error, weight, patch) if edge else 0.0)
 
-    def loss(x, noise, t, style, words):
-        t4 = t[:, None, None, None]
-        z = t4 * x + (1 - t4) * noise
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=x.is_cuda):
-            predicted = net(z, t, style, words)
-        error = predicted.float() - x
-        weight = (1 - t4).clamp(min=0.05) ** -power
-        return (error ** 2 * weight).mean() + (edge * edge_loss(error, weight, patch) if edge else 0.0)
 
-    return loss
+def noisy(x, noise, t):
+    """The point at time t on the straight line from the noise to the icon."""
+    t = t[:, None, None, None]
+    return t * x + (1 - t) * noise
 
 
 def draw_times(count, device):
@@ -162,13 +162,17 @@ class Trainer:
         resumed = self.read_resume()
         known = resumed["config"] if resumed else {}
         self.icons = IconSet(options.data, known.get("words"), known.get("styles"))
-        self.config = known or self.new_config()
+        self.config = make_config(**known) if known else self.new_config()
         torch.manual_seed(options.seed)
         self.net = DiT(self.config).to(world.device)
         self.step = self.images = 0
         self.seconds = 0.0
         if resumed:
             self.net.load_state_dict(resumed["net"])
+        use_taper(self.net)
+        if resumed:
+            if options.fit or resumed["grown"]:
+                self.fit_last_layer()
             self.step, self.images, self.seconds = (resumed["training"].get(k, 0) for k in ("step", "images", "seconds"))
         for tensor in self.net.state_dict().values():
             world.share(tensor)
@@ -185,42 +189,66 @@ class Trainer:
         if not path:
             return None
         if path.endswith(".full"):
-            return torch.load(path, map_location="cpu", **({"weights_only": False} if torch.__version__ >= "2" else {}))
+            new = {"weights_only": False} if torch.__version__ >= "2" else {}
+            return {"grown": False, **torch.load(path, map_location="cpu", **new)}
         config, state, training = load_small(path)
-        return {"config": config, "net": state, "training": training}
+        old = make_config(**config)["window"]
+        config, state = widen(config, state, max(self.options.window, old))
+        return {"config": config, "net": state, "training": training, "grown": config["window"] > old}
+
+    def fit_last_layer(self):
+        """The last layer for windows that overlap, from what the tokens know."""
+        batches = Batches(self.icons, self.world.device, self.options.tiles)
+
+        def draw():
+            x, style, words = batches.draw(self.options.batch)
+            t = draw_times(len(x), x.device)
+            return x, noisy(x, torch.randn_like(x), t), t, style, words, (1 - t).clamp(min=0.05) ** -2
+
+        fit(self.net, draw, FIT_ROUNDS if self.world.device.type == "cuda" else 2)
 
     def new_config(self):
         o, words = self.options, self.icons.words
         return make_config(
-            name=o.name, patch=o.patch, dim=o.dim, depth=o.depth, heads=o.heads, mlp_dim=o.mlp_dim or 4 * o.dim,
+            name=o.name, patch=o.patch, window=o.window, dim=o.dim, depth=o.depth, heads=o.heads, mlp_dim=o.mlp_dim or 4 * o.dim,
             cond_dim=o.cond_dim, styles=self.icons.styles, words=words,
             aliases=build_aliases(words, word_groups(self.icons.rows, words)),
             description="64x64 RGBA icons by style and words")
 
     def prepare(self):
-        """(a function that draws (x, noise, t, style, words), the loss over these)."""
+        """A function that adds the gradients of one batch to the parameters' and returns its loss."""
         batches = Batches(self.icons, self.world.device, self.options.tiles)
+        patch, edge, on_gpu = self.config["patch"], self.options.edge, self.world.device.type == "cuda"
 
-        def draw():
+        def loss_of(x, noise, t, style, words):
+            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=on_gpu):
+                predicted = self.net(noisy(x, noise, t), t, style, words)
+            return pixel_loss(predicted, x, t, patch, edge)
+
+        loss_of = self.compiled(loss_of)
+
+        def accumulate():
             x, style, words = batches.draw(self.options.batch)
-            return x, torch.randn_like(x), draw_times(len(x), x.device), style, words
+            loss = loss_of(x, torch.randn_like(x), draw_times(len(x), x.device), style, words)
+            loss.backward()
+            return loss.detach()
 
-        return draw, make_loss(self.net, self.options.edge)
+        return accumulate
+
+    def compiled(self, function):
+        return torch.compile(function, dynamic=False) if self.world.device.type == "cuda" else function
 
     def run(self):
         """Train for the given seconds, counted from the end of the first (compiling) step."""
         options, device = self.options, self.world.device
         torch.manual_seed(options.seed + 1000 * self.world.rank + self.step + 1)
-        draw, loss_of = self.prepare()
-        loss_of = torch.compile(loss_of) if device.type == "cuda" else loss_of
+        accumulate = self.prepare()
         clock, total, done, began = torch.zeros(1, device=device), torch.zeros((), device=device), 0.0, time.time()
         start, last_print = None, began
         while done < 1:
-            loss = loss_of(*draw())
             self.gradients.zero_()
-            loss.backward()
+            total += accumulate()
             self.update(done)
-            total += loss.detach()
             if start is None:
                 torch.cuda.synchronize() if device.type == "cuda" else None
                 start = time.time()
@@ -259,19 +287,23 @@ class Trainer:
         return {"step": self.step, "images": self.images, "seconds": round(self.seconds, 1),
                 "arguments": {k: v for k, v in vars(self.options).items() if k not in ("data", "out", "work", "resume")}}
 
+    def weights(self):
+        """The averaged weights as a weight file holds them."""
+        return scaled(self.average.state(self.net), self.config, 1)
+
     def save(self):
         """Both checkpoints; rank 0 only."""
         full = os.path.join(self.options.work, self.options.name + ".full")
-        torch.save({"config": self.config, "net": self.net.state_dict(), "average": self.average.values,
+        torch.save({"config": self.config, "net": scaled(self.net.state_dict(), self.config, 1), "average": self.average.values,
                     "optimizer": self.optimizer.state(), "training": self.training_state()}, full)
         path = os.path.join(self.options.out, self.options.name + ".safetensors")
-        save_small(path, self.config, self.average.state(self.net), self.training_state())
+        save_small(path, self.config, self.weights(), self.training_state())
         return full, path
 
     def report(self):
         """Sheets and figures of the averaged weights; rank 0 only."""
         net = DiT(self.config).to(self.world.device)
-        net.load_state_dict(self.average.state(self.net))
+        net.load_state_dict(self.weights())
         net.eval()
         prefix = os.path.join(self.options.out, self.options.name)
         contact_sheets(net, prefix + "_", self.config["default_guidance"])
@@ -279,36 +311,35 @@ class Trainer:
             figures(net, self.options, self.world.device, self.settings)
 
     # (steps, guidance) of the table
-    settings = ((4, 2.5), (8, 2.5), (32, 2.5), (4, 1.0))
+    settings = ((4, 2.5), (8, 2.5), (32, 2.5))
 
 
 def figures(net, options, device, settings):
-    """The table of evaluate.py for this network, as JSON beside the sheets."""
+    """The tables of evaluate.py for this network, beside the sheets."""
     judge, names, styles = judges.load(options.judge, device)
     bench = evaluate.Bench(IconSet(options.data, styles=styles), judge, names, device)
     bench.restrict(net.config["styles"])
-    results = evaluate.evaluate(bench, net, options.name, settings, options.out)
-    with open(os.path.join(options.out, options.name + "_figures.json"), "w") as file:
-        json.dump(results, file, indent=1)
+    results = {"real": bench.real_figures()} | evaluate.evaluate(bench, net, options.name, settings, options.out)
+    evaluate.write(results, os.path.join(options.out, options.name + "_figures"))
 
 
 def smoke(options):
     """Train four steps, resume from both checkpoints, measure."""
     folder = tempfile.mkdtemp()
     options.data, options.out, options.work = synthetic.write(folder), folder, folder
-    options.patch, options.dim, options.depth, options.heads, options.cond_dim = 16, 32, 1, 2, 16
+    options.patch, options.window, options.dim, options.depth, options.heads, options.cond_dim = 16, 16, 32, 1, 2, 16
     options.batch, options.max_steps, options.muon_lr = 16, 4, 1e-3
     trainer = Trainer(options, World(cpu=True))
     trainer.run()
     for path in trainer.save():
-        options.resume, options.max_steps = path, 2
+        options.resume, options.max_steps, options.window = path, 2, 20
         again = Trainer(options, World(cpu=True))
         assert again.step == trainer.step and again.images == trainer.images
         again.run()
     judge, names = judges.train(again.icons, "cpu", 5, 16, 2e-3, 2)
     options.judge = os.path.join(folder, "judge.safetensors")
     judges.save(options.judge, judge, names, again.icons.styles)
-    bench = evaluate.Bench(again.icons, judge, names, "cpu", 4)
+    bench = evaluate.Bench(again.icons, judge, names, "cpu", 4, 4)
     evaluate.evaluate(bench, again.net.eval(), "smoke", [(1, 2.5)])
     print("smoke run passed in", folder)
 

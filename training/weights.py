@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 import safetensors_io
-from dit import DiT
+from dit import DiT, make_config
 
 FORMAT = "ditsrc/1"
 
@@ -48,3 +49,19 @@ def word_rows(config, prompts, limit=10):
         ids = word_ids(config, prompt, limit)
         row[:len(ids)] = torch.tensor(ids, dtype=torch.long)
     return rows
+
+
+def widen(config, state, window):
+    """(config, state dict) with a larger window: the old weights in its middle, zeros around, so the same function."""
+    config = make_config(**config)
+    old, channels, dim = config["window"], config["channels"], config["dim"]
+    border = (window - old) // 2
+    if border < 0:
+        raise ValueError(f"window: expected at least the {old} of the weights, found {window}")
+    ring = [border] * 4
+    embed = F.pad(state["patch_embed.weight"].view(dim, channels, old, old), ring)
+    final = F.pad(state["final.linear.weight"].view(channels, old, old, dim), [0, 0] + ring)
+    bias = F.pad(state["final.linear.bias"].view(channels, old, old), ring)
+    return make_config(**{**config, "window": window}), {
+        **state, "patch_embed.weight": embed.reshape(dim, -1), "final.linear.weight": final.reshape(-1, dim),
+        "final.linear.bias": bias.reshape(-1)}
