@@ -138,6 +138,82 @@ TEST(DitSrcCaps, SizeIsOpenUntilTheModelIsAndTheModelsAfter) {
   gst_object_unref(element);
 }
 
+/// Every pixel of `bytes` bytes repeated factor × factor times.
+Bytes enlarged(const Bytes& picture, std::size_t width, std::size_t bytes, std::size_t factor) {
+  Bytes out;
+  const std::size_t row = width * bytes;
+  for (std::size_t y = 0; y < picture.size() / row * factor; ++y) {
+    for (std::size_t x = 0; x < width * factor; ++x) {
+      const auto* pixel = &picture[y / factor * row + x / factor * bytes];
+      out.insert(out.end(), pixel, pixel + bytes);
+    }
+  }
+  return out;
+}
+
+TEST(DitSrcCaps, MultiplesOfTheModelsSizeRepeatItsPixels) {
+  for (const auto& [format, bytes] : {std::pair{"RGBA", 4U}, {"RGB", 3U}, {"GRAY8", 1U}}) {
+    SCOPED_TRACE(format);
+    const auto native = pictures(noisy, 3, caps_of(format));
+    for (const std::size_t factor : {2U, 3U, 7U}) {
+      // Either side is enough: the other follows.
+      const std::string side = factor == 3 ? ",height=36" : ",width=" + std::to_string(8 * factor);
+      const auto large = pictures(noisy, 3, caps_of(format) + side);
+      for (std::size_t i = 0; i < native.size(); ++i) EXPECT_EQ(large[i], enlarged(native[i], 8, bytes, factor));
+    }
+  }
+}
+
+TEST(DitSrcCaps, RangesTakeTheSmallestMultiple) {
+  for (const auto& [range, width] : {std::pair{"width=[1,1000]", 8},
+                                     {"width=[9,1000]", 16},
+                                     {"height=[40,80]", 32},
+                                     {"width=[17,100],height={24,48,60}", 32}}) {
+    SCOPED_TRACE(range);
+    Source source(Properties{{"num-buffers", "1"}}, caps_of("RGBA") + "," + range);
+    source.play();
+    source.pull();
+    EXPECT_EQ(source.info().width, width);
+    EXPECT_EQ(source.info().height, width / 8 * 12);
+  }
+}
+
+TEST(DitSrcCaps, SizeAndFormatMayChangeWhilePlaying) {
+  Source source(Properties{{"num-buffers", "30"}, {"steps", "1"}}, caps_of("RGBA"));
+  GstPad* pad = gst_element_get_static_pad(source.element(), "src");
+  gst_pad_add_probe(
+      pad, GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad* probed, GstPadProbeInfo* info, gpointer data) {
+        auto* harness = static_cast<GstHarness*>(data);
+        GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+        GstCaps* caps = gst_pad_get_current_caps(probed);
+        GstVideoInfo video;
+        EXPECT_TRUE(gst_video_info_from_caps(&video, caps));
+        gst_caps_unref(caps);
+        EXPECT_EQ(gst_buffer_get_size(buffer), video.size);
+        const std::uint64_t n = GST_BUFFER_OFFSET(buffer);
+        EXPECT_EQ(GST_VIDEO_INFO_WIDTH(&video), n <= 10 ? 8 : n <= 20 ? 24 : 16) << n;
+        const char* next = n == 10   ? "video/x-raw,format=BGR,width=24"
+                           : n == 20 ? "video/x-raw,format=GRAY8,width=16"
+                                     : nullptr;
+        if (next == nullptr) return GST_PAD_PROBE_OK;
+        gst_harness_set_sink_caps_str(harness, (std::string(next) + ",framerate=10/1").c_str());
+        gst_pad_push_event(harness->sinkpad, gst_event_new_reconfigure());
+        return GST_PAD_PROBE_OK;
+      },
+      source.harness(), nullptr);
+  gst_object_unref(pad);
+  source.play();
+  for (int n = 0; n < 30; ++n) {
+    GstBuffer* buffer = gst_harness_pull(source.harness());
+    ASSERT_NE(buffer, nullptr);
+    EXPECT_EQ(GST_BUFFER_PTS(buffer), static_cast<GstClockTime>(n) * GST_SECOND / 10);
+    gst_buffer_unref(buffer);
+  }
+  EXPECT_TRUE(source.ends());
+  EXPECT_TRUE(drain(source.bus()).empty());
+}
+
 TEST(DitSrcCaps, WrongCapsAreOneErrorAtOnce) {
   for (const std::string caps :
        {"video/x-raw,format=RGBA,width=33", "video/x-raw,format=RGBA,width=16,height=12",
