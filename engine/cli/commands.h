@@ -11,6 +11,7 @@ void add_inspect(CLI::App& app);
 void add_words(CLI::App& app);
 void add_styles(CLI::App& app);
 void add_generate(CLI::App& app);
+void add_bench(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_capture(CLI::App& app);
 void add_match(CLI::App& app);

@@ -31,6 +31,7 @@ int run(int argc, char** argv) {
   dit::cli::add_capture(app);
   dit::cli::add_match(app);
   dit::cli::add_devices(app);
+  dit::cli::add_bench(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {

@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "shaders/stage.h"
+
 namespace dit::vulkan {
 namespace {
 
@@ -14,6 +16,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t slice_ns = 20'000'000;
 // A step of a large model takes milliseconds on a GPU and many seconds on a software device.
 constexpr std::chrono::seconds hardware_limit{60}, software_limit{900}, starved_limit{2};
+constexpr std::uint32_t stage_storage_buffers = 11;  // icon.comp
 
 /// Memory flags that a use asks for, best first.
 std::vector<vk::MemoryPropertyFlags> wishes(Memory memory) {
@@ -44,9 +47,9 @@ Buffer::Buffer(Device& device, Memory memory, std::uint64_t size_bytes, const st
   expect(size_bytes <= device.allocation_limit(), ErrorKind::out_of_memory, "{} needs {}, {} allocates at most {}",
          name, size_text(size_bytes), device.info().name, size_text(device.allocation_limit()));
   using Usage = vk::BufferUsageFlagBits;
-  buffer_ = vk::raii::Buffer(
-      device.handle(),
-      vk::BufferCreateInfo({}, size_bytes, Usage::eStorageBuffer | Usage::eTransferSrc | Usage::eTransferDst));
+  buffer_ = vk::raii::Buffer(device.handle(), vk::BufferCreateInfo({}, size_bytes,
+                                                                   Usage::eStorageBuffer | Usage::eUniformBuffer |
+                                                                       Usage::eTransferSrc | Usage::eTransferDst));
   const vk::MemoryRequirements needs = buffer_.getMemoryRequirements();
   const vk::PhysicalDeviceMemoryProperties types = device.physical().getMemoryProperties();
   std::uint64_t most_free = 0;
@@ -108,9 +111,17 @@ Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevic
   }
   memory_budget_ = has_extension(physical_, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
 
+  choose_features(extensions);
+  vk::PhysicalDeviceCooperativeMatrixFeaturesNV matrix(true);
+  vk::PhysicalDeviceVulkan12Features features;
+  features.shaderFloat16 = abilities_.matrix;
+  features.vulkanMemoryModel = features.vulkanMemoryModelDeviceScope = abilities_.matrix;
+  if (abilities_.matrix) features.pNext = &matrix;
   const float priority = 1;
   const vk::DeviceQueueCreateInfo queue({}, family_, 1, &priority);
-  handle_ = vk::raii::Device(physical_, vk::DeviceCreateInfo({}, queue, {}, extensions));
+  vk::DeviceCreateInfo create({}, queue, {}, extensions);
+  create.pNext = &features;
+  handle_ = vk::raii::Device(physical_, create);
   queue_ = vk::raii::Queue(handle_, family_, 0);
   pool_ = vk::raii::CommandPool(handle_,
                                 vk::CommandPoolCreateInfo(vk::CommandPoolCreateFlagBits::eResetCommandBuffer, family_));
@@ -118,6 +129,42 @@ Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevic
       vk::raii::CommandBuffers(handle_, vk::CommandBufferAllocateInfo(*pool_, vk::CommandBufferLevel::ePrimary, 1))
           .front());
   once_done_ = vk::raii::Fence(handle_, vk::FenceCreateInfo());
+}
+
+void Device::choose_features(std::vector<const char*>& extensions) {
+  const auto features = physical_.getFeatures2<vk::PhysicalDeviceFeatures2, vk::PhysicalDeviceVulkan12Features>();
+  const auto& offered = features.get<vk::PhysicalDeviceVulkan12Features>();
+  abilities_.stages = limits_.maxPerStageDescriptorStorageBuffers >= stage_storage_buffers &&
+                      limits_.maxUniformBufferRange >= STAGES_LIMIT * sizeof(params::Stage);
+  abilities_.processors = info_.software ? 1 : 8;
+  if (has_extension(physical_, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME)) {
+    const auto chain =
+        physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV>();
+    abilities_.processors = chain.get<vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV>().shaderSMCount;
+    extensions.push_back(VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME);
+  }
+  const auto chain = physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceSubgroupProperties>();
+  const auto& subgroup = chain.get<vk::PhysicalDeviceSubgroupProperties>();
+  const bool shuffles = static_cast<bool>(subgroup.supportedOperations & vk::SubgroupFeatureFlagBits::eShuffle);
+  if (abilities_.stages && offered.shaderFloat16 && offered.vulkanMemoryModel && offered.vulkanMemoryModelDeviceScope &&
+      subgroup.subgroupSize == 32 && shuffles && offers_matrices()) {
+    abilities_.matrix = true;
+    extensions.push_back(VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME);
+  }
+}
+
+/// Whether 16×16 blocks of f16 are multiplied into f32 by a subgroup.
+bool Device::offers_matrices() const {
+  if (!has_extension(physical_, VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME)) return false;
+  const auto features =
+      physical_.getFeatures2<vk::PhysicalDeviceFeatures2, vk::PhysicalDeviceCooperativeMatrixFeaturesNV>();
+  if (!features.get<vk::PhysicalDeviceCooperativeMatrixFeaturesNV>().cooperativeMatrix) return false;
+  using Type = vk::ComponentTypeNV;
+  const auto shapes = physical_.getCooperativeMatrixPropertiesNV();
+  return std::any_of(shapes.begin(), shapes.end(), [](const vk::CooperativeMatrixPropertiesNV& p) {
+    return p.MSize == 16 && p.NSize == 16 && p.KSize == 16 && p.AType == Type::eFloat16 && p.BType == Type::eFloat16 &&
+           p.CType == Type::eFloat32 && p.DType == Type::eFloat32 && p.scope == vk::ScopeNV::eSubgroup;
+  });
 }
 
 std::uint64_t Device::free_bytes(std::uint32_t heap) const {
@@ -139,10 +186,17 @@ void Device::name(vk::ObjectType type, std::uint64_t handle, const std::string& 
 }
 
 void Device::submit(const vk::raii::CommandBuffer& commands, const vk::raii::Fence& fence) const {
+  const vk::CommandBuffer buffer = *commands;
+  submit(std::span(&buffer, 1), fence);
+}
+
+void Device::submit(std::span<const vk::CommandBuffer> commands, const vk::raii::Fence& fence) const {
   expect(!stuck_, ErrorKind::device, "{}: given up after a hang", info_.name);
   handle_.resetFences(*fence);
-  const vk::CommandBuffer buffer = *commands;
-  queue_.submit(vk::SubmitInfo({}, {}, buffer), *fence);
+  vk::SubmitInfo info;
+  info.commandBufferCount = static_cast<std::uint32_t>(commands.size());
+  info.pCommandBuffers = commands.data();
+  queue_.submit(info, *fence);
 }
 
 bool Device::wait_slice(const vk::raii::Fence& fence, Clock::time_point since) {
@@ -190,6 +244,13 @@ void full_barrier(const vk::raii::CommandBuffer& commands) {
       Access::eShaderWrite | Access::eTransferWrite,
       Access::eShaderRead | Access::eShaderWrite | Access::eTransferRead | Access::eTransferWrite);
   commands.pipelineBarrier(Stage::eComputeShader | Stage::eTransfer, Stage::eComputeShader | Stage::eTransfer, {},
+                           barrier, {}, {});
+}
+
+void kernel_barrier(const vk::raii::CommandBuffer& commands) {
+  using Access = vk::AccessFlagBits;
+  const vk::MemoryBarrier barrier(Access::eShaderWrite, Access::eShaderRead | Access::eShaderWrite);
+  commands.pipelineBarrier(vk::PipelineStageFlagBits::eComputeShader, vk::PipelineStageFlagBits::eComputeShader, {},
                            barrier, {}, {});
 }
 

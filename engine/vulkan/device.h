@@ -51,6 +51,13 @@ class Buffer {
   bool coherent_ = true;
 };
 
+/// What a device offers beyond the needs of the plain kernels.
+struct Abilities {
+  bool stages = false;           ///< the memory model and the bindings of stage.comp
+  bool matrix = false;           ///< products of f16 blocks by a subgroup of 32
+  std::uint32_t processors = 1;  ///< workgroups of the largest size that are certainly resident together
+};
+
 class Device : public std::enable_shared_from_this<Device> {
  public:
   /// errors  device, out_of_memory
@@ -74,7 +81,16 @@ class Device : public std::enable_shared_from_this<Device> {
     name(Handle::objectType, reinterpret_cast<std::uint64_t>(static_cast<Native>(*handle)), text);
   }
 
+  /// What DeviceInfo says that an opened device does.
+  void note_choice(const char* precision, const char* fusion) {
+    info_.precision = precision;
+    info_.fusion = fusion;
+  }
+  const Abilities& abilities() const { return abilities_; }
+
   void submit(const vk::raii::CommandBuffer& commands, const vk::raii::Fence& fence) const;
+  /// One after the other, in one submission.
+  void submit(std::span<const vk::CommandBuffer> commands, const vk::raii::Fence& fence) const;
   /// Waits for a fence in slices. The work's time is limited: Error{device}, and the device is stuck() from then on.
   void wait(const vk::raii::Fence& fence);
   /// One slice of wait(): true when the fence is signalled. Throws as wait() does once `since` is too long ago.
@@ -89,11 +105,14 @@ class Device : public std::enable_shared_from_this<Device> {
 
  private:
   void name(vk::ObjectType type, std::uint64_t handle, const std::string& text) const;
+  void choose_features(std::vector<const char*>& extensions);
+  bool offers_matrices() const;
 
   std::shared_ptr<Instance> instance_;
   vk::raii::PhysicalDevice physical_;
   DeviceInfo info_;
   vk::PhysicalDeviceLimits limits_;
+  Abilities abilities_;
   std::uint64_t allocation_limit_ = 0;
   std::uint32_t family_ = 0;
   bool memory_budget_ = false;
@@ -107,6 +126,8 @@ class Device : public std::enable_shared_from_this<Device> {
 
 /// Orders everything before it in the queue, and makes its writes visible to kernels and copies after it.
 void full_barrier(const vk::raii::CommandBuffer& commands);
+/// The same among kernels alone.
+void kernel_barrier(const vk::raii::CommandBuffer& commands);
 /// Makes writes of kernels and copies visible to the host once the fence is signalled.
 void host_barrier(const vk::raii::CommandBuffer& commands);
 

@@ -8,56 +8,27 @@
 #include "engine/noise.h"
 #include "engine/quantised.h"
 #include "engine/vulkan/plan.h"
+#include "engine/vulkan/upload.h"
 
 namespace dit::vulkan {
 namespace {
 
-constexpr std::uint64_t staging_bytes = 16u << 20;
-
-/// Copies host bytes into a device-local buffer through one staging buffer.
-class Uploader {
- public:
-  Uploader(Device& device, const Buffer& target, std::uint64_t total_bytes)
-      : device_(device),
-        target_(target),
-        staging_(device, Memory::upload, std::clamp<std::uint64_t>(total_bytes, 4, staging_bytes), "weight staging") {}
-
-  /// `offset` is a multiple of 4.
-  void add(std::uint64_t offset, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const std::uint64_t size = std::min<std::uint64_t>(bytes.size(), staging_.size_bytes() - used_);
-      std::memcpy(staging_.mapped() + used_, bytes.data(), size);
-      copies_.emplace_back(used_, offset, size);
-      bytes = bytes.subspan(size);
-      offset += size;
-      // Each piece starts at a multiple of 4, so that no copy is a read-modify-write of a word.
-      used_ = std::min(staging_.size_bytes(), (used_ + size + 3) / 4 * 4);
-      if (used_ == staging_.size_bytes()) finish();
-    }
-  }
-
-  void finish() {
-    if (copies_.empty()) return;
-    staging_.flush();
-    device_.run_once([&](const vk::raii::CommandBuffer& commands) {
-      commands.copyBuffer(staging_.handle(), target_.handle(), copies_);
-    });
-    copies_.clear();
-    used_ = 0;
-  }
-
- private:
-  Device& device_;
-  const Buffer& target_;
-  Buffer staging_;
-  std::uint64_t used_ = 0;
-  std::vector<vk::BufferCopy> copies_;
-};
-
 class VulkanExecutor : public Executor {
  public:
-  VulkanExecutor(std::shared_ptr<const Weights> weights, std::shared_ptr<Device> device) {
+  VulkanExecutor(std::shared_ptr<const Weights> weights, std::shared_ptr<Device> device, const DeviceOptions& options)
+      : options_(options) {
     shared_.device = std::move(device);
+    shared_.source = weights;
+    precision_ = chosen(*shared_.device, options.precision);
+    fusion_ = chosen(*shared_.device, precision_, options.fusion);
+    // Matrices do not serve a persistent dispatch, see below.
+    if (options.precision == Precision::automatic && fusion_ == Fusion::single) precision_ = Precision::f32;
+    expect(precision_ != Precision::f16_matrix || shared_.device->abilities().matrix, ErrorKind::unsupported,
+           "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_NV_cooperative_matrix)",
+           info().name);
+    expect(precision_ != Precision::f16_matrix || fusion_ != Fusion::single, ErrorKind::unsupported,
+           "fusion single: serves precisions f32 and f16, not f16-matrix");
+    shared_.device->note_choice(name_of(precision_), name_of(fusion_));
     shared_.pipelines = std::make_unique<Pipelines>(*shared_.device);
     upload(*weights);
   }
@@ -71,7 +42,16 @@ class VulkanExecutor : public Executor {
   bool lost() const noexcept override { return shared_.device->lost(); }
 
   std::unique_ptr<Plan> plan(Program program) override {
-    return translated("plan on " + info().name, [&] { return make_plan(shared_, std::move(program)); });
+    return translated("plan on " + info().name, [&] {
+      const bool free = options_.precision == Precision::automatic && options_.fusion == Fusion::automatic;
+      if (!free) return make_plan(shared_, std::move(program), precision_, fusion_);
+      try {
+        return make_plan(shared_, program, precision_, fusion_);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::unsupported) throw;
+        return make_plan(shared_, std::move(program), Precision::f32, Fusion::op);
+      }
+    });
   }
 
  private:
@@ -127,6 +107,9 @@ class VulkanExecutor : public Executor {
 
   Device& device() const { return *shared_.device; }
 
+  DeviceOptions options_;
+  Precision precision_ = Precision::f32;
+  Fusion fusion_ = Fusion::op;
   Shared shared_;
 };
 
@@ -134,20 +117,16 @@ class VulkanExecutor : public Executor {
 
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index,
                                const DeviceOptions& options) {
-  expect(options.precision == Precision::automatic || options.precision == Precision::f32, ErrorKind::unsupported,
-         "precision '{}': expected auto or f32", name_of(options.precision));
-  expect(options.fusion == Fusion::automatic || options.fusion == Fusion::op, ErrorKind::unsupported,
-         "fusion '{}': expected auto or op", name_of(options.fusion));
+  expect(options.precision != Precision::int8, ErrorKind::unsupported,
+         "precision 'int8': Vulkan serves auto, f32, f16 and f16-matrix");
   const std::shared_ptr<Instance> instance = make_instance(true);
   return translated("Vulkan device " + std::to_string(index), [&]() -> std::unique_ptr<Executor> {
     const vk::raii::PhysicalDevices devices(instance->handle);
     expect(index < devices.size(), ErrorKind::device, "Vulkan device {}: there are {}", index, devices.size());
     DeviceInfo info = describe_device(devices[index], index);
-    info.precision = "f32";
-    info.fusion = "op";
     expect(info.problem.empty(), ErrorKind::device, "Vulkan device {} ({}): {}", index, info.name, info.problem);
-    return std::make_unique<VulkanExecutor>(std::move(weights),
-                                            std::make_shared<Device>(instance, devices[index], std::move(info)));
+    return std::make_unique<VulkanExecutor>(
+        std::move(weights), std::make_shared<Device>(instance, devices[index], std::move(info)), options);
   });
 }
 

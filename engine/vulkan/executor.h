@@ -20,4 +20,19 @@ std::vector<DeviceInfo> describe();
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index,
                                const DeviceOptions& options = {});
 
+/// One dispatch of a step, timed by the device's own clock.
+struct LaunchTime {
+  std::string label;   ///< of the op that it ends or belongs to
+  std::string kernel;  ///< with its constants
+  std::uint32_t groups = 0;
+  double microseconds = 0;  ///< barrier included
+};
+
+/// Repeats every dispatch of step `step`, each after a barrier. The plan's tensors are garbage afterwards. `plan` must
+/// come from an executor of this folder. Empty where a step is part of a persistent dispatch, or there is no clock.
+std::vector<LaunchTime> time_launches(Plan& plan, std::uint32_t step, std::uint32_t repeats);
+
+/// Dispatches of one step; stages where one dispatch does all.
+std::uint32_t dispatches(const Plan& plan);
+
 }  // namespace dit::vulkan

@@ -21,6 +21,13 @@ enum class Region {
   modulation_row,  ///< of the request: [S,R]
   solver,          ///< of the request: [S] SolverRow
   solver_row,      ///< of the request: [S,B]
+  arena,           ///< all activations of the plan
+  packed_weights,  ///< of the executor, as the stages read them
+  stages,          ///< uniform: [STAGES_LIMIT] params::Stage
+  pictures,        ///< the rgba tensor, or a word where there is none
+  control,         ///< of a persistent dispatch: counters on the device
+  range,           ///< of the request: what a persistent dispatch runs
+  status,          ///< a word for the host: whether a persistent dispatch gave up
 };
 
 struct Operand {
@@ -29,6 +36,9 @@ struct Operand {
   bool read = true;
   bool written = false;
 };
+
+/// Whether a region is bound as a uniform buffer; all others are storage buffers.
+constexpr bool is_uniform(Region region) { return region == Region::stages; }
 
 /// One dispatch.
 struct KernelCall {

@@ -5,6 +5,10 @@
 
 namespace dit::vulkan {
 
+vk::DescriptorType descriptor_type(const Operand& operand) {
+  return is_uniform(operand.region) ? vk::DescriptorType::eUniformBuffer : vk::DescriptorType::eStorageBuffer;
+}
+
 Pipelines::Pipelines(Device& device) : device_(device), cache_(device.handle(), vk::PipelineCacheCreateInfo()) {}
 
 const Pipeline& Pipelines::get(const KernelCall& call) {
@@ -19,7 +23,7 @@ Pipeline Pipelines::build(const KernelCall& call) const {
   Pipeline pipeline;
   std::vector<vk::DescriptorSetLayoutBinding> bindings;
   for (std::uint32_t i = 0; i < call.operands.size(); ++i) {
-    bindings.emplace_back(i, vk::DescriptorType::eStorageBuffer, 1, vk::ShaderStageFlagBits::eCompute);
+    bindings.emplace_back(i, descriptor_type(call.operands[i]), 1, vk::ShaderStageFlagBits::eCompute);
   }
   pipeline.set_layout = vk::raii::DescriptorSetLayout(device, vk::DescriptorSetLayoutCreateInfo({}, bindings));
   const vk::PushConstantRange push(vk::ShaderStageFlagBits::eCompute, 0,

@@ -12,6 +12,8 @@
 
 namespace dit::vulkan {
 
+vk::DescriptorType descriptor_type(const Operand& operand);
+
 struct Pipeline {
   vk::raii::DescriptorSetLayout set_layout{nullptr};
   vk::raii::PipelineLayout layout{nullptr};

@@ -18,7 +18,7 @@ Place Layout::add(const Buffer& buffer, std::uint64_t size_bytes) {
 
 std::uint64_t Layout::total_bytes() const { return std::max<std::uint64_t>(total_, 4); }
 
-Placement::Placement(Device& device, const PlacedWeights& weights, const Program& program)
+Placement::Placement(Device& device, const PlacedWeights& weights, const Program& program, const StageLayouts* layouts)
     : weights_(weights), tensors_(program.tensors.size()), types_(program.tensors.size(), DType::f32) {
   Layout arena(device), request(device), read_back(device);
   for (TensorId id = 0; id < program.tensors.size(); ++id) {
@@ -31,13 +31,23 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
     } else if (id == program.condition) {
       tensors_[id] = request.add(request_, count * sizeof(float));
     } else {
-      tensors_[id] = arena.add(arena_, count * sizeof(float));
+      tensors_[id] = arena.add(arena_, layouts ? layouts->tensors[id].size_bytes() : count * sizeof(float));
     }
     expect(tensors_[id].size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
            "tensor '{}': model needs {} in one buffer, {} offers {}", tensor.name, size_text(tensors_[id].size_bytes),
            device.info().name, size_text(device.limits().maxStorageBufferRange));
   }
   const PlanShape& s = program.shape;
+  pictures_ = program.rgba == no_tensor ? read_back.add(read_back_, 4) : tensors_.at(program.rgba);
+  status_ = read_back.add(read_back_, 4);
+  range_ = request.add(request_, RANGE_WORDS * 4);
+  if (layouts) {
+    control_ = arena.add(arena_, CONTROL_WORDS * 4);
+    stage_left_ = arena.add(arena_, layouts->left_bytes);
+    stage_rows_ = arena.add(arena_, layouts->rows_bytes);
+    stages_ = Buffer(device, Memory::upload, STAGES_LIMIT * sizeof(params::Stage), "stages");
+    stages_place_ = {&stages_, 0, stages_.size_bytes()};
+  }
   row_stats_ = arena.add(arena_, row_stats_size(program) * sizeof(float));
   windows_ = arena.add(arena_, windows_size(program) * sizeof(float));
   expect(windows_.size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
@@ -48,6 +58,12 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
   solver_ = request.add(request_, s.steps * sizeof(SolverRow));
   solver_row_ = request.add(request_, std::uint64_t{s.steps} * s.batch * 4);
   arena_ = Buffer(device, Memory::device, arena.total_bytes(), "activations");
+  arena_place_ = {&arena_, 0, arena_.size_bytes()};
+  if (layouts) {
+    expect(arena_.size_bytes() <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
+           "activations: model needs {} in one buffer, {} offers {}", size_text(arena_.size_bytes()),
+           device.info().name, size_text(device.limits().maxStorageBufferRange));
+  }
   request_ = Buffer(device, Memory::upload, request.total_bytes(), "request");
   read_back_ = Buffer(device, Memory::read_back, read_back.total_bytes(), "read-back");
 }
@@ -81,6 +97,20 @@ Place Placement::of(const Operand& operand) const {
       return solver_;
     case Region::solver_row:
       return solver_row_;
+    case Region::arena:
+      return arena_place_;
+    case Region::packed_weights:
+      return packed_weights_;
+    case Region::stages:
+      return stages_place_;
+    case Region::pictures:
+      return pictures_;
+    case Region::control:
+      return control_;
+    case Region::range:
+      return range_;
+    case Region::status:
+      return status_;
   }
   return {};
 }

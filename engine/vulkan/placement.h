@@ -8,6 +8,7 @@
 
 #include "engine/vulkan/device.h"
 #include "engine/vulkan/lower.h"
+#include "engine/vulkan/stages.h"
 
 namespace dit::vulkan {
 
@@ -50,7 +51,8 @@ class Placement {
  public:
   /// `weights` must outlive the placement.
   /// errors  wrong_format (a weight is missing or has another shape), unsupported, out_of_memory
-  Placement(Device& device, const PlacedWeights& weights, const Program& program);
+  /// layouts  of the activations, where stages run; null: all are f32 as they are
+  Placement(Device& device, const PlacedWeights& weights, const Program& program, const StageLayouts* layouts);
   Placement(const Placement&) = delete;
   Placement& operator=(const Placement&) = delete;
 
@@ -58,6 +60,11 @@ class Placement {
   const Place& tensor(TensorId id) const { return tensors_.at(id); }
   /// Type of each tensor; f32 for activations.
   const std::vector<DType>& types() const { return types_; }
+
+  /// Where the stages keep what passes between two of them.
+  const Place& stage_left() const { return stage_left_; }
+  const Place& stage_rows() const { return stage_rows_; }
+  void set_packed_weights(const Place& place) { packed_weights_ = place; }
 
   const Buffer& arena() const { return arena_; }
   const Buffer& request() const { return request_; }
@@ -67,10 +74,11 @@ class Placement {
   Place place_weight(TensorId id, const TensorInfo& tensor);
 
   const PlacedWeights& weights_;
-  Buffer arena_, request_, read_back_;
+  Buffer arena_, request_, read_back_, stages_;
   std::vector<Place> tensors_;
   std::vector<DType> types_;
   Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_;
+  Place arena_place_, packed_weights_, stages_place_, pictures_, control_, range_, status_, stage_left_, stage_rows_;
 };
 
 }  // namespace dit::vulkan

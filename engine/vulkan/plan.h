@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: MIT
-// A program on a device: memory placed, descriptors written, one command buffer recorded for each step.
+// A program on a device: its schedule recorded as command buffers, submitted a stretch of steps at a time.
 #pragma once
 
 #include <memory>
 
 #include "engine/executor.h"
-#include "engine/vulkan/pipelines.h"
-#include "engine/vulkan/placement.h"
+#include "engine/vulkan/schedule.h"
 
 namespace dit::vulkan {
 
-/// What the plans of an executor share.
-struct Shared {
-  std::shared_ptr<Device> device;
-  std::unique_ptr<Pipelines> pipelines;
-  PlacedWeights weights;
-};
-
+/// precision, fusion  not automatic
 /// errors  as Executor::plan; `shared` must outlive the plan
-std::unique_ptr<Plan> make_plan(Shared& shared, Program program);
+std::unique_ptr<Plan> make_plan(Shared& shared, Program program, Precision precision, Fusion fusion);
 
 }  // namespace dit::vulkan

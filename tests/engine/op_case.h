@@ -40,12 +40,15 @@ class OpCase {
   /// What the device had in a tensor after check().
   const std::vector<float>& got(TensorId id) const { return got_.at(id); }
 
-  /// Runs on `kind` and on the oracle. bound  largest |got − expected| over the largest |expected| of each tensor
-  void check(const std::string& kind, std::uint32_t step = 0, double bound = 1e-5);
+  /// Runs on `kind` and on the oracle. f32_bound  where sums and values are f32, largest |got − expected| over the
+  /// largest |expected| of each tensor
+  void check(const std::string& kind, std::uint32_t step = 0, double f32_bound = 1e-5);
 
  private:
   std::vector<float> random(std::uint64_t count, double scale, double offset);
   Program program() const;
+  /// Null where the kind does not serve this case's shape.
+  std::unique_ptr<Plan> plan_on(const std::string& kind, Executor& executor) const;
 
   PlanShape shape_;
   DType dtype_;

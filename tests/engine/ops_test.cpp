@@ -434,6 +434,8 @@ TEST_P(Ops, ToRgbaOfExtremes) {
 
 INSTANTIATE_TEST_SUITE_P(Executors, Ops, ::testing::Values("cpu", "vulkan"),
                          [](const auto& instance) { return instance.param; });
+INSTANTIATE_TEST_SUITE_P(Fused, Ops, ::testing::ValuesIn(fused_kinds()),
+                         [](const auto& instance) { return instance.param; });
 
 }  // namespace
 }  // namespace dit::test

@@ -12,7 +12,7 @@ from places import SOURCE, source_files
 
 CXX = os.environ.get("DIT_CXX", "c++")
 # Kernels that only serve another one, and which: they carry no op of their own.
-HELPER_KERNELS = {"norm_stats": "modulated_linear", "overlap_add": "final"}
+HELPER_KERNELS = {"norm_stats": "modulated_linear", "overlap_add": "final", "stage": "modulated_linear", "icon": "combine"}
 TEXT = {".cpp", ".h", ".in", ".comp", ".glsl", ".py", ".sh", ".md", ".txt", ".cmake", ""}
 WITHOUT_SPDX = {"LICENSE", ".gitignore", ".clang-format", ".gitattributes"}
 

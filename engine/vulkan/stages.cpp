@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: MIT
+#include "engine/vulkan/stages.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "engine/error.h"
+
+namespace dit::vulkan {
+namespace {
+
+// Cycles that a stage costs besides its work: a barrier among all workgroups, or the end of a dispatch.
+constexpr double stage_cost = 3000;
+
+std::uint32_t divide_up(std::uint64_t a, std::uint64_t b) { return static_cast<std::uint32_t>((a + b - 1) / b); }
+
+std::uint32_t activation_number(Activation activation) {
+  switch (activation) {
+    case Activation::none:
+      return 0;
+    case Activation::silu:
+      return 1;
+    case Activation::gelu_erf:
+      return 2;
+    case Activation::gelu_tanh:
+      return 3;
+  }
+  return 0;
+}
+
+/// Turns one op after the other into stages, looking one op ahead where two are fused.
+class Staging {
+ public:
+  Staging(const Program& program, const StageOptions& options, const StageLayouts& layouts, const StagePlaces& places,
+          const Tile* like)
+      : program_(program), options_(options), layouts_(layouts), places_(places), like_(like) {
+    result_.packing = PackingList(options.half());
+  }
+
+  StagedProgram make() {
+    for (at_ = 0; at_ < program_.step.size(); ++at_) {
+      const auto first = static_cast<std::uint32_t>(result_.work.size());
+      const bool shown = std::visit([this](const auto& o) { return stage(o); }, program_.step[at_].what);
+      const auto last = static_cast<std::uint32_t>(result_.work.size());
+      if (shown && last > first) result_.ops.push_back({at_, first - waiting_, last});
+      waiting_ = shown ? 0 : waiting_ + last - first;
+    }
+    expect(result_.work.size() <= STAGES_LIMIT, ErrorKind::unsupported,
+           "the fused kernels serve {} stages a step, the model needs {}", STAGES_LIMIT, result_.work.size());
+    return std::move(result_);
+  }
+  double cost() const { return cost_; }
+
+ private:
+  bool fused() const { return options_.fusion == Fusion::block || options_.fusion == Fusion::single; }
+  bool split() const { return options_.fusion == Fusion::none; }
+  const Shape& shape(TensorId id) const { return program_.tensor(id).shape; }
+  const std::string& label() const { return program_.step[at_].label; }
+  const std::string& name(TensorId id) const { return program_.tensor(id).name; }
+  const TensorLayout& layout(TensorId id) const { return layouts_.tensors[id]; }
+  template <typename Next>
+  const Next* next() const {
+    return at_ + 1 < program_.step.size() ? std::get_if<Next>(&program_.step[at_ + 1].what) : nullptr;
+  }
+  std::uint32_t quads_a_block() const { return options_.half() ? 32 : 64; }
+  TileLimits limits() const;
+
+  bool stage(const op::Noise& o);
+  bool stage(const op::Linear&) { return false; }  // refused by stage_layouts()
+  bool stage(const op::Embed& o);
+  bool stage(const op::ModulatedLinear& o);
+  bool stage(const op::Attention& o);
+  bool stage(const op::GatedLinearAdd& o);
+  bool stage(const op::Final& o);
+  bool stage(const op::Combine& o);
+  bool stage(const op::ToRgba& o);
+
+  /// A stage of `kind` whose rows are those of a tensor [R,T,…].
+  params::Stage make_stage(std::uint32_t kind, std::uint32_t rows, std::uint32_t tokens) const;
+  void image(params::Stage& s, const Shape& shape, TensorId x) const;
+  void modulate(params::Stage& s, const op::Modulation& m, std::uint32_t width, const Norm* norm) const;
+  void matrix(params::Stage& s, TensorId weight, TensorId bias, ColumnGroups rows, ColumnGroups columns);
+  void attention_fields(params::Stage& s, const op::Attention& o);
+  /// Whether the solver can follow `o` at once.
+  bool solves(const op::Final& o) const;
+
+  void add_pointwise(params::Stage s, std::uint64_t invocations);
+  void add_attention(params::Stage s);
+  /// The tile, then the stage. most_rows: blocks of rows a tile may have
+  void add_product(params::Stage s, std::uint32_t most_rows = UINT32_MAX);
+  /// Norm or windows on the way or before, whichever is cheaper, and the product.
+  void add_made_product(const params::Stage& s, std::uint32_t maker);
+  std::uint32_t attention_floats(const params::Stage& s) const;
+
+  const Program& program_;
+  const StageOptions& options_;
+  const StageLayouts& layouts_;
+  const StagePlaces& places_;
+  const Tile* like_;
+  StagedProgram result_;
+  std::size_t at_ = 0;
+  std::uint32_t waiting_ = 0;                       // stages since the last op that showed its output
+  bool noise_waits_ = false;                        // the embed that follows makes the noise
+  const op::Attention* attention_waits_ = nullptr;  // the product that follows computes it
+  const op::Final* final_done_ = nullptr;           // whose solver step is done already
+  double cost_ = 0;
+};
+
+TileLimits Staging::limits() const {
+  const std::uint32_t warps = options_.invocations / 32;
+  const std::uint32_t floats = std::max(warps * 256, options_.invocations) * 4;
+  return {.warps = warps,
+          .processors = options_.processors,
+          .left_blocks = (options_.shared_bytes - floats) / 16 / quads_a_block(),
+          .matrix = options_.matrix()};
+}
+
+params::Stage Staging::make_stage(std::uint32_t kind, std::uint32_t rows, std::uint32_t tokens) const {
+  params::Stage s{};
+  s.kind = kind;
+  s.rows = rows;
+  s.tokens = tokens;
+  s.token_blocks = blocks_of(tokens);
+  s.row_blocks = rows * s.token_blocks;
+  s.bias = s.gate = s.qk_weight = s.position = NO_PLACE;
+  s.batch = program_.shape.batch;
+  s.guided = program_.shape.guided;
+  s.warps_down = s.warps_across = s.warps_deep = s.tiles_across = 1;
+  return s;
+}
+
+void Staging::image(params::Stage& s, const Shape& image, TensorId x) const {
+  s.channels = image[1];
+  s.height = image[2];
+  s.image_width = image[3];
+  if (x != no_tensor) s.image = places_.tensor(x);
+}
+
+void Staging::modulate(params::Stage& s, const op::Modulation& m, std::uint32_t width, const Norm* norm) const {
+  s.table = places_.tensor(m.table) * 4;
+  s.table_columns = shape(m.table)[1];
+  s.shift = m.shift;
+  s.scale = m.scale;
+  s.gate = m.gate == op::no_column ? NO_PLACE : m.gate;
+  const std::uint32_t gate = norm || s.gate == NO_PLACE ? 0 : s.gate;
+  s.aligned = ((norm ? m.shift | m.scale : gate) | s.table_columns | width) % 4 == 0;
+  if (!norm) return;
+  s.width = width;
+  s.eps_bits = std::bit_cast<std::uint32_t>(norm->eps);
+  s.eps_outside = norm->eps_outside;
+  s.centred = norm->type == Norm::Type::layer;
+  s.divisor = width - (s.centred && norm->unbiased ? 1 : 0);
+}
+
+void Staging::matrix(params::Stage& s, TensorId weight, TensorId bias, ColumnGroups rows, ColumnGroups columns) {
+  s.weight = result_.packing.matrix(name(weight), rows, columns);
+  if (bias != no_tensor) s.bias = result_.packing.floats(name(bias), 1, rows);
+  s.column_blocks = rows.blocks();
+  s.columns = rows.columns;
+  s.depth_blocks = columns.blocks();
+}
+
+void Staging::add_pointwise(params::Stage s, std::uint64_t invocations) {
+  s.tiles = divide_up(invocations, options_.invocations);
+  result_.work.push_back({s, {}, 1, 1});
+  cost_ += stage_cost;
+}
+
+bool Staging::stage(const op::Noise& o) {
+  const auto* embed = next<op::Embed>();
+  noise_waits_ = fused() && embed && embed->x == o.x && embed->window == embed->patch && embed->patch % 4 == 0;
+  if (noise_waits_) return false;
+  params::Stage s = make_stage(STAGE_NOISE, program_.shape.batch, 1);
+  image(s, shape(o.x), o.x);
+  add_pointwise(s, divide_up(element_count(shape(o.x)) / s.batch, 4) * std::uint64_t{s.batch});
+  return true;
+}
+
+bool Staging::stage(const op::Embed& o) {
+  const std::uint32_t features = shape(o.weight)[1];
+  params::Stage s = make_stage(STAGE_PRODUCT, shape(o.y)[0], shape(o.y)[1]);
+  image(s, shape(o.x), o.x);
+  matrix(s, o.weight, o.bias, layout(o.y).columns, {features, features});
+  s.store = STORE_EMBED;
+  s.y = places_.tensor(o.y);
+  s.width = features;
+  s.patch_size = o.patch;
+  s.window_size = o.window;
+  s.aligned = o.window == o.patch && o.patch % 4 == 0;
+  s.noisy = noise_waits_;
+  s.position = result_.packing.floats(name(o.position), s.tokens, layout(o.y).columns);
+  add_made_product(s, STAGE_WINDOWS);
+  return true;
+}
+
+bool Staging::stage(const op::ModulatedLinear& o) {
+  const std::uint32_t width = shape(o.x)[2];
+  params::Stage s = make_stage(STAGE_PRODUCT, shape(o.y)[0], shape(o.y)[1]);
+  s.a = places_.tensor(o.x);
+  s.y = places_.tensor(o.y);
+  s.store = STORE_BLOCKS;
+  s.activation = split() ? 0 : activation_number(o.activation);
+  matrix(s, o.weight, o.bias, layout(o.y).columns, {width, width});
+  modulate(s, o.modulation, width, &o.norm);
+  add_made_product(s, STAGE_NORM);
+  if (split() && o.activation != Activation::none) {
+    params::Stage act = make_stage(STAGE_ACTIVATE, s.rows, s.tokens);
+    act.y = s.y;
+    act.column_blocks = s.column_blocks;
+    act.activation = activation_number(o.activation);
+    add_pointwise(act, std::uint64_t{act.row_blocks} * act.column_blocks * 64);
+  }
+  return true;
+}
+
+void Staging::attention_fields(params::Stage& s, const op::Attention& o) {
+  const std::uint32_t head_dim = shape(o.y)[2] / o.heads;
+  s.a = places_.tensor(o.qkv);
+  s.heads = o.heads;
+  s.head_dim = head_dim;
+  s.head_blocks = blocks_of(head_dim);
+  s.head_group = 1;
+  s.eps_bits = std::bit_cast<std::uint32_t>(o.norm_eps);
+  s.score_scale = std::bit_cast<std::uint32_t>(1.0f / std::sqrt(static_cast<float>(head_dim)));
+  if (o.q_norm != no_tensor) s.qk_weight = result_.packing.product(name(o.q_norm), name(o.k_norm), head_dim);
+}
+
+std::uint32_t Staging::attention_floats(const params::Stage& s) const {
+  const std::uint32_t sums = s.head_group * std::max(s.token_blocks, s.head_blocks) * 256;
+  return sums + s.head_group * (s.token_blocks + 1) * 16 + 2 * options_.invocations;
+}
+
+void Staging::add_attention(params::Stage s) {
+  // Several heads at a time where there are workgroups enough.
+  const auto fits = [&](std::uint32_t group) {
+    s.head_group = group;
+    const std::uint32_t quads = group * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
+    return s.heads % group == 0 && options_.invocations % (16 * group) == 0 &&
+           attention_floats(s) * 4 + quads * 16 <= options_.shared_bytes;
+  };
+  expect(fits(1), ErrorKind::unsupported, "op '{}': {} tokens, heads of {}: more than {} bytes of shared memory",
+         label(), s.tokens, s.head_dim, options_.shared_bytes);
+  std::uint32_t group = 1;
+  while (s.row_blocks * s.heads / (2 * group) >= 2 * options_.processors && fits(2 * group)) group *= 2;
+  s.head_group = group;
+  s.tiles = s.row_blocks * (s.heads / group);
+  const std::uint32_t quads = group * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
+  result_.work.push_back({s, {}, quads, attention_floats(s)});
+  cost_ += stage_cost + 3000.0 * divide_up(s.tiles, options_.processors);
+}
+
+bool Staging::stage(const op::Attention& o) {
+  params::Stage s = make_stage(STAGE_ATTENTION, shape(o.y)[0], shape(o.y)[1]);
+  attention_fields(s, o);
+  s.y = places_.tensor(o.y);
+  const auto* follows = next<op::GatedLinearAdd>();
+  // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
+  const std::uint32_t left = layout(o.y).columns.blocks() * quads_a_block();
+  s.head_group = o.heads;
+  const std::uint32_t scratch = o.heads * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
+  const bool fits =
+      o.heads <= 2 && options_.invocations % (16 * o.heads) == 0 &&
+      (left + scratch) * 16 + std::max(attention_floats(s), options_.invocations * 8) * 4 <= options_.shared_bytes;
+  if (fused() && follows && follows->x == o.y && fits && s.row_blocks * 16 <= options_.processors) {
+    attention_waits_ = &o;
+    return false;
+  }
+  add_attention(s);
+  return true;
+}
+
+bool Staging::stage(const op::GatedLinearAdd& o) {
+  params::Stage s = make_stage(STAGE_PRODUCT, shape(o.residual)[0], shape(o.residual)[1]);
+  s.a = places_.tensor(o.x);
+  s.y = places_.tensor(o.residual);
+  s.store = STORE_ADD;
+  const ColumnGroups columns = layout(o.residual).columns;
+  matrix(s, o.weight, o.bias, columns, layout(o.x).columns);
+  modulate(s, o.modulation, columns.columns, nullptr);
+  if (attention_waits_) {
+    attention_fields(s, *std::exchange(attention_waits_, nullptr));
+    s.left = LEFT_ATTENTION;
+    s.head_group = s.heads;
+    s.scratch = s.depth_blocks * quads_a_block();
+    add_product(s, 1);
+    return true;
+  }
+  if (!split()) {
+    add_product(s);
+    return true;
+  }
+  params::Stage add = s;
+  s.store = STORE_ROWS;
+  s.y = add.a = places_.rows;
+  add_product(s);
+  add.kind = STAGE_ADD;
+  add_pointwise(add, std::uint64_t{add.row_blocks} * 16 * add.column_blocks * 4);
+  return true;
+}
+
+bool Staging::solves(const op::Final& o) const {
+  const auto* combine = next<op::Combine>();
+  return fused() && combine && combine->prediction == o.y && !program_.shape.guided && o.window == o.patch &&
+         o.patch % 4 == 0;
+}
+
+bool Staging::stage(const op::Final& o) {
+  const std::uint32_t width = shape(o.x)[2], features = shape(o.weight)[0];
+  params::Stage s = make_stage(STAGE_PRODUCT, shape(o.x)[0], shape(o.x)[1]);
+  s.a = places_.tensor(o.x);
+  image(s, shape(o.y), no_tensor);
+  s.patch_size = o.patch;
+  s.window_size = o.window;
+  matrix(s, o.weight, o.bias, {features, features}, {width, width});
+  modulate(s, o.modulation, width, &o.norm);
+  if (solves(o)) {
+    const auto* combine = next<op::Combine>();
+    s.store = STORE_SOLVE;
+    s.image = places_.tensor(combine->x);
+    s.history = places_.tensor(combine->history);
+    add_made_product(s, STAGE_NORM);
+    final_done_ = &o;
+    return false;
+  }
+  const bool overlap = o.window > o.patch;
+  s.store = overlap ? STORE_ROWS : STORE_IMAGE;
+  s.y = overlap ? places_.rows : places_.tensor(o.y);
+  add_made_product(s, STAGE_NORM);
+  if (overlap) {
+    params::Stage sum = s;
+    sum.kind = STAGE_OVERLAP;
+    sum.a = places_.rows;
+    sum.y = places_.tensor(o.y);
+    sum.depth_blocks = s.column_blocks;  // pitch of the rows
+    add_pointwise(sum, element_count(shape(o.y)));
+  }
+  return true;
+}
+
+bool Staging::stage(const op::Combine& o) {
+  if (std::exchange(final_done_, nullptr)) {
+    // The stages are there already; this op is the one whose output they show.
+    result_.ops.push_back({at_, static_cast<std::uint32_t>(result_.work.size()) - waiting_,
+                           static_cast<std::uint32_t>(result_.work.size())});
+    waiting_ = 0;
+    return true;
+  }
+  params::Stage s = make_stage(STAGE_SOLVE, program_.shape.batch, 1);
+  image(s, shape(o.x), o.x);
+  s.a = places_.tensor(o.prediction);
+  s.history = places_.tensor(o.history);
+  add_pointwise(s, divide_up(element_count(shape(o.x)) / s.batch, 4) * std::uint64_t{s.batch});
+  return true;
+}
+
+bool Staging::stage(const op::ToRgba& o) {
+  params::Stage s = make_stage(STAGE_RGBA, program_.shape.batch, 1);
+  image(s, shape(o.x), o.x);
+  s.premultiplied = o.premultiplied;
+  s.round_down = o.rounding == Rounding::floor;
+  add_pointwise(s, std::uint64_t{s.batch} * s.height * s.image_width);
+  return true;
+}
+
+void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
+  const bool made = s.left != LEFT_BLOCKS;
+  const ProductShape shape = {.row_blocks = s.row_blocks,
+                              .column_blocks = s.column_blocks,
+                              .depth_blocks = s.depth_blocks,
+                              .left_made = made,
+                              .most_rows = most_rows};
+  const Tile tile = choose_tile(shape, limits(), like_);
+  s.warps_down = tile.warps_down;
+  s.warps_across = tile.warps_across;
+  s.warps_deep = tile.warps_deep;
+  s.tiles_across = tile.count_across(shape);
+  s.tiles = tile.count(shape);
+  std::uint32_t floats = options_.invocations / 32 * 256;
+  std::uint32_t own = options_.matrix() ? tile.own_quads(made) : 1;
+  if (s.left == LEFT_ATTENTION) {
+    floats = std::max(floats, attention_floats(s));
+    // What attention keeps is done with before the warps read blocks.
+    own = std::max(own, s.head_group * std::max(s.token_blocks, s.head_blocks) * quads_a_block());
+  }
+  const std::uint32_t quads = own + (made ? tile.rows() * s.depth_blocks * quads_a_block() : 0);
+  result_.work.push_back({s, tile, quads, floats});
+  cost_ += stage_cost + tile_cost(shape, tile, limits());
+}
+
+void Staging::add_made_product(const params::Stage& s, std::uint32_t maker) {
+  ProductShape shape = {
+      .row_blocks = s.row_blocks, .column_blocks = s.column_blocks, .depth_blocks = s.depth_blocks, .left_made = true};
+  const auto cheapest = [&](bool made) -> std::optional<double> {
+    shape.left_made = made;
+    try {
+      return tile_cost(shape, choose_tile(shape, limits(), like_), limits());
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  };
+  const std::optional<double> together = cheapest(true), apart = cheapest(false);
+  const double making = stage_cost + 1500.0 * divide_up(s.row_blocks, options_.processors);
+  const bool fuse = !split() && together && (!fused() || !apart || *together <= *apart + making);
+  params::Stage last = s;
+  if (fuse) {
+    last.left = maker == STAGE_NORM ? LEFT_NORM : LEFT_WINDOWS;
+  } else {
+    params::Stage first = s;
+    first.kind = maker;
+    first.y = places_.left;
+    first.tiles = s.row_blocks;
+    result_.work.push_back({first, {}, 1, options_.invocations});
+    cost_ += making;
+    last.a = places_.left;
+    last.left = LEFT_BLOCKS;
+  }
+  add_product(last);
+}
+
+}  // namespace
+
+StagedProgram stage_program(const Program& program, const StageOptions& options, const StageLayouts& layouts,
+                            const StagePlaces& places) {
+  if (options.fusion != Fusion::single) return Staging(program, options, layouts, places, nullptr).make();
+  // One kernel runs all products, so they share the tile of a warp: the one that is cheapest for all together.
+  std::optional<StagedProgram> best;
+  double least = 0;
+  for (const Tile& warp :
+       possible_tiles({}, {.warps = 1, .processors = 1, .left_blocks = 4096, .matrix = options.matrix()})) {
+    try {
+      Staging staging(program, options, layouts, places, &warp);
+      StagedProgram made = staging.make();
+      if (best && staging.cost() >= least) continue;
+      best = std::move(made);
+      least = staging.cost();
+    } catch (const Error&) {
+      // This warp's tile leaves no room for some left side.
+    }
+  }
+  expect(best.has_value(), ErrorKind::unsupported, "no tile serves all products of the model in one dispatch");
+  return std::move(*best);
+}
+
+}  // namespace dit::vulkan

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Program -> stages: the pieces of work of stage.comp and icon.comp, fused as far as asked. Knows no Vulkan.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/executor.h"
+#include "engine/vulkan/packing.h"
+#include "engine/vulkan/tensor_layout.h"
+#include "engine/vulkan/tiles.h"
+#include "shaders/stage.h"
+
+namespace dit::vulkan {
+
+struct StageOptions {
+  Precision precision = Precision::f32;  ///< f32, f16 or f16_matrix
+  Fusion fusion = Fusion::block;         ///< not automatic
+  std::uint32_t invocations = 64;        ///< of a workgroup: a power of two, at least 64
+  std::uint32_t shared_bytes = 16384;    ///< that a workgroup may use
+  std::uint32_t processors = 8;          ///< workgroups that run at the same time, for the choice of tiles
+
+  bool half() const { return precision != Precision::f32; }
+  bool matrix() const { return precision == Precision::f16_matrix; }
+};
+
+/// How each tensor of a program lies in memory, and what the stages keep between two of them.
+struct StageLayouts {
+  std::vector<TensorLayout> tensors;
+  std::uint64_t left_bytes = 0;  ///< normed rows or windows, where a stage of their own makes them
+  std::uint64_t rows_bytes = 0;  ///< products before they are added or overlapped
+};
+
+/// errors  unsupported, naming the op that the stages do not serve
+StageLayouts stage_layouts(const Program& program, const StageOptions& options);
+
+/// Where things lie, in quads of 16 bytes from the start of the arena.
+struct StagePlaces {
+  std::function<std::uint32_t(TensorId)> tensor;
+  std::uint32_t left = 0, rows = 0;
+};
+
+struct StagedWork {
+  params::Stage stage{};
+  Tile tile;
+  std::uint32_t tile_quads = 1, tile_floats = 1;  ///< of shared memory
+};
+
+/// Stages first … last − 1 end with the op's output.
+struct StagedOp {
+  std::size_t op = 0;  ///< index in Program::step
+  std::uint32_t first = 0, last = 0;
+};
+
+struct StagedProgram {
+  std::vector<StagedWork> work;
+  std::vector<StagedOp> ops;  ///< those whose output is in memory afterwards
+  PackingList packing{false};
+};
+
+/// errors  unsupported
+StagedProgram stage_program(const Program& program, const StageOptions& options, const StageLayouts& layouts,
+                            const StagePlaces& places);
+
+}  // namespace dit::vulkan

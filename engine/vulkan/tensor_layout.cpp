@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "engine/vulkan/tensor_layout.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "engine/weights.h"
+
+namespace dit::vulkan {
+
+std::uint16_t half_from_float(float value) noexcept {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = bits >> 16 & 0x8000u;
+  const float magnitude = std::fabs(value);
+  if (std::isnan(value)) return static_cast<std::uint16_t>(sign | 0x7e00u);
+  if (magnitude >= 65504.f) return static_cast<std::uint16_t>(sign | 0x7bffu);
+  if (magnitude < 0x1p-14f) {
+    return static_cast<std::uint16_t>(sign | static_cast<std::uint32_t>(std::nearbyint(magnitude * 0x1p24f)));
+  }
+  const std::uint32_t rounded = (bits & 0x7fffffffu) + 0xfffu + (bits >> 13 & 1u);
+  return static_cast<std::uint16_t>(sign | std::min((rounded >> 13) - (112u << 10), 0x7bffu));
+}
+
+std::uint64_t TensorLayout::size_bytes() const {
+  if (kind == Kind::plain) return count * sizeof(float);
+  return std::uint64_t{row_blocks()} * columns.blocks() * 256 * (kind == Kind::blocks && half ? 2 : 4);
+}
+
+std::uint64_t TensorLayout::index(std::uint32_t row, std::uint32_t token, std::uint32_t column) const {
+  const std::uint64_t line = std::uint64_t{row} * blocks_of(tokens) * 16 + token;
+  const std::uint32_t at = columns.padded(column);
+  if (kind == Kind::rows) return line * columns.blocks() * 16 + at;
+  return (line / 16 * columns.blocks() + at / 16) * 256 + line % 16 * 16 + at % 16;
+}
+
+void TensorLayout::encode(std::span<const float> values, std::span<std::byte> out) const {
+  if (kind == Kind::plain) {
+    std::memcpy(out.data(), values.data(), values.size_bytes());
+    return;
+  }
+  std::fill(out.begin(), out.end(), std::byte{0});
+  const float* value = values.data();
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    for (std::uint32_t token = 0; token < tokens; ++token) {
+      for (std::uint32_t column = 0; column < columns.columns; ++column, ++value) {
+        const std::uint64_t at = index(row, token, column);
+        if (kind == Kind::blocks && half) {
+          const std::uint16_t bits = half_from_float(*value);
+          std::memcpy(&out[at * 2], &bits, 2);
+        } else {
+          std::memcpy(&out[at * 4], value, 4);
+        }
+      }
+    }
+  }
+}
+
+void TensorLayout::decode(std::span<const std::byte> in, std::span<float> values) const {
+  if (kind == Kind::plain) {
+    std::memcpy(values.data(), in.data(), values.size_bytes());
+    return;
+  }
+  float* value = values.data();
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    for (std::uint32_t token = 0; token < tokens; ++token) {
+      for (std::uint32_t column = 0; column < columns.columns; ++column, ++value) {
+        const std::uint64_t at = index(row, token, column);
+        if (kind == Kind::blocks && half) {
+          std::uint16_t bits = 0;
+          std::memcpy(&bits, &in[at * 2], 2);
+          *value = half_to_float(bits);
+        } else {
+          std::memcpy(value, &in[at * 4], 4);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace dit::vulkan

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "engine/vulkan/tiles.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace dit::vulkan {
+namespace {
+
+struct WarpTile {
+  std::uint32_t down, across, ahead;
+};
+
+// Sums and blocks in flight must fit in the registers: 8 of each invocation a block of sums, 4 a block of halves.
+constexpr WarpTile matrix_tiles[] = {{1, 1, 4}, {1, 1, 8}, {1, 2, 4}, {2, 1, 4}, {2, 2, 4}};
+constexpr WarpTile plain_tiles[] = {{1, 1, 1}, {1, 2, 1}, {2, 2, 1}};
+
+// Through shared memory, for eight warps. Each invocation moves a whole number of quads of a chunk.
+constexpr Tile staged_tiles[] = {
+    {.down = 2, .across = 4, .ahead = 1, .warps_down = 4, .warps_across = 2, .warps_deep = 1, .chunk = 2},
+    {.down = 2, .across = 2, .ahead = 1, .warps_down = 4, .warps_across = 2, .warps_deep = 1, .chunk = 2},
+    {.down = 1, .across = 2, .ahead = 1, .warps_down = 4, .warps_across = 2, .warps_deep = 1, .chunk = 4},
+};
+
+}  // namespace
+
+std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& limits) {
+  std::vector<Tile> tiles;
+  const auto add = [&](const WarpTile& warp) {
+    for (std::uint32_t down = 1; down <= limits.warps; down *= 2) {
+      for (std::uint32_t across = 1; across * down <= limits.warps; across *= 2) {
+        const Tile tile = {.down = warp.down,
+                           .across = warp.across,
+                           .ahead = warp.ahead,
+                           .warps_down = down,
+                           .warps_across = across,
+                           .warps_deep = limits.warps / (down * across)};
+        if (tile.rows() > shape.most_rows) continue;
+        const std::uint32_t own = limits.matrix ? (tile.own_quads(shape.left_made) + 31) / 32 : 0;
+        if (own + (shape.left_made ? tile.rows() * shape.depth_blocks : 0) > limits.left_blocks) continue;
+        // A team of invocations makes each row of the left side, so there are at most half as many rows as invocations.
+        if (shape.left_made && tile.rows() * 16 > limits.warps * 32) continue;
+        tiles.push_back(tile);
+      }
+    }
+  };
+  if (limits.matrix) {
+    std::for_each(std::begin(matrix_tiles), std::end(matrix_tiles), add);
+    for (const Tile& tile : staged_tiles) {
+      const bool fits = tile.staged_quads() <= limits.left_blocks * 32 && tile.rows() <= shape.most_rows;
+      if (!shape.left_made && limits.warps == 8 && fits && shape.depth_blocks % tile.chunk == 0) tiles.push_back(tile);
+    }
+  } else {
+    std::for_each(std::begin(plain_tiles), std::end(plain_tiles), add);
+  }
+  return tiles;
+}
+
+double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& limits) {
+  // Cycles of a multiprocessor of an NVIDIA H200, fitted to what `dit bench --kernels` showed there: 64 bytes a cycle
+  // from the L2 cache, and 3100 for all together; 14 for a block that a warp passes through shared memory; a matrix
+  // unit that does 1300 operations a cycle when fed from shared memory; 700 for a load that nothing hides. Others
+  // differ, but less in the ratios.
+  const double waves = (tile.count(shape) + limits.processors - 1) / limits.processors;
+  const double depth = shape.depth_blocks, made = shape.left_made ? 1200 : 0;
+  const double from_l2 = (tile.rows() * (shape.left_made ? 2.0 : 1.0) + tile.columns()) * depth * 512 / 64;
+  const double all_from_l2 = from_l2 * 64 * tile.count(shape) / 3100;
+  const double leave = 300 + tile.down * tile.across * (tile.warps_deep > 1 ? 150 : 60);
+  if (tile.chunk > 0) {
+    const double chunks = depth / tile.chunk;
+    const double multiply = tile.rows() * tile.columns() * tile.chunk * 8192 / 1300.0;
+    return std::max(all_from_l2, waves * (700 + chunks * std::max(multiply, 400.0) + leave));
+  }
+  const double share = (shape.depth_blocks + tile.warps_deep - 1) / tile.warps_deep;
+  const double reads = limits.warps * (tile.down + (shape.left_made ? 0.5 : 1.0) * tile.across) * share * 14;
+  const double multiply = limits.warps * tile.down * tile.across * share * 8192 / (limits.matrix ? 1300.0 : 200.0);
+  const double latency = std::ceil(share / tile.ahead) * 700 + share * 60;
+  return std::max(all_from_l2, waves * std::max({from_l2, reads, multiply})) + waves * (latency + leave + made);
+}
+
+Tile choose_tile(const ProductShape& shape, const TileLimits& limits, const Tile* like) {
+  const Tile* best = nullptr;
+  const std::vector<Tile> tiles = possible_tiles(shape, limits);
+  for (const Tile& tile : tiles) {
+    if (like && (tile.chunk > 0 || tile.down != like->down || tile.across != like->across || tile.ahead != like->ahead))
+      continue;
+    if (!best || tile_cost(shape, tile, limits) < tile_cost(shape, *best, limits)) best = &tile;
+  }
+  expect(best != nullptr, ErrorKind::unsupported, "product: no tile of {} blocks of depth fits in shared memory",
+         shape.depth_blocks);
+  return *best;
+}
+
+}  // namespace dit::vulkan

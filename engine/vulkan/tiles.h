@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// How a product is cut into tiles, by its shape.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace dit::vulkan {
+
+/// Sizes in blocks of 16.
+struct ProductShape {
+  std::uint32_t row_blocks = 1, column_blocks = 1, depth_blocks = 1;
+  bool left_made = false;                ///< the left side is made in shared memory, for all of the depth
+  std::uint32_t most_rows = UINT32_MAX;  ///< blocks of rows that a tile may have
+  auto operator<=>(const ProductShape&) const = default;
+};
+
+/// See stage_product.glsl.
+struct Tile {
+  std::uint32_t down = 1, across = 1;  ///< blocks a warp
+  std::uint32_t ahead = 1;
+  std::uint32_t warps_down = 1, warps_across = 1, warps_deep = 1;
+  std::uint32_t chunk = 0;  ///< blocks of the sum that pass through shared memory at a time; 0: none do
+
+  std::uint32_t rows() const { return down * warps_down; }
+  std::uint32_t columns() const { return across * warps_across; }
+  /// Quads of shared memory for both sides; see STAGED_BLOCK in stage.glsl.
+  std::uint32_t staged_quads() const { return (rows() + columns()) * chunk * 48; }
+  /// Quads of shared memory through which the warps read blocks; see product() in stage_product.glsl.
+  std::uint32_t own_quads(bool left_made) const {
+    const std::uint32_t warps = warps_down * warps_across * warps_deep;
+    return chunk > 0 ? staged_quads() : warps * 2 * (left_made ? across : down + across) * 48;
+  }
+  std::uint32_t count_across(const ProductShape& p) const { return (p.column_blocks + columns() - 1) / columns(); }
+  std::uint32_t count(const ProductShape& p) const { return (p.row_blocks + rows() - 1) / rows() * count_across(p); }
+  bool operator==(const Tile&) const = default;
+};
+
+/// What the choice depends on besides the shape.
+struct TileLimits {
+  std::uint32_t warps = 2;        ///< of a workgroup
+  std::uint32_t processors = 1;   ///< workgroups that run at the same time
+  std::uint32_t left_blocks = 1;  ///< that fit in shared memory
+  bool matrix = false;
+};
+
+/// Every tile that the kernel can run for a shape.
+std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& limits);
+/// An estimate of the time, in cycles of a multiprocessor.
+double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& limits);
+/// The cheapest by tile_cost(). `like`: only tiles with its down, across and ahead.
+Tile choose_tile(const ProductShape& shape, const TileLimits& limits, const Tile* like = nullptr);
+
+}  // namespace dit::vulkan

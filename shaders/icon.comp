@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#version 450
+// icon: all stages of all steps in one dispatch; the workgroups stay and meet at a barrier after every stage
+//   control [16] u32, zero at the start   range [8] u32: barriers, then steps and stages to run, see stage.h
+//   status u32: set to 1 if the dispatch gave up
+// Groups (n, 1, 1), n no more than the device keeps resident: nobody leaves a barrier before all have come. One that waits
+// for more than p.spin_limit polls sets the failed flag, and everybody leaves.
+// source: Xiao & Feng 2010, "Inter-block GPU communication via fast barrier synchronization"
+#extension GL_GOOGLE_include_directive : require
+#define PERSISTENT
+#include "stage.glsl"
+layout(push_constant) uniform Push { IconPush p; };
+layout(set = 0, binding = 9, std430) BETWEEN_WORKGROUPS buffer Control { uint control[]; };
+layout(set = 0, binding = 10, std430) readonly buffer Range { uint range[]; };
+layout(set = 0, binding = 11, std430) writeonly buffer Status { uint status; };
+shared uint go_on;
+#include "stage_left.glsl"
+#include "stage_attention.glsl"
+#include "stage_picture.glsl"
+#include "stage_product.glsl"
+#include "stage_run.glsl"
+
+#ifdef MATRIX
+const int memory_order = gl_SemanticsAcquireRelease | gl_SemanticsMakeAvailable | gl_SemanticsMakeVisible;
+const int all_storage = gl_StorageSemanticsBuffer | gl_StorageSemanticsShared;
+void meet() { controlBarrier(gl_ScopeWorkgroup, gl_ScopeDevice, all_storage, memory_order); }
+void order_memory() { memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, memory_order); }
+uint control_word(uint i) { return atomicLoad(control[i], gl_ScopeDevice, 0, 0); }
+#else
+void meet() {
+  memoryBarrier();
+  barrier();
+}
+void order_memory() { memoryBarrierBuffer(); }
+uint control_word(uint i) { return atomicOr(control[i], 0u); }
+#endif
+
+/// Waits until all workgroups have come `times` times; what each wrote before is then seen by all. False: given up.
+bool grid_barrier(uint times) {
+  meet();
+  if (thread() == 0u) {
+    order_memory();
+    atomicAdd(control[CONTROL_ARRIVED], 1u);
+    const uint all = times * gl_NumWorkGroups.x;
+    uint polls = 0u;
+    go_on = 1u;
+    while (control_word(CONTROL_ARRIVED) < all) {
+      if (++polls < p.spin_limit && control_word(CONTROL_FAILED) == 0u) continue;
+      atomicExchange(control[CONTROL_FAILED], 1u);
+      status = 1u;
+      go_on = 0u;
+      break;
+    }
+    order_memory();
+  }
+  meet();
+  return go_on != 0u;
+}
+
+void main() {
+  const uint last_step = range[RANGE_LAST_STEP], last_stage = range[RANGE_LAST_STAGE];
+  uint times = 0u;
+  for (uint i = range[RANGE_BARRIERS]; i > 0u; --i)
+    if (!grid_barrier(++times)) return;
+  for (uint step = range[RANGE_FIRST_STEP]; step < last_step; ++step) {
+    for (uint s = range[RANGE_FIRST_STAGE]; s < last_stage; ++s) {
+      // Only the last step's bytes are read.
+      if (stages[s].kind == STAGE_RGBA && step + 1u < last_step) continue;
+      for (uint t = gl_WorkGroupID.x; t < stages[s].tiles; t += gl_NumWorkGroups.x) {
+        run_stage(s, t, step);
+        barrier();
+      }
+      if (!grid_barrier(++times)) return;
+    }
+  }
+}
