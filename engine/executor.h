@@ -38,7 +38,7 @@ struct DeviceInfo {
 
 /// How weights and activations are held and multiplied.
 enum class Precision {
-  automatic,  ///< the fastest that passes the device's self-test; see DeviceInfo::precision for what it became
+  automatic,  ///< f32: an icon is the same on every device
   f32,
   f16,         ///< weights and activations in f16, sums in f32
   f16_matrix,  ///< f16 on matrix hardware, sums in f32
@@ -47,7 +47,7 @@ enum class Precision {
 
 /// How ops become dispatches on Vulkan; the CPU executor takes any and ignores it.
 enum class Fusion {
-  automatic,  ///< what measures fastest on the device
+  automatic,  ///< op in f32, block otherwise
   none,       ///< a dispatch for every piece of an op
   op,         ///< a dispatch an op
   block,      ///< a few dispatches a transformer block

@@ -251,6 +251,8 @@ GstFlowReturn gst_dit_src_fill(GstPushSrc* source, GstBuffer* buffer) {
 }
 
 void gst_dit_src_finalize(GObject* object) {
+  // The thread that reads the model file must not outlive who asked for it.
+  if (const auto& hash = GST_DIT_SRC(object)->state->model_hash; hash.valid()) hash.wait();
   delete GST_DIT_SRC(object)->state;
   PARENT_CLASS(G_OBJECT_CLASS)->finalize(object);
 }

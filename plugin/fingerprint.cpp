@@ -3,6 +3,7 @@
 // must not wait for it.
 #include "plugin/fingerprint.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include <array>
@@ -40,6 +41,9 @@ std::string sha256(const std::filesystem::path& path) {
 
 std::shared_future<std::string> fingerprint(const std::filesystem::path& path) {
   using State = std::tuple<std::string, std::uintmax_t, std::filesystem::file_time_type>;
+  // A process may end while a thread reads; OpenSSL must not be taken down under it.
+  static const int ready = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);
+  (void)ready;
   static std::mutex mutex;
   // Never destroyed: another library's exit handler may still have a pipeline running.
   static auto* const known = new std::map<State, std::shared_future<std::string>>;

@@ -262,7 +262,9 @@ void add_machine_options(CLI::App& command, Options& options) {
   command.add_option("--threads", options.threads, "CPU threads; default 0 = one for each core")
       ->option_text("NUMBER")
       ->check(CLI::Range(0u, 4096u));
-  command.add_option("--precision", options.precision, "auto, f32, f16, f16-matrix or int8; auto is the fastest")
+  command
+      .add_option("--precision", options.precision,
+                  "auto, f32, f16, f16-matrix or int8; auto is f32, the others are faster where the device has them")
       ->option_text("NAME");
   command.add_option("--fusion", options.fusion, "auto, none, op, block or single: how ops become GPU dispatches")
       ->option_text("NAME");

@@ -15,14 +15,11 @@ namespace {
 
 class VulkanExecutor : public Executor {
  public:
-  VulkanExecutor(std::shared_ptr<const Weights> weights, std::shared_ptr<Device> device, const DeviceOptions& options)
-      : options_(options) {
+  VulkanExecutor(std::shared_ptr<const Weights> weights, std::shared_ptr<Device> device, const DeviceOptions& options) {
     shared_.device = std::move(device);
     shared_.source = weights;
-    precision_ = chosen(*shared_.device, options.precision);
-    fusion_ = chosen(*shared_.device, precision_, options.fusion);
-    // Matrices do not serve a persistent dispatch, see below.
-    if (options.precision == Precision::automatic && fusion_ == Fusion::single) precision_ = Precision::f32;
+    precision_ = chosen(options.precision);
+    fusion_ = chosen(precision_, options.fusion);
     expect(precision_ != Precision::f16_matrix || shared_.device->abilities().matrix, ErrorKind::unsupported,
            "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_NV_cooperative_matrix)",
            info().name);
@@ -42,16 +39,8 @@ class VulkanExecutor : public Executor {
   bool lost() const noexcept override { return shared_.device->lost(); }
 
   std::unique_ptr<Plan> plan(Program program) override {
-    return translated("plan on " + info().name, [&] {
-      const bool free = options_.precision == Precision::automatic && options_.fusion == Fusion::automatic;
-      if (!free) return make_plan(shared_, std::move(program), precision_, fusion_);
-      try {
-        return make_plan(shared_, program, precision_, fusion_);
-      } catch (const Error& error) {
-        if (error.kind() != ErrorKind::unsupported) throw;
-        return make_plan(shared_, std::move(program), Precision::f32, Fusion::op);
-      }
-    });
+    return translated("plan on " + info().name,
+                      [&] { return make_plan(shared_, std::move(program), precision_, fusion_); });
   }
 
  private:
@@ -107,7 +96,6 @@ class VulkanExecutor : public Executor {
 
   Device& device() const { return *shared_.device; }
 
-  DeviceOptions options_;
   Precision precision_ = Precision::f32;
   Fusion fusion_ = Fusion::op;
   Shared shared_;

@@ -261,12 +261,10 @@ void Scheduling::write_set(Launch& launch) const {
 
 }  // namespace
 
-Precision chosen(const Device& device, Precision wanted) {
-  if (wanted != Precision::automatic) return wanted;
-  return device.abilities().matrix ? Precision::f16_matrix : Precision::f32;
-}
+/// Automatic is the exact path: an icon must be the same on every device. f16 is faster and is chosen by name.
+Precision chosen(Precision wanted) { return wanted == Precision::automatic ? Precision::f32 : wanted; }
 
-Fusion chosen(const Device&, Precision precision, Fusion wanted) {
+Fusion chosen(Precision precision, Fusion wanted) {
   if (wanted != Fusion::automatic) return wanted;
   return precision == Precision::f32 ? Fusion::op : Fusion::block;
 }

@@ -54,8 +54,8 @@ struct Schedule {
 };
 
 /// What the device runs for a choice of the user's, where that is left to us.
-Precision chosen(const Device& device, Precision wanted);
-Fusion chosen(const Device& device, Precision precision, Fusion wanted);
+Precision chosen(Precision wanted);
+Fusion chosen(Precision precision, Fusion wanted);
 
 /// `program` must outlive the schedule, which points to its ops; `shared` too.
 /// errors  as Executor::plan

@@ -27,7 +27,8 @@ class GoldenRun {
       : golden_(name),
         model_(open_model(name)),
         conditioning_(model_),
-        executor_(open_executor(kind, model_->weights())) {}
+        executor_(open_executor(kind, model_->weights())),
+        fused_(kind.starts_with("vulkan_")) {}
 
   /// Every layer of one forward pass over two rows of different times, words and styles.
   double worst_layer_error();
@@ -54,6 +55,7 @@ class GoldenRun {
   std::shared_ptr<const Model> model_;
   Conditioning conditioning_;
   std::unique_ptr<Executor> executor_;
+  bool fused_ = false;
   double worst_ = 0;
   std::string where_;
 };
@@ -102,7 +104,10 @@ double GoldenRun::worst_layer_error() {
   };
   plan->capture(true, 0, checkpoint);
   plan->capture(false, 0, checkpoint);
-  EXPECT_EQ(compared, 6 * model_->config().depth + 3) << "labels that no op carries";
+  // A fused step shows fewer: what never leaves a kernel cannot be captured.
+  const std::size_t labels = 6 * model_->config().depth + 3;
+  EXPECT_GE(compared, fused_ ? labels - model_->config().depth : labels) << "labels that no op carries";
+  EXPECT_LE(compared, labels);
   ::testing::Test::RecordProperty("worst", fmt::format("{:.2e} at {}", worst_, where_));
   fmt::print("{:.2e} of the layer's maximum, at {}\n", worst_, where_);
   return worst_;
@@ -146,19 +151,20 @@ double GoldenRun::worst_step_error() {
 class Network : public ExecutorTest {};
 
 TEST_P(Network, EveryLayerMatchesPyTorch) {
-  for (const char* name : {"tiny", "tiny-eps", "icons"}) {
+  for (const std::string name : {"tiny", "tiny-eps", "icons"}) {
     // On a software Vulkan device the shipped model costs seconds a step, and one step is what this takes.
+    if (name == "icons" && GetParam() == "vulkan_block_f32" && vulkan_is_software()) continue;
     EXPECT_LE(GoldenRun(name, GetParam()).worst_layer_error(), 1e-4) << name;
   }
 }
 
 TEST_P(Network, EightStepsMatchPyTorch) {
   EXPECT_LE(GoldenRun("tiny", GetParam()).worst_step_error(), 1e-4);
-  if (GetParam() == "vulkan" && vulkan_is_software()) return;
+  if (GetParam() != "cpu" && vulkan_is_software()) return;
   EXPECT_LE(GoldenRun("icons", GetParam()).worst_step_error(), 1e-3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Executors, Network, ::testing::Values("cpu", "vulkan"),
+INSTANTIATE_TEST_SUITE_P(Executors, Network, ::testing::Values("cpu", "vulkan", "vulkan_block_f32"),
                          [](const auto& instance) { return instance.param; });
 
 }  // namespace
