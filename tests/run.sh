@@ -1,7 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Everything from a fresh clone: installs, builds, runs all tests, then engine and plugin tests under the sanitizers.
+# Everything from a fresh clone: installs, builds, runs all tests.
+#   tests/run.sh                about ten minutes on two cores
+#   tests/run.sh --sanitizers   the same, then engine and plugin tests once more under AddressSanitizer and UBSan
 set -euo pipefail
+sanitizers=false
+case "${1-}" in
+  '') ;;
+  --sanitizers) sanitizers=true ;;
+  *)
+    printf "tests/run.sh: unknown option '%s'; expected --sanitizers or nothing\n" "$1" >&2
+    exit 2 ;;
+esac
 cd "$(dirname "$(dirname "$(readlink -f "$0")")")"
 
 timings=()
@@ -32,15 +42,19 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 needed 'install' ./setup.sh --tests
 needed 'build' build_tree default
 stage 'test' test_tree default
-failed_so_far=${#failed[@]}
-stage 'build with sanitizers' build_tree asan
-if [ ${#failed[@]} -eq "$failed_so_far" ]; then
-  stage 'test with sanitizers' test_tree asan
+trees=(default)
+if $sanitizers; then
+  trees+=(asan)
+  failed_so_far=${#failed[@]}
+  stage 'build with sanitizers' build_tree asan
+  if [ ${#failed[@]} -eq "$failed_so_far" ]; then
+    stage 'test with sanitizers' test_tree asan
+  fi
 fi
 
 printf '\n== time\n'
 printf '%s\n' "${timings[@]}" "$(printf '%4d s  all' $SECONDS)"
-for tree in default asan; do
+for tree in "${trees[@]}"; do
   [ -f "build/$tree.log" ] || continue
   printf '\n== %s\n' "$tree"
   sed -n '/tests passed,/,$p' "build/$tree.log"
