@@ -129,8 +129,6 @@ void Stream::aim(std::uint64_t icon) {
   icon_.prompt = *station.prompt;
   if (!itinerary_->changes_prompt()) {
     icon_.toward_prompt.reset();
-  } else if (icon_.toward_prompt) {
-    *icon_.toward_prompt = *station.toward;
   } else {
     icon_.toward_prompt = *station.toward;
   }

@@ -19,10 +19,6 @@ constexpr std::uint32_t groups_a_line = 65535;  // of a grid; every device offer
 constexpr std::uint32_t head_dim_limit = 256;
 constexpr std::uint32_t tokens_limit = 1024;
 
-constexpr std::uint32_t divide_up(std::uint64_t a, std::uint32_t b) {
-  return static_cast<std::uint32_t>((a + b - 1) / b);
-}
-
 /// A grid of `count` groups in two dimensions; the kernel drops the surplus.
 std::array<std::uint32_t, 3> line_grid(std::uint32_t count) {
   const std::uint32_t x = std::clamp(count, 1u, groups_a_line);
@@ -241,20 +237,6 @@ class Lowering {
     expect(groups[0] <= groups_a_line && groups[1] <= groups_a_line, ErrorKind::unsupported,
            "op '{}': product of {} x {} is larger than one dispatch", op_.label, rows, outputs);
     return groups;
-  }
-
-  static std::uint32_t activation_number(Activation activation) {
-    switch (activation) {
-      case Activation::silu:
-        return 1;
-      case Activation::gelu_erf:
-        return 2;
-      case Activation::gelu_tanh:
-        return 3;
-      case Activation::none:
-        break;
-    }
-    return 0;
   }
 
   KernelCall overlap_add(const op::Final& o) const {

@@ -49,6 +49,26 @@ struct KernelCall {
   std::array<std::uint32_t, 3> groups;
 };
 
+/// ⌈a/b⌉, as a number of groups.
+constexpr std::uint32_t divide_up(std::uint64_t a, std::uint64_t b) {
+  return static_cast<std::uint32_t>((a + b - 1) / b);
+}
+
+/// The number by which kernels know an activation, see shaders/activation.glsl.
+constexpr std::uint32_t activation_number(Activation activation) {
+  switch (activation) {
+    case Activation::none:
+      return 0;
+    case Activation::silu:
+      return 1;
+    case Activation::gelu_erf:
+      return 2;
+    case Activation::gelu_tanh:
+      return 3;
+  }
+  return 0;
+}
+
 /// The calls that run `op`, in order, each depending on the one before.
 /// weight_types  of each tensor of the program; f32 for activations
 /// errors        unsupported if a size is beyond what the kernels serve

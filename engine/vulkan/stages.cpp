@@ -8,28 +8,13 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/vulkan/lower.h"
 
 namespace dit::vulkan {
 namespace {
 
 // Cycles that a stage costs besides its work: a barrier among all workgroups, or the end of a dispatch.
 constexpr double stage_cost = 3000;
-
-std::uint32_t divide_up(std::uint64_t a, std::uint64_t b) { return static_cast<std::uint32_t>((a + b - 1) / b); }
-
-std::uint32_t activation_number(Activation activation) {
-  switch (activation) {
-    case Activation::none:
-      return 0;
-    case Activation::silu:
-      return 1;
-    case Activation::gelu_erf:
-      return 2;
-    case Activation::gelu_tanh:
-      return 3;
-  }
-  return 0;
-}
 
 /// Turns one op after the other into stages, looking one op ahead where two are fused.
 class Staging {
