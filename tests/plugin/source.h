@@ -22,6 +22,9 @@ inline std::string icon_model() { return source_path("models/icons.safetensors")
 
 /// Resident memory of this process.
 std::uint64_t resident_bytes();
+/// What this process has allocated and not freed; 0 under sanitizers, whose heap is not glibc's. Unlike resident memory
+/// it does not depend on which of its pools malloc serves a thread from.
+std::uint64_t allocated_bytes();
 
 /// A buffer, rows without padding.
 struct Frame {
