@@ -1,16 +1,87 @@
 // SPDX-License-Identifier: MIT
-// A program on a device: its schedule recorded as command buffers, submitted a stretch of steps at a time.
+// A program on a device: its recording, submitted a stretch of steps at a time.
+//   plan.cpp          the request, running, the pictures
+//   plan_tensors.cpp  tensors in and out, captures
+//   plan_timing.cpp   what takes how long
 #pragma once
 
+#include <array>
+#include <cstring>
 #include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
-#include "engine/executor.h"
-#include "engine/vulkan/schedule.h"
+#include "engine/vulkan/executor.h"
+#include "engine/vulkan/recording.h"
 
 namespace dit::vulkan {
 
 /// precision, fusion  not automatic
 /// errors  as Executor::plan; `shared` must outlive the plan
 std::unique_ptr<Plan> make_plan(Shared& shared, Program program, Precision precision, Fusion fusion);
+
+class VulkanPlan : public Plan {
+ public:
+  /// errors  as Executor::plan
+  VulkanPlan(Shared& shared, Program program, Precision precision, Fusion fusion);
+
+  ~VulkanPlan() override {
+    // What work that hangs uses must outlive it.
+    if (device().stuck()) (void)recording_.release();
+  }
+
+  /// fusion single: whether the workgroups meet at their barrier.
+  bool stays_resident();
+
+  void set_request(const Request& request) override;
+  void prepare(const std::atomic<bool>& cancel) override;
+  void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) override;
+  std::optional<std::chrono::nanoseconds> device_time() const override { return device_time_; }
+  void read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) override;
+  std::vector<float> read(TensorId id) override;
+  void write(TensorId id, std::span<const float> values) override;
+  void capture(bool prepare, std::uint32_t step, const Checkpoint& checkpoint) override;
+  const Program& program() const noexcept override { return program_; }
+
+  /// See executor.h.
+  std::vector<LaunchTime> time_launches(std::uint32_t step, std::uint32_t repeats);
+  std::uint32_t dispatches() const;
+
+ private:
+  void clear();
+  void submit_steps(std::uint32_t first, std::uint32_t last, bool begins, bool ends, const vk::raii::Fence& fence);
+  std::uint32_t steps_a_submission() const;
+  void set_range(const std::array<std::uint32_t, RANGE_WORDS>& words) const;
+  void check_status() const;
+  void note_device_time();
+  void capture_op(const LoweredOp& op, std::uint32_t step, const Checkpoint& checkpoint);
+  void check_activation(TensorId id, const char* what) const;
+  const Schedule& schedule() const { return *recording_->schedule; }
+  const Placement& memory() const { return *schedule().memory; }
+  bool on_host(TensorId id) const { return memory().tensor(id).buffer->mapped() != nullptr; }
+  TensorLayout layout(TensorId id) const;
+
+  template <typename Word>
+  void put(const Place& place, const std::vector<Word>& words) {
+    std::memcpy(place.buffer->mapped() + place.offset, words.data(), words.size() * sizeof(Word));
+  }
+
+  template <typename Work>
+  auto guarded(Work&& work) {
+    return translated(device().info().name, std::forward<Work>(work));
+  }
+
+  Device& device() const { return *shared_.device; }
+
+  Shared& shared_;
+  Program program_;
+  std::uint32_t length_ = 0;  // steps that the request can run
+  double step_ns_ = 0;        // by the wall clock, as last measured
+  std::optional<std::chrono::nanoseconds> device_time_;
+  std::vector<vk::CommandBuffer> batch_;  // of one submission, kept so that a run allocates nothing
+  std::unique_ptr<Recording> recording_;
+};
 
 }  // namespace dit::vulkan

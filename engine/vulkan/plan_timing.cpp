@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "engine/vulkan/plan.h"
+
+namespace dit::vulkan {
+
+void VulkanPlan::note_device_time() {
+  if (recording_->tick_ns <= 0) return;
+  std::array<std::uint64_t, 2> ticks{};
+  const vk::Device handle = *device().handle();
+  const vk::Result result =
+      handle.getQueryPoolResults(*recording_->times, 0, 2, sizeof(ticks), ticks.data(), sizeof(std::uint64_t),
+                                 vk::QueryResultFlagBits::e64, *device().handle().getDispatcher());
+  if (result != vk::Result::eSuccess) return;
+  const double ns = static_cast<double>(ticks[1] - ticks[0]) * recording_->tick_ns;
+  device_time_ = std::chrono::nanoseconds(static_cast<std::int64_t>(ns));
+}
+
+std::uint32_t VulkanPlan::dispatches() const {
+  if (schedule().icon) return schedule().stages;
+  std::size_t count = 0;
+  for (const LoweredOp& op : schedule().step) count += op.launches.size();
+  return static_cast<std::uint32_t>(count);
+}
+
+std::vector<LaunchTime> VulkanPlan::time_launches(std::uint32_t step, std::uint32_t repeats) {
+  std::vector<LaunchTime> times;
+  if (recording_->tick_ns <= 0) return times;
+  const vk::raii::QueryPool pool(device().handle(), vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2));
+  for (const LoweredOp& op : schedule().step) {
+    for (const Launch& one : op.launches) {
+      device().run_once([&](const vk::raii::CommandBuffer& commands) {
+        commands.resetQueryPool(*pool, 0, 2);
+        for (std::uint32_t i = 0; i <= repeats; ++i) {
+          // The first repetition warms the caches.
+          if (i == 1) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *pool, 0);
+          record_launch(commands, one, step);
+          kernel_barrier(commands);
+        }
+        commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *pool, 1);
+      });
+      const auto ticks = pool.getResults<std::uint64_t>(0, 2, 2 * sizeof(std::uint64_t), sizeof(std::uint64_t),
+                                                        vk::QueryResultFlagBits::e64 | vk::QueryResultFlagBits::eWait);
+      std::string kernel = one.call.kernel;
+      for (const std::uint32_t constant : one.call.constants) kernel += fmt::format(" {}", constant);
+      times.push_back({op.op->label, kernel, one.call.groups[0] * one.call.groups[1] * one.call.groups[2],
+                       static_cast<double>(ticks.second[1] - ticks.second[0]) * recording_->tick_ns / 1e3 / repeats});
+    }
+  }
+  return times;
+}
+
+std::vector<LaunchTime> time_launches(Plan& plan, std::uint32_t step, std::uint32_t repeats) {
+  return dynamic_cast<VulkanPlan&>(plan).time_launches(step, repeats);
+}
+
+std::uint32_t dispatches(const Plan& plan) { return dynamic_cast<const VulkanPlan&>(plan).dispatches(); }
+
+}  // namespace dit::vulkan
