@@ -17,7 +17,7 @@ enum class Region {
   row_stats,       ///< scratch of the plan: mean and 1/deviation of each row
   windows,         ///< scratch of the plan: what Final makes before overlapping windows are added up
   normal_table,    ///< of the executor: dit::normal_table()
-  icons,           ///< of the request: [B] seed low, seed high, index low, index high
+  icons,           ///< of the request: [B] 12 words, see noise.glsl
   modulation_row,  ///< of the request: [S,R]
   solver,          ///< of the request: [S] SolverRow
   solver_row,      ///< of the request: [S,B]
