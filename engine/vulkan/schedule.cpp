@@ -16,9 +16,10 @@ constexpr std::uint32_t own_shared_bytes = 64;  // what the kernels declare besi
 constexpr std::uint32_t groups_a_line = 65535;
 constexpr std::uint32_t spin_limit = 1u << 21;  // polls of the barrier: about two seconds on an NVIDIA H200
 
-StageOptions stage_options(const Device& device, Precision precision, Fusion fusion) {
+StageOptions stage_options(const Device& device, const Forced& forced, Precision precision, Fusion fusion) {
   StageOptions options = {.precision = precision, .fusion = fusion};
-  options.invocations = most_invocations;
+  options.forced = forced.tile;
+  options.invocations = forced.invocations ? forced.invocations : most_invocations;
   while (options.invocations > device.limits().maxComputeWorkGroupInvocations ||
          options.invocations > device.limits().maxComputeWorkGroupSize[0]) {
     options.invocations /= 2;
@@ -121,7 +122,7 @@ std::vector<LoweredOp> Scheduling::lower_list(const std::vector<Op>& ops) const 
 void Scheduling::place_staged() {
   expect(device().abilities().stages, ErrorKind::unsupported,
          "{}: the fused kernels need 11 storage buffers a kernel and 52 KiB of uniform buffer", device().info().name);
-  const StageOptions options = stage_options(device(), made_->precision, made_->fusion);
+  const StageOptions options = stage_options(device(), shared_.forced, made_->precision, made_->fusion);
   const StageLayouts layouts = stage_layouts(program_, options);
   made_->memory = std::make_unique<Placement>(device(), shared_.weights, program_, &layouts);
   const Placement& memory = *made_->memory;

@@ -17,6 +17,12 @@ struct PackedWeights {
   Buffer buffer;
 };
 
+/// For benchmarks: what is not left to the engine's choice.
+struct Forced {
+  std::uint32_t invocations = 0;  ///< of a workgroup of stages
+  std::optional<Tile> tile;       ///< of every product that can run it
+};
+
 /// What the plans of an executor share.
 struct Shared {
   std::shared_ptr<Device> device;
@@ -24,6 +30,7 @@ struct Shared {
   std::unique_ptr<Pipelines> pipelines;
   PlacedWeights weights;
   std::vector<std::shared_ptr<const PackedWeights>> packed;
+  Forced forced;
 };
 
 /// A kernel call with its pipeline and its bindings.

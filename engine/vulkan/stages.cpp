@@ -52,6 +52,9 @@ class Staging {
   }
   std::uint32_t quads_a_block() const { return options_.half() ? 32 : 64; }
   TileLimits limits() const;
+  Tile choose(const ProductShape& shape) const {
+    return choose_tile(shape, limits(), like_, options_.forced ? &*options_.forced : nullptr);
+  }
 
   bool stage(const op::Noise& o);
   bool stage(const op::Linear&) { return false; }  // refused by stage_layouts()
@@ -357,7 +360,7 @@ void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
                               .depth_blocks = s.depth_blocks,
                               .left_made = made,
                               .most_rows = most_rows};
-  const Tile tile = choose_tile(shape, limits(), like_);
+  const Tile tile = choose(shape);
   s.warps_down = tile.warps_down;
   s.warps_across = tile.warps_across;
   s.warps_deep = tile.warps_deep;
@@ -381,7 +384,7 @@ void Staging::add_made_product(const params::Stage& s, std::uint32_t maker) {
   const auto cheapest = [&](bool made) -> std::optional<double> {
     shape.left_made = made;
     try {
-      return tile_cost(shape, choose_tile(shape, limits(), like_), limits());
+      return tile_cost(shape, choose(shape), limits());
     } catch (const Error&) {
       return std::nullopt;
     }

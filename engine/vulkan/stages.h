@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct StageOptions {
   std::uint32_t invocations = 64;        ///< of a workgroup: a power of two, at least 64
   std::uint32_t shared_bytes = 16384;    ///< that a workgroup may use
   std::uint32_t processors = 8;          ///< workgroups that run at the same time, for the choice of tiles
+  std::optional<Tile> forced = {};       ///< in place of the choice, where it can be; for benchmarks
 
   bool half() const { return precision != Precision::f32; }
   bool matrix() const { return precision == Precision::f16_matrix; }

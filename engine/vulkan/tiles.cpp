@@ -80,9 +80,10 @@ double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& 
   return std::max(all_from_l2, waves * std::max({from_l2, reads, multiply})) + waves * (latency + leave + made);
 }
 
-Tile choose_tile(const ProductShape& shape, const TileLimits& limits, const Tile* like) {
+Tile choose_tile(const ProductShape& shape, const TileLimits& limits, const Tile* like, const Tile* forced) {
   const Tile* best = nullptr;
   const std::vector<Tile> tiles = possible_tiles(shape, limits);
+  if (forced && std::find(tiles.begin(), tiles.end(), *forced) != tiles.end()) return *forced;
   for (const Tile& tile : tiles) {
     if (like && (tile.chunk > 0 || tile.down != like->down || tile.across != like->across || tile.ahead != like->ahead))
       continue;

@@ -48,7 +48,9 @@ struct TileLimits {
 std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& limits);
 /// An estimate of the time, in cycles of a multiprocessor.
 double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& limits);
-/// The cheapest by tile_cost(). `like`: only tiles with its down, across and ahead.
-Tile choose_tile(const ProductShape& shape, const TileLimits& limits, const Tile* like = nullptr);
+/// The cheapest by tile_cost(). `like`: only tiles with its down, across and ahead. `forced`: this one, where the
+/// kernel can run it; for benchmarks.
+Tile choose_tile(const ProductShape& shape, const TileLimits& limits, const Tile* like = nullptr,
+                 const Tile* forced = nullptr);
 
 }  // namespace dit::vulkan
