@@ -8,8 +8,6 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <map>
-#include <random>
 #include <thread>
 
 #include "engine/cpu/executor.h"
@@ -17,6 +15,7 @@
 #include "engine/dit.h"
 #include "engine/error.h"
 #include "tests/engine/op_case.h"
+#include "tests/engine/random_weights.h"
 
 namespace dit::test {
 namespace {
@@ -37,22 +36,6 @@ ModelConfig odd_config() {
   config.qk_norm = true;
   config.bias = true;
   return config;
-}
-
-std::shared_ptr<Weights> random_weights(const Program& program) {
-  auto weights = std::make_shared<Weights>();
-  auto owner = std::make_shared<std::map<std::string, std::vector<float>>>();
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal(0.f, 0.2f);
-  for (const TensorInfo& info : program.tensors) {
-    if (info.kind != TensorKind::weight) continue;
-    std::vector<float>& values = (*owner)[info.name];
-    values.resize(element_count(info.shape));
-    for (float& value : values) value = normal(random);
-    weights->tensors[info.name] = {info.name, DType::f32, info.shape, std::as_bytes(std::span(values))};
-  }
-  weights->owner = owner;
-  return weights;
 }
 
 /// Icons first_icon, first_icon + 1, … of one label; every solver term in use.

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <random>
 #include <span>
 #include <string>
@@ -14,6 +13,7 @@
 #include "engine/error.h"
 #include "engine/vocabulary.h"
 #include "tests/engine/devices_under_test.h"
+#include "tests/engine/random_weights.h"
 #include "tests/reference/oracle.h"
 
 namespace dit::test {
@@ -71,23 +71,6 @@ ModelConfig torch_norm() {
   c.norm = {.unbiased = true, .eps_outside = true, .eps = 1e-5f};
   c.activation = Activation::gelu_erf;
   return c;
-}
-
-std::shared_ptr<Weights> random_weights(const Program& program) {
-  auto weights = std::make_shared<Weights>();
-  auto owner = std::make_shared<std::map<std::string, std::vector<float>>>();
-  std::mt19937 random(11);
-  for (const TensorInfo& info : program.tensors) {
-    if (info.kind != TensorKind::weight) continue;
-    const float fan_in = static_cast<float>(info.shape.back());
-    std::normal_distribution<float> normal(0.f, info.shape.size() > 1 ? 1 / std::sqrt(fan_in) : 0.3f);
-    std::vector<float>& values = (*owner)[info.name];
-    values.resize(element_count(info.shape));
-    for (float& value : values) value = normal(random);
-    weights->tensors[info.name] = {info.name, DType::f32, info.shape, std::as_bytes(std::span(values))};
-  }
-  weights->owner = owner;
-  return weights;
 }
 
 Request request_for(const Program& program) {
