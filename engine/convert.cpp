@@ -2,6 +2,7 @@
 #include "engine/convert.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -41,6 +42,13 @@ class Builder {
   std::shared_ptr<Owner> owner_;
 };
 
+/// Single to bf16, round to nearest even; too large becomes infinite, NaN stays NaN.
+std::uint16_t float_to_brain(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if (std::isnan(value)) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);
+  return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
 std::vector<std::byte> bytes_of(const std::string& name, std::span<const float> values, DType dtype) {
   std::vector<std::byte> bytes(values.size() * size_of(dtype));
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -48,9 +56,10 @@ std::vector<std::byte> bytes_of(const std::string& name, std::span<const float> 
       std::memcpy(bytes.data() + 4 * i, &values[i], 4);
       continue;
     }
-    const std::uint16_t half = float_to_half(values[i]);
-    expect(std::isfinite(half_to_float(half)) || !std::isfinite(values[i]), ErrorKind::wrong_format,
-           "tensor '{}': {} at element {} is too large for f16", name, values[i], i);
+    const std::uint16_t half = dtype == DType::bf16 ? float_to_brain(values[i]) : float_to_half(values[i]);
+    const float back = dtype == DType::bf16 ? std::bit_cast<float>(std::uint32_t{half} << 16) : half_to_float(half);
+    expect(std::isfinite(back) || !std::isfinite(values[i]), ErrorKind::wrong_format,
+           "tensor '{}': {} at element {} is too large for {}", name, values[i], i, name_of(dtype));
     std::memcpy(bytes.data() + 2 * i, &half, 2);
   }
   return bytes;
@@ -72,8 +81,8 @@ const std::vector<std::string>& kept_by_default() {
 std::shared_ptr<const Weights> convert(const std::shared_ptr<const Weights>& weights, const ConvertOptions& options) {
   if (!options.dtype) return weights;
   const DType dtype = *options.dtype;
-  expect(dtype == DType::f32 || dtype == DType::f16 || is_quantised(dtype), ErrorKind::settings,
-         "element type: expected f32, f16 or a quantised one, found {}", name_of(dtype));
+  expect(dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 || is_quantised(dtype), ErrorKind::settings,
+         "element type: expected f32, f16, bf16 or a quantised one, found {}", name_of(dtype));
   Builder builder(weights);
   for (auto& [name, view] : builder.tensors()) {
     if (view.dtype == dtype || !is_weight_type(view.dtype)) continue;

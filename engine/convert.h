@@ -16,13 +16,13 @@ namespace dit {
 const std::vector<std::string>& kept_by_default();
 
 struct ConvertOptions {
-  std::optional<DType> dtype;          ///< f32, f16 or a quantised type; none: every tensor keeps its own
+  std::optional<DType> dtype;          ///< f32, f16, bf16 or a quantised type; none: every tensor keeps its own
   std::vector<std::string> keep = {};  ///< quantised types: names with one of these in them stay
 };
 
-/// Tensors in the type asked for. f32 and f16 apply to all; quantised types to matrices of at least two rows whose rows
-/// are a multiple of 32 long, and whose name is not kept.
-/// errors  settings (another type), wrong_format (a value that the type cannot hold; names the tensor)
+/// Tensors in the type asked for. Floating types apply to all; quantised ones to matrices of at least two rows whose
+/// rows are a multiple of 32 long, and whose name is not kept. errors  settings (another type), wrong_format (a value
+/// that the type cannot hold; names the tensor)
 std::shared_ptr<const Weights> convert(const std::shared_ptr<const Weights>& weights, const ConvertOptions& options);
 
 /// Quantised tensors in the storage that a format can hold, without loss: q4_0 and q8_0 for GGUF, int4_g32 and int8_g32
