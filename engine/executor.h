@@ -67,6 +67,9 @@ struct DeviceOptions {
   unsigned threads = 0;  ///< CPU executor; 0 = one per available core
   Precision precision = Precision::automatic;
   Fusion fusion = Fusion::automatic;
+  /// Quantised weights become f32 once, at load, instead of being unpacked in each product: the same pictures to the
+  /// bit, four to eight times the memory.
+  bool expand_weights = false;
   auto operator<=>(const DeviceOptions&) const = default;
 };
 

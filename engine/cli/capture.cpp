@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "engine/cli/commands.h"
+#include "engine/cli/device_options.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
 #include "engine/device.h"
@@ -29,8 +30,7 @@ using nlohmann::json;
 
 struct Options {
   std::string model;
-  std::string device = "auto";
-  unsigned threads = 0;
+  DeviceChoice machine;
   CapturePoint point;
   std::string name;
   std::string sampler;
@@ -92,14 +92,19 @@ class Folder {
 json describe(const Model& model, const DeviceInfo& device) {
   return {{"format", capture_format},
           {"model", {{"name", model.config().name}, {"file", model.path().filename().string()}}},
-          {"device", {{"name", device.name}, {"driver", device.driver}, {"api", device.api}}}};
+          {"device",
+           {{"name", device.name},
+            {"driver", device.driver},
+            {"api", device.api},
+            {"precision", device.precision},
+            {"fusion", device.fusion}}}};
 }
 
 void run(Options& options) {
   if (!options.sampler.empty()) options.point.settings.sampler = sampler_from_name(options.sampler);
   if (!options.name.empty()) options.point.settings.seed = seed_from_name(options.name);
   const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
-  const OpenedDevice opened = open_device(options.device, model, {.threads = options.threads});
+  const OpenedDevice opened = open_device(options.machine.device, model, options.machine.options());
   fmt::print("{}\n", opened.note);
   Folder folder(options.output);
   const auto sink = [&folder](const Intermediate& tensor) { folder.add(tensor); };
@@ -147,11 +152,7 @@ void add_capture(CLI::App& app) {
                    "One pass over the in.x, in.t, in.style and in.words of this golden file (safetensors) instead")
       ->option_text("FILE");
   command->add_option("--model", options->model, model_help)->option_text("FILE");
-  command->add_option("--device", options->device, "auto, cpu, vulkan, or vulkan:<index or part of the name>")
-      ->option_text("DEVICE");
-  command->add_option("--threads", options->threads, "CPU threads; default 0 = one for each core")
-      ->option_text("NUMBER")
-      ->check(CLI::Range(0u, 4096u));
+  add_device_options(*command, options->machine);
   command->add_option("-o,--output", options->output, "Folder, made if it is not there; default 'capture'")
       ->option_text("FOLDER");
   command->footer(
@@ -161,6 +162,8 @@ void add_capture(CLI::App& app) {
       "  dit capture --prompt rocket --seed 1 --step 2 -o rocket\n"
       "  dit capture --prompt rocket --seed 1 --step 2 --device vulkan -o rocket-vulkan && dit match rocket-vulkan "
       "rocket\n"
+      "  dit capture --prompt rocket --precision int8 -o rocket-int8 && dit capture --prompt rocket -o rocket-f32 && "
+      "dit match rocket-int8 rocket-f32 --all\n"
       "  dit capture --inputs tests/golden/icons.activations.safetensors -o golden");
   command->callback([options] { run(*options); });
 }

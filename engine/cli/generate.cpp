@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "engine/cli/commands.h"
+#include "engine/cli/device_options.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
@@ -26,10 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::string model;
-  std::string device = "auto";
-  unsigned threads = 0;
-  std::string precision = "auto";
-  std::string fusion = "auto";
+  DeviceChoice machine;
   std::vector<std::string> prompts;
   std::vector<std::string> styles;
   std::uint64_t seed = 0;
@@ -99,11 +97,8 @@ void Job::report(fmt::format_string<Args...> text, Args&&... args) const {
 
 void Job::open() {
   const auto start = Clock::now();
-  session_ = Session::open({.model = model_path(options_.model),
-                            .device = options_.device,
-                            .options = {.threads = options_.threads,
-                                        .precision = precision_from_name(options_.precision),
-                                        .fusion = fusion_from_name(options_.fusion)}});
+  session_ = Session::open(
+      {.model = model_path(options_.model), .device = options_.machine.device, .options = options_.machine.options()});
   interrupt_.watch(session_.get());
   report("{}\n", session_->device_note());
   report("opened {} in {:.0f} ms\n", session_->model().config().name, milliseconds(Clock::now() - start));
@@ -257,17 +252,7 @@ void add_picture_options(CLI::App& command, Options& options) {
 
 void add_machine_options(CLI::App& command, Options& options) {
   command.add_option("--model", options.model, model_help)->option_text("FILE");
-  command.add_option("--device", options.device, "auto, cpu, vulkan, or vulkan:<index or part of the name>")
-      ->option_text("DEVICE");
-  command.add_option("--threads", options.threads, "CPU threads; default 0 = one for each core")
-      ->option_text("NUMBER")
-      ->check(CLI::Range(0u, 4096u));
-  command
-      .add_option("--precision", options.precision,
-                  "auto, f32, f16, f16-matrix or int8; auto is f32, the others are faster where the device has them")
-      ->option_text("NAME");
-  command.add_option("--fusion", options.fusion, "auto, none, op, block or single: how ops become GPU dispatches")
-      ->option_text("NAME");
+  add_device_options(command, options.machine);
   command.add_option("--batch-size", options.batch_size, "Icons painted together; changes speed, never a picture")
       ->option_text("NUMBER")
       ->check(CLI::Range(1u, 1024u));

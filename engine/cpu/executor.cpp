@@ -52,8 +52,8 @@ void add_caches(DeviceInfo& info) {
 
 class CpuExecutor final : public Executor {
  public:
-  CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads, bool int8)
-      : info_(describe(threads)), weights_(std::move(weights)), pool_(threads), int8_(int8) {
+  CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads, bool int8, bool expand)
+      : info_(describe(threads)), weights_(std::move(weights), expand), pool_(threads), int8_(int8) {
     info_.precision = int8 ? "int8" : "f32";
   }
 
@@ -95,8 +95,10 @@ std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const Dev
          ErrorKind::unsupported, "precision '{}': expected auto, f32 or int8 on the CPU", name_of(options.precision));
   expect(!int8 || int8_usable(), ErrorKind::unsupported,
          "precision 'int8': expected a processor with AVX-512 VNNI, found {}", processor_name());
+  expect(!int8 || !options.expand_weights, ErrorKind::unsupported,
+         "precision 'int8': multiplies integers, expected weights that are not expanded");
   return std::make_unique<CpuExecutor>(std::move(weights), options.threads == 0 ? available_cores() : options.threads,
-                                       int8);
+                                       int8, options.expand_weights);
 }
 
 }  // namespace dit::cpu

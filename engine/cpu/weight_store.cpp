@@ -68,14 +68,6 @@ void check_finite(const std::string& name, bool finite) {
   expect(finite, ErrorKind::wrong_format, "weights '{}': expected finite numbers, found infinity or NaN", name);
 }
 
-/// How panels keep a type of the file.
-DType packed_type(DType dtype) {
-  if (is_quantised(dtype)) return DType::int8_g32;
-  return dtype == DType::f16 ? DType::f16 : DType::f32;
-}
-
-DType panel_type(const WeightRequest& request, DType dtype) { return request.int8 ? DType::i8 : packed_type(dtype); }
-
 /// One panel for a product of integers: those of the file, or the nearest to its numbers.
 bool pack_int8(const WeightView& view, const PackedMatrix& matrix, std::size_t panel, std::byte* out) {
   const std::size_t first = panel * panel_columns * matrix.columns;
@@ -102,14 +94,21 @@ bool pack_int8(const WeightView& view, const PackedMatrix& matrix, std::size_t p
   return std::ranges::all_of(scales, [](float scale) { return std::isfinite(scale); });
 }
 
+}  // namespace
+
+/// How panels keep a type of the file.
+DType WeightStore::panel_type(const WeightRequest& request, DType dtype) const {
+  if (request.int8) return DType::i8;
+  if (is_quantised(dtype) && !expand_) return DType::int8_g32;
+  return dtype == DType::f16 ? DType::f16 : DType::f32;
+}
+
 /// Bytes of a packed tensor, whole cache lines.
-std::size_t packed_bytes(const WeightRequest& request, DType dtype) {
+std::size_t WeightStore::packed_bytes(const WeightRequest& request, DType dtype) const {
   if (!request.matrix) return round_to_panel(element_count(request.shape)) * sizeof(float);
   const PackedMatrix matrix{request.shape.at(0), request.shape.at(1), panel_type(request, dtype), nullptr};
   return (matrix.panels() * matrix.panel_bytes() + 63) / 64 * 64;
 }
-
-}  // namespace
 
 const WeightView& WeightStore::find(const WeightRequest& request) const {
   const auto found = weights_->tensors.find(request.name);
@@ -156,7 +155,7 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
   const PackedMatrix matrix{shape[0], shape[1], panel_type(*job.request, view.dtype), out};
   std::atomic<bool> finite{true};
   pool.parallel_for(matrix.panels(), [&](unsigned, std::size_t first, std::size_t last) {
-    // Other floating-point types become f32 on the way.
+    // Types that no panel keeps become f32 on the way.
     std::vector<float> rows;
     for (std::size_t panel = first; panel < last; ++panel) {
       std::byte* values = out + panel * matrix.panel_bytes();

@@ -55,7 +55,9 @@ struct WeightRequest {
 /// The weights of one executor, shared by its plans. Grows when a plan asks for names not packed yet.
 class WeightStore {
  public:
-  explicit WeightStore(std::shared_ptr<const Weights> weights) : weights_(std::move(weights)) {}
+  /// expand  quantised matrices are packed as f32, so that no product has to unpack them
+  explicit WeightStore(std::shared_ptr<const Weights> weights, bool expand = false)
+      : weights_(std::move(weights)), expand_(expand) {}
 
   /// Packs what is not there yet.
   /// errors  wrong_format: no such tensor, another shape, or numbers that are not finite; out_of_memory
@@ -74,8 +76,11 @@ class WeightStore {
   };
   const WeightView& find(const WeightRequest& request) const;
   void pack(const Job& job, std::byte* out, ThreadPool& pool);
+  DType panel_type(const WeightRequest& request, DType dtype) const;
+  std::size_t packed_bytes(const WeightRequest& request, DType dtype) const;
 
   std::shared_ptr<const Weights> weights_;
+  bool expand_;
   std::map<std::string, PackedMatrix> matrices_;
   std::map<std::string, const float*> vectors_;
   std::vector<Block> blocks_;

@@ -20,6 +20,7 @@ class VulkanExecutor : public Executor {
     shared_.source = weights;
     precision_ = chosen(options.precision);
     fusion_ = chosen(precision_, options.fusion);
+    expand_ = options.expand_weights;
     expect(precision_ != Precision::f16_matrix || shared_.device->abilities().matrix, ErrorKind::unsupported,
            "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_NV_cooperative_matrix)",
            info().name);
@@ -46,8 +47,9 @@ class VulkanExecutor : public Executor {
  private:
   /// f16 matrices stay f16, and quantised ones stay integers that each product unpacks. Everything else becomes f32:
   /// vectors, so that a kernel needs variants for its matrix alone, and positions, which are added, not multiplied.
-  static DType device_dtype(const WeightView& view) {
-    if (view.shape.size() < 2 || (is_quantised(view.dtype) && view.name == "pos_embed")) return DType::f32;
+  DType device_dtype(const WeightView& view) const {
+    if (view.shape.size() < 2) return DType::f32;
+    if (is_quantised(view.dtype) && (expand_ || view.name == "pos_embed")) return DType::f32;
     switch (view.dtype) {
       case DType::f16:
         return DType::f16;
@@ -62,7 +64,7 @@ class VulkanExecutor : public Executor {
     }
   }
 
-  static void upload(const WeightView& view, std::uint64_t offset, Uploader& uploader) {
+  void upload(const WeightView& view, std::uint64_t offset, Uploader& uploader) const {
     const DType dtype = device_dtype(view);
     if (is_quantised(dtype)) {
       const Quantised packed = repack(view, dtype);
@@ -98,6 +100,7 @@ class VulkanExecutor : public Executor {
 
   Precision precision_ = Precision::f32;
   Fusion fusion_ = Fusion::op;
+  bool expand_ = false;
   Shared shared_;
 };
 

@@ -11,7 +11,7 @@ import unittest
 import numpy
 
 from cli_case import CPU, CliCase
-from places import ICONS, SOURCE, TINY, run
+from places import DIT, ICONS, SOURCE, TINY, run
 
 sys.path.insert(0, str(SOURCE / "training"))
 import safetensors_io  # noqa: E402
@@ -112,9 +112,41 @@ class CliFiles(CliCase):
         self.capture("vulkan", "--prompt", "fox", "--step", "2", device="vulkan")
         self.dit("match", "vulkan", "cpu")
 
+    def test_capture_of_two_ways_to_compute(self):
+        """Another precision, fusion or storage of the weights: `dit match` says how far it is."""
+        manifest, _ = self.capture("f32", "--prompt", "fox", "--precision", "f32", model=ICONS)
+        self.assertEqual(manifest["device"]["precision"], "f32")
+        self.convert(ICONS, "int4.safetensors", "--dtype", "int4")
+        for folder, more in (("packed", []), ("expanded", ["--expand-weights"])):
+            self.capture(folder, "--prompt", "fox", *more, model="int4.safetensors")
+        self.dit("match", "packed", "expanded", "--atol", "0", "--rtol", "0")
+        self.fails(self.dit("match", "packed", "f32", status=1), "first at")
+        done = run([DIT, "capture", "--model", ICONS, *CPU, "--prompt", "fox", "--precision", "int8", "-o", "int8"],
+                   self.scratch)
+        if done.returncode == 0:
+            manifest = json.loads((self.scratch / "int8/manifest.json").read_text())
+            self.assertEqual(manifest["device"]["precision"], "int8")
+            self.fails(self.dit("match", "int8", "f32", status=1), "first at 'blocks.0.attn.qkv'")
+        else:
+            self.fails(done, "precision 'int8'", "AVX-512 VNNI")
+
+    def test_vulkan_capture_of_two_ways_to_compute(self):
+        if "vulkan:" not in self.dit("devices").stdout:
+            self.skipTest("no Vulkan device")
+        for folder, more in (("op", []), ("none", ["--fusion", "none"]), ("half", ["--precision", "f16", "--fusion", "none"])):
+            manifest, _ = self.capture(folder, "--prompt", "fox", "--step", "2", *more, device="vulkan")
+            self.assertEqual((manifest["device"]["precision"], manifest["device"]["fusion"]),
+                             ("f16" if folder == "half" else "f32", "op" if folder == "op" else "none"))
+        self.dit("match", "none", "op")
+        self.fails(self.dit("match", "half", "op", status=1), "first at")
+        self.dit("match", "half", "op", "--precision", "f16")
+
     def test_captures_that_cannot_be_made(self):
         for arguments, words in ((["--step", "9"], ["step", "1 to 8", "9"]), (["--inputs", "nothing"], ["nothing"]),
                                  (["--inputs", TINY], ["in.x"]), (["--style", "rund"], ["rund"]),
+                                 (["--precision", "f8"], ["precision", "f16-matrix", "f8"]),
+                                 (["--fusion", "all"], ["fusion", "block", "all"]),
+                                 (["--precision", "f16"], ["precision", "int8", "f16"]),
                                  (["--inputs", SOURCE / "tests/golden/tiny-eps.activations.safetensors"], ["in.x", "[2,3,8,8]"])):
             with self.subTest(arguments):
                 self.fails(self.dit("capture", "--model", TINY, *CPU, *arguments, status=1), *words)
@@ -178,6 +210,17 @@ class CliFiles(CliCase):
             self.assertEqual(after[name].tobytes(), before[name].astype(numpy.float16).tobytes(), name)
         self.convert("half.safetensors", "wide.gguf", "--dtype", "f32")
         self.assertIn("f32", self.dit("inspect", "wide.gguf").stdout)
+
+    def test_brain_floats_keep_eight_bits(self):
+        self.convert(TINY, "brain.gguf", "--dtype", "bf16")
+        self.convert("brain.gguf", "back.safetensors", "--dtype", "f32")
+        before, _ = safetensors_io.load(TINY)
+        after, _ = safetensors_io.load(self.scratch / "back.safetensors")
+        for name in before:
+            bits = before[name].astype(numpy.float32).view(numpy.uint32).astype(numpy.uint64)
+            rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16  # to nearest, ties to even
+            self.assertTrue((after[name].view(numpy.uint32) == rounded).all(), name)
+        self.assertIn("bf16", self.dit("inspect", "brain.gguf").stdout)
 
     def test_quantised_values_are_what_their_definition_says(self):
         """The safetensors storage, read by NumPy, against a quantiser written down here."""
