@@ -23,6 +23,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "training"))
 import export_onnx  # noqa: E402
 import safetensors_io  # noqa: E402
+from contender import Contender  # noqa: E402
 
 # What the favicon diffusor ships: one head of 128, no gates, no biases, RGB, 32 steps of DDPM.
 SEED = {
@@ -48,30 +49,6 @@ def write_seed_weights(path):
     tensors = {name: (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
                for name, shape in shapes.items()}
     safetensors_io.save(path, tensors, {"format": "ditsrc/1", "config": json.dumps(c)})
-
-
-class Contender:
-    """A process that paints a batch of icons for each line that it is sent."""
-
-    def __init__(self, name, command, cwd):
-        self.name, self.wall, self.processor = name, [], []
-        self.process = subprocess.Popen([str(part) for part in command], cwd=cwd, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        if self.process.stdout.readline().strip() != "ready":
-            raise SystemExit(f"compare_cpu: {name} did not start: {' '.join(map(str, command))}")
-
-    def paint(self):
-        """Seconds that a batch took."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        wall, processor = map(float, self.process.stdout.readline().split())
-        self.wall.append(wall * 1e-9)
-        self.processor.append(processor * 1e-9)
-        return wall * 1e-9
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(30)
 
 
 class Comparison:

@@ -28,6 +28,7 @@ namespace {
 struct Options {
   std::string engine = "ours", precision = "f32", model, dump;
   unsigned threads = 1, batch = 1, steps = 4;
+  bool expand_weights = false;
 };
 
 PlanShape plan_shape(const Options& o) { return {.batch = o.batch, .conditions = 1, .steps = o.steps}; }
@@ -36,7 +37,9 @@ PlanShape plan_shape(const Options& o) { return {.batch = o.batch, .conditions =
 class OurIcons {
  public:
   explicit OurIcons(const Options& o, const std::shared_ptr<const Model>& model)
-      : executor_(cpu::open(model->weights(), {.threads = o.threads, .precision = precision_from_name(o.precision)})),
+      : executor_(cpu::open(
+            model->weights(),
+            {.threads = o.threads, .precision = precision_from_name(o.precision), .expand_weights = o.expand_weights})),
         plan_(executor_->plan(record(model->config(), plan_shape(o)))),
         request_(request_for(plan_->program())) {
     plan_->set_request(request_);
@@ -188,6 +191,7 @@ int run(int count, char** arguments) {
   bool cost = false;
   app.add_option("--engine", o.engine)->check(CLI::IsMember({"ours", "openblas", "peak"}));
   app.add_option("--precision", o.precision, "of our executor");
+  app.add_flag("--expand-weights", o.expand_weights, "quantised weights become f32 at load");
   app.add_option("--model", o.model, "weight file");
   app.add_option("--dump", o.dump, "write input, tables and prediction of a step into this folder, then end");
   app.add_flag("--cost", cost, "print the floating-point operations of a step, then end");
