@@ -17,15 +17,21 @@ bool is_word_byte(unsigned char c) { return c > 127 || std::isalnum(c) || c == '
 std::vector<std::string> split_words(std::string_view text) {
   std::vector<std::string> words;
   std::string word;
+  // A ':' belongs to a word inside it ("c:red"), not around it ("keycap: 10").
+  const auto finish = [&] {
+    const std::size_t first = word.find_first_not_of(':');
+    if (first != std::string::npos) words.push_back(word.substr(first, word.find_last_not_of(':') + 1 - first));
+    word.clear();
+  };
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (is_word_byte(byte)) {
       word += byte < 128 ? static_cast<char>(std::tolower(byte)) : c;
-    } else if (!word.empty()) {
-      words.push_back(std::exchange(word, {}));
+    } else {
+      finish();
     }
   }
-  if (!word.empty()) words.push_back(word);
+  finish();
   return words;
 }
 

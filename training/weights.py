@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Weight files: format "ditsrc/1" = safetensors whose metadata carries the configuration as JSON."""
 import json
+import re
 
 import numpy as np
 import torch
@@ -28,6 +29,12 @@ def load_model(path, dtype=torch.float32, device="cpu"):
     return net.to(device=device, dtype=dtype).eval()
 
 
+def typed_words(text):
+    """The words of a prompt as the engine splits it: at anything but letters, digits and the ':' inside tokens like c:red."""
+    words = (word.strip(":") for word in re.findall("[a-z0-9:\u0080-\U0010ffff]+", text.lower()))
+    return [word for word in words if word]
+
+
 def word_ids(config, text, limit=10):
     """Words of a prompt -> list of rows of word_embed; aliases are expanded and unknown words dropped.
 
@@ -35,7 +42,7 @@ def word_ids(config, text, limit=10):
     """
     index = {word: i + 1 for i, word in enumerate(config["words"])}
     ids = []
-    for token in text.lower().split():
+    for token in typed_words(text):
         for word in config["aliases"].get(token, [token]):
             if word in index and index[word] not in ids:
                 ids.append(index[word])

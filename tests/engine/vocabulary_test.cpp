@@ -23,6 +23,8 @@ TEST(Vocabulary, LooksUpWordsInAnyCaseAndPunctuation) {
   EXPECT_EQ(parse_label(config(), "Red, FOX!", "").words, (Rows{1, 2}));
   EXPECT_EQ(parse_label(config(), "  red\tfox\n", "gloss").style, 1u);
   EXPECT_EQ(parse_label(config(), "c:red", "").words, (Rows{3}));
+  EXPECT_EQ(parse_label(config(), "red: fox-box; :c:red:", "").words, (Rows{1, 2, 4, 3}));
+  EXPECT_TRUE(parse_label(config(), " : :: ", "").words.empty());
 }
 
 TEST(Vocabulary, AliasesStandForTheirWordsOnce) {
