@@ -6,9 +6,10 @@
 
 Rectified flow (arXiv 2209.03003): the student learns to predict the icon that the teacher painted with guidance from the very same
 noise, from points on the straight line between the two. One noise then belongs to one icon, so the student does
-not average over many, and a few Euler steps without guidance suffice. Its error is seen four ways:
+not average over many, and a few Euler steps without guidance suffice. Its error is seen five ways:
 - in pixels and their gradients;
 - in the small steps of surfaces that should be smooth (--flat), by their size and not by its square, which is blind to them;
+- in the weave at patch borders (--seam), by the very measure of evaluate.py, and only as far as there is one;
 - as the teacher sees pictures (--perceptual): its tokens for the two, both with the same noise added;
 - by a critic on the teacher's tokens (--critic) that learns to tell the student's icons from real ones of the data set
   (arXiv 2403.12015), which is what makes one step sharp: an average of several icons is no icon.
@@ -25,16 +26,16 @@ import synthetic
 from augment import Batches
 from checkpoint import load_small
 from dit import DiT
+from losses import flat_loss, noisy, pixel_loss, seam_loss
 from optimizer import flat_gradients
-from train import Average, Trainer, World, arguments, edge_loss, noisy, pixel_loss
+from train import Average, Trainer, World, arguments
 
 EMA_DECAY = 0.99
 # times at which the student is taught, with their shares; the rest is uniform
 TIMES = {0.0: 0.30, 0.125: 0.05, 0.25: 0.10, 0.375: 0.04, 0.5: 0.12, 0.625: 0.04, 0.75: 0.08, 0.875: 0.05}
 LAYERS = (0, 2, 4)      # blocks of the teacher that look; after the last of them nothing is computed
 CALIBRATE = 25          # steps between measurements of how the three gradients compare
-SMALL_STEP = 16 / 127.5
-BORDER_SHARES = (3.0, 2.0, 1.0)     # across a patch border, beside it, elsewhere
+WEAVE = 0.04            # a seam from which on its gradient has its full size
 CRITIC_LR, CRITIC_WIDTH, CRITIC_FROM = 4e-4, 128, 300
 
 
@@ -49,26 +50,6 @@ def draw_times(count, device):
 def unit(tokens):
     """Tokens [R,T,D] of length 1, as LPIPS (arXiv 1801.03924) compares features."""
     return F.normalize(tokens.float(), dim=-1, eps=1e-6)
-
-
-def flat_loss(predicted, x, patch):
-    """Mean size of wrong colour steps (over white, and of alpha) where the icon has none that the eye takes for an edge.
-
-    Steps near patch borders count more: this is where a network leaves a weave.
-    """
-    def views(z):
-        return torch.cat([z[:, :3] - z[:, 3:], z[:, 3:]], 1)
-
-    wanted, error, total = views(x), views(predicted - x), 0.0
-    for axis in (2, 3):
-        flat = wanted.diff(dim=axis).abs().amax(1, keepdim=True) < SMALL_STEP
-        shape = [1, 1, 1, 1]
-        shape[axis] = -1
-        # distance of a step from the nearest patch border: 0 across it
-        away = (torch.arange(x.shape[axis] - 1, device=x.device) + 1 + patch // 2) % patch - patch // 2
-        scale = torch.tensor(BORDER_SHARES, device=x.device)[away.abs().clamp(max=len(BORDER_SHARES) - 1)].view(shape)
-        total = total + (error.diff(dim=axis).abs() * flat * scale).mean()
-    return total
 
 
 class Critic(nn.Module):
@@ -156,6 +137,7 @@ class Distiller(Trainer):
         # power 1: the first steps, which choose the shape, count more than for many-step sampling
         self.pixels = self.compiled(lambda predicted, x, t: pixel_loss(predicted, x, t, patch, edge, power=1.0))
         self.surfaces = self.compiled(lambda predicted, x: flat_loss(predicted, x, patch))
+        self.borders = self.compiled(lambda predicted: seam_loss(predicted, patch))
         self.predict, self.look, self.judged = self.compiled(predict), self.compiled(look), self.compiled(judged)
         self.critic_loss = self.compiled(critic_loss)
 
@@ -166,13 +148,22 @@ class Distiller(Trainer):
         gradient, = torch.autograd.grad(loss, predicted)
         size = gradient.norm()
         if self.options.flat:
-            surface, = torch.autograd.grad(self.surfaces(predicted, x), predicted)
-            gradient = gradient + surface * (self.options.flat * size / surface.norm().clamp(min=1e-12))
+            gradient = gradient + self.sized(self.surfaces(predicted, x), predicted, self.options.flat * size)
+        if self.options.seam:
+            weave = self.borders(predicted)
+            share = (weave.detach() / WEAVE).clamp(max=1)
+            gradient = gradient + self.sized(weave, predicted, self.options.seam * share * size)
         if self.options.perceptual or self.options.critic:
             some = slice(max(1, round(len(x) * self.options.seen_share)))
             part = predicted[some].detach().requires_grad_()
             gradient[some] += self.seen_gradient(part, x[some], style[some], words[some], size * self.options.seen_share ** 0.5)
         return gradient, loss.detach()
+
+    @staticmethod
+    def sized(loss, predicted, size):
+        """The gradient of a loss, of the given norm."""
+        gradient, = torch.autograd.grad(loss, predicted)
+        return gradient * (size / gradient.norm().clamp(min=1e-12))
 
     def seen_gradient(self, predicted, x, style, words, size):
         """The gradient by the teacher's eyes and by the critic, in proportion to `size`, the pixels' gradient."""
@@ -218,7 +209,7 @@ def smoke(options):
     folder = tempfile.mkdtemp()
     options.data, options.out, options.work = synthetic.write(folder), folder, folder
     options.patch, options.window, options.dim, options.depth, options.heads, options.cond_dim = 16, 24, 32, 1, 2, 16
-    options.batch, options.max_steps, options.critic, options.flat = 8, 3, 0.3, 0.5
+    options.batch, options.max_steps, options.critic, options.flat, options.seam, options.fade = 8, 3, 0.3, 0.5, 0.5, True
     teacher = Trainer(options, World(cpu=True))
     options.teacher = teacher.save()[1]
     painting = paint.arguments().parse_args(["--pairs", folder, "--batch", "2", "--seconds", "0"])
@@ -235,6 +226,7 @@ def main():
     parser.add_argument("--teacher")
     parser.add_argument("--pairs", help="folder with files of paint.py")
     parser.add_argument("--flat", type=float, default=0.5, help="size of the surfaces' gradient, in those of the pixels")
+    parser.add_argument("--seam", type=float, default=0.0, help="the same for the weave at patch borders")
     parser.add_argument("--perceptual", type=float, default=1.0, help="the same for the teacher's eyes")
     parser.add_argument("--seen-share", type=float, default=0.5, help="share of a batch that teacher and critic look at")
     parser.add_argument("--critic", type=float, default=0.0, help="the same for the critic")

@@ -4,7 +4,8 @@
 Overlap alone does not help a trained network: it leaves the errors of neighbouring tokens side by side, because at 1 of 255
 they cost nothing. With a fixed taper, 1 at a token's centre and falling straight to 0 half a window away, a pixel is a blend of
 the tokens around it whose shares change evenly from pixel to pixel. README.md says how far that helps.
-The taper is a factor of the last layer's weights while training; weight files hold the product.
+The taper is a factor of the last layer's weights while training; weight files hold the product. The first layer may fade
+likewise (--fade): what a token sees of a pixel then changes evenly across the border of its patch, too.
 """
 import torch
 import torch.nn as nn
@@ -30,29 +31,33 @@ def taper(config):
 
 
 class TaperedLinear(nn.Linear):
-    """A linear layer whose outputs have fixed shares."""
+    """A linear layer whose outputs, or inputs, have fixed shares."""
 
-    def __init__(self, linear, shares):
+    def __init__(self, linear, shares, of_inputs=False):
         super().__init__(linear.in_features, linear.out_features)
-        self.register_buffer("shares", shares, persistent=False)
+        self.register_buffer("weight_shares", shares[None] if of_inputs else shares[:, None], persistent=False)
+        self.register_buffer("bias_shares", torch.ones(1) if of_inputs else shares, persistent=False)
 
     def forward(self, x):
-        return F.linear(x, self.weight * self.shares[:, None], self.bias * self.shares)
+        return F.linear(x, self.weight * self.weight_shares, self.bias * self.bias_shares)
 
 
-def scaled(state, config, power):
-    """The state dict with the last layer's weights times (power 1) or divided by (power -1) their shares."""
-    shares = taper(config)
-    factor = shares.to(state["final.linear.weight"].device) ** power
-    return {**state, "final.linear.weight": state["final.linear.weight"] * factor[:, None],
+def scaled(state, config, power, fade=False):
+    """The state dict with the last layer's weights, and with `fade` the first's, times (power 1) or divided by (power -1)
+    their shares: what a weight file holds, or what is trained."""
+    factor = taper(config).to(state["final.linear.weight"].device) ** power
+    first = {"patch_embed.weight": state["patch_embed.weight"] * factor} if fade else {}
+    return {**state, **first, "final.linear.weight": state["final.linear.weight"] * factor[:, None],
             "final.linear.bias": state["final.linear.bias"] * factor}
 
 
-def use_taper(net):
-    """Give the network's last layer its taper, keeping what the network computes."""
+def use_taper(net, fade=False):
+    """Give the network's last layer its taper, and with `fade` the first one too, keeping what the network computes."""
     shares = taper(net.config).to(net.pos_embed.device)
-    state = scaled(net.state_dict(), net.config, -1)
+    state = scaled(net.state_dict(), net.config, -1, fade)
     net.final.linear = TaperedLinear(net.final.linear, shares).to(shares.device)
+    if fade:
+        net.patch_embed = TaperedLinear(net.patch_embed, shares, of_inputs=True).to(shares.device)
     net.load_state_dict(state)
 
 

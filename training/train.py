@@ -24,6 +24,7 @@ from augment import Batches
 from checkpoint import load_small, save_small
 from data import IconSet, word_groups
 from dit import DiT, make_config, step_flops
+from losses import noisy, pixel_loss
 from optimizer import Optimizer, flat_gradients
 from sample import contact_sheets
 from taper import fit, scaled, use_taper
@@ -55,6 +56,7 @@ def arguments():
     add("--muon-lr", type=float, default=0.0, help="above 0: Muon for the block matrices")
     add("--edge", type=float, default=0.2, help="weight of the loss on differences of neighbouring pixels")
     add("--decay-from", type=float, default=0.5, help="share of the time after which the learning rate falls to 0")
+    add("--fade", action="store_true", help="taper the first layer's windows too; a resumed network computes what it did")
     add("--fit", action="store_true", help="on resuming, fit the last layer anew to its tapered windows")
     add("--tiles", type=float, default=0.1, help="share of composed tiles")
     add("--seed", type=int, default=0)
@@ -91,39 +93,6 @@ class World:
     def close(self):
         if self.size > 1:
             dist.destroy_process_group()
-
-
-def edge_loss(error, weight, patch, border=4.0):
-    """Weighted mean square of differences of neighbouring errors; pairs across a patch border count `border` times.
-
-    Any positive quadratic form of the error has the same minimiser, the mean of x given z, so this moves only what an
-    imperfect network gets wrong: away from steps between patches, which the eye sees, towards errors that are smooth.
-    """
-    total = 0.0
-    for axis in (2, 3):
-        step = error.diff(dim=axis) ** 2
-        shape = [1, 1, 1, 1]
-        shape[axis] = -1
-        at_border = (torch.arange(step.shape[axis], device=error.device) + 1) % patch == 0
-        scale = torch.where(at_border, border, 1.0).view(shape)
-        total = total + (step * scale * weight).mean()
-    return total
-
-
-def pixel_loss(predicted, x, t, patch, edge, power=2.0):
-    """Squared error of the icon, and of its gradients, times (1 - t)^-power, limited near t = 1.
-
-    Power 2 makes it the error of the velocity (x' - x) / (1 - t).
-    """
-    error = predicted.float() - x
-    weight = (1 - t[:, None, None, None]).clamp(min=0.05) ** -power
-    return (error ** 2 * weight).mean() + (edge * edge_loss(error, weight, patch) if edge else 0.0)
-
-
-def noisy(x, noise, t):
-    """The point at time t on the straight line from the noise to the icon."""
-    t = t[:, None, None, None]
-    return t * x + (1 - t) * noise
 
 
 def draw_times(count, device):
@@ -169,7 +138,7 @@ class Trainer:
         self.seconds = 0.0
         if resumed:
             self.net.load_state_dict(resumed["net"])
-        use_taper(self.net)
+        use_taper(self.net, options.fade)
         if resumed:
             if options.fit or resumed["grown"]:
                 self.fit_last_layer()
@@ -190,7 +159,11 @@ class Trainer:
             return None
         if path.endswith(".full"):
             new = {"weights_only": False} if torch.__version__ >= "2" else {}
-            return {"grown": False, **torch.load(path, map_location="cpu", **new)}
+            full = torch.load(path, map_location="cpu", **new)
+            if full["training"]["arguments"].get("fade", False) != self.options.fade:
+                raise SystemExit(f"{path}: its moments are those of training {'without' if self.options.fade else 'with'} --fade; "
+                                 f"expected the same here, or the small checkpoint beside it")
+            return {"grown": False, **full}
         config, state, training = load_small(path)
         old = make_config(**config)["window"]
         config, state = widen(config, state, max(self.options.window, old))
@@ -289,12 +262,16 @@ class Trainer:
 
     def weights(self):
         """The averaged weights as a weight file holds them."""
-        return scaled(self.average.state(self.net), self.config, 1)
+        return self.plain(self.average.state(self.net))
+
+    def plain(self, state):
+        """A state dict without tapers: their shares multiplied in."""
+        return scaled(state, self.config, 1, self.options.fade)
 
     def save(self):
         """Both checkpoints; rank 0 only."""
         full = os.path.join(self.options.work, self.options.name + ".full")
-        torch.save({"config": self.config, "net": scaled(self.net.state_dict(), self.config, 1), "average": self.average.values,
+        torch.save({"config": self.config, "net": self.plain(self.net.state_dict()), "average": self.average.values,
                     "optimizer": self.optimizer.state(), "training": self.training_state()}, full)
         path = os.path.join(self.options.out, self.options.name + ".safetensors")
         save_small(path, self.config, self.weights(), self.training_state())
@@ -323,6 +300,22 @@ def figures(net, options, device, settings):
     evaluate.write(results, os.path.join(options.out, options.name + "_figures"))
 
 
+def check_fade(path):
+    """Tapers change neither what a network computes nor, multiplied in again, its weights."""
+    config, state, _ = load_small(path)
+    config, state = widen(config, state, config["window"] + 8)
+    plain, faded = DiT(config), DiT(config)
+    for net in (plain, faded):
+        net.load_state_dict(state)
+    use_taper(faded, True)
+    x = torch.randn(2, 4, 64, 64)
+    some = x, torch.tensor([0.2, 0.7]), torch.tensor([0, 1]), torch.tensor([[1, 0], [2, 3]])
+    assert faded.patch_embed.weight_shares.min() < 0.1 and not torch.equal(faded.patch_embed.weight, plain.patch_embed.weight)
+    assert torch.allclose(plain(*some), faded(*some), atol=1e-5)
+    for name, value in scaled(faded.state_dict(), config, 1, True).items():
+        assert torch.allclose(value, state[name], atol=1e-6), name
+
+
 def smoke(options):
     """Train four steps, resume from both checkpoints, measure."""
     folder = tempfile.mkdtemp()
@@ -333,9 +326,11 @@ def smoke(options):
     trainer.run()
     for path in trainer.save():
         options.resume, options.max_steps, options.window = path, 2, 20
+        options.fade = not path.endswith(".full")
         again = Trainer(options, World(cpu=True))
         assert again.step == trainer.step and again.images == trainer.images
         again.run()
+    check_fade(again.save()[1])
     judge, names = judges.train(again.icons, "cpu", 5, 16, 2e-3, 2)
     options.judge = os.path.join(folder, "judge.safetensors")
     judges.save(options.judge, judge, names, again.icons.styles)
