@@ -11,6 +11,7 @@
 #include "plugin/errors.h"
 #include "plugin/fill.h"
 #include "plugin/fingerprint.h"
+#include "plugin/live.h"
 #include "plugin/messages.h"
 #include "plugin/properties.h"
 #include "plugin/seek.h"
@@ -22,6 +23,7 @@ GST_DEBUG_CATEGORY(gst_dit_src_debug);
 using dit::plugin::Element;
 using dit::plugin::guarded;
 using dit::plugin::ObjectLock;
+using dit::plugin::Painter;
 using dit::plugin::Phase;
 using dit::plugin::Settings;
 using dit::plugin::Stream;
@@ -48,10 +50,6 @@ Element& state_of(void* self) { return *GST_DIT_SRC(self)->state; }
 
 void gst_dit_src_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
   Element& e = state_of(object);
-  if (id == dit::plugin::prop_is_live) {
-    gst_base_src_set_live(e.base, g_value_get_boolean(value));
-    return;
-  }
   const bool known = guarded(object, Phase::running, true, [&] {
     const ObjectLock lock(object);
     auto changed = std::make_shared<Settings>(*e.settings);
@@ -64,10 +62,6 @@ void gst_dit_src_set_property(GObject* object, guint id, const GValue* value, GP
 
 void gst_dit_src_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
   Element& e = state_of(object);
-  if (id == dit::plugin::prop_is_live) {
-    g_value_set_boolean(value, gst_base_src_is_live(e.base));
-    return;
-  }
   const bool known = guarded(object, Phase::running, true, [&] {
     const ObjectLock lock(object);
     if (id != dit::plugin::prop_stats) return dit::plugin::get_property(*e.settings, id, value);
@@ -99,6 +93,14 @@ gboolean gst_dit_src_send_event(GstElement* element, GstEvent* event) {
   return PARENT_CLASS(GST_ELEMENT_CLASS)->send_event(element, event);
 }
 
+/// Liveness is taken at the start, as all that is opened is: the base class asks for it at many places and must find
+/// the same answer at all of them until the next start.
+GstStateChangeReturn gst_dit_src_change_state(GstElement* element, GstStateChange transition) {
+  Element& e = state_of(element);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) gst_base_src_set_live(e.base, e.snapshot()->live);
+  return PARENT_CLASS(GST_ELEMENT_CLASS)->change_state(element, transition);
+}
+
 // Opening and closing
 
 /// Opens model and device. Throws.
@@ -120,10 +122,16 @@ void open(Element& e) {
   e.grid_started = e.discont = e.tags_sent = false;
   e.shown = {};
   e.governor.reset();
+  e.policy = settings->policy();
+  std::shared_ptr<Painter> painter;
+  if (gst_base_src_is_live(e.base) && e.policy == dit::plugin::LatePolicy::repeat) {
+    painter = dit::plugin::make_painter(e, stream);
+  }
   std::shared_ptr<dit::Engine> old;  // closed after the lock
   const ObjectLock lock(e.base);
   old = std::exchange(e.engine, engine);
   e.stream = stream;
+  painter.swap(e.painter);
   e.width = static_cast<int>(session.model().config().width);
   e.height = static_cast<int>(session.model().config().height);
   e.clock = {};
@@ -150,7 +158,7 @@ gboolean gst_dit_src_start(GstBaseSrc* base) {
 gboolean gst_dit_src_stop(GstBaseSrc* base) {
   Element& e = state_of(base);
   std::shared_ptr<Stream> stream;
-  std::shared_ptr<dit::plugin::Painter> painter;
+  std::shared_ptr<Painter> painter;
   {
     const ObjectLock lock(base);
     stream.swap(e.stream);
@@ -167,12 +175,7 @@ gboolean gst_dit_src_stop(GstBaseSrc* base) {
 /// Order matters: whoever is woken must already find the others stopped, and none may start before all may.
 gboolean gst_dit_src_unlock(GstBaseSrc* base) {
   Element& e = state_of(base);
-  std::shared_ptr<dit::plugin::Painter> painter;
-  {
-    const ObjectLock lock(base);
-    painter = e.painter;
-  }
-  if (painter) painter->interrupt();
+  if (const auto painter = e.painter_at_work()) painter->interrupt();
   if (const auto stream = e.opened()) stream->cancel();
   e.wait.interrupt();
   return TRUE;
@@ -183,12 +186,7 @@ gboolean gst_dit_src_unlock_stop(GstBaseSrc* base) {
   e.failed = false;
   e.wait.resume();
   if (const auto stream = e.opened()) stream->resume();
-  std::shared_ptr<dit::plugin::Painter> painter;
-  {
-    const ObjectLock lock(base);
-    painter = e.painter;
-  }
-  if (painter) painter->resume();
+  if (const auto painter = e.painter_at_work()) painter->resume();
   return TRUE;
 }
 
@@ -299,6 +297,7 @@ static void gst_dit_src_class_init(GstDitSrcClass* klass) {
   auto* element_class = GST_ELEMENT_CLASS(klass);
   element_class->post_message = gst_dit_src_post_message;
   element_class->send_event = gst_dit_src_send_event;
+  element_class->change_state = gst_dit_src_change_state;
   gst_element_class_add_static_pad_template(element_class, dit::plugin::source_template());
   gst_element_class_set_static_metadata(element_class, "Diffusion icon source", "Source/Video",
                                         "Paints icons from a prompt, a style and a seed with a diffusion transformer",

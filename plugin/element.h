@@ -8,6 +8,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "plugin/clock_wait.h"
@@ -73,7 +74,7 @@ struct Element {
   Snapshot settings = std::make_shared<const Settings>();
   std::shared_ptr<Engine> engine;    ///< kept until another is needed, so that a new start loads nothing
   std::shared_ptr<Stream> stream;    ///< null unless started
-  std::shared_ptr<Painter> painter;  ///< null unless live frames are painted ahead
+  std::shared_ptr<Painter> painter;  ///< null unless started, live, and late-policy is repeat; the same until the stop
   int width = 0;                     ///< the model's; 0 unless started
   int height = 0;
   FrameClock clock;          ///< written by the streaming thread only
@@ -81,7 +82,12 @@ struct Element {
   GstClockTime latency = 0;  ///< as told to the pipeline
   GstClockTime slowest = 0;  ///< making of a picture, of late
 
+  /// Held by whoever paints. Needed at a live still only: the streaming thread paints it, and the painter may still be
+  /// at the frame before the change of rate.
+  std::mutex painting;
+
   // Streaming thread
+  LatePolicy policy = LatePolicy::repeat;  ///< of this run
   GstVideoInfo info{};
   Seek seek;
   bool seek_pending = true;
@@ -101,6 +107,10 @@ struct Element {
   std::shared_ptr<Stream> opened() const {
     const ObjectLock lock(base);
     return stream;
+  }
+  std::shared_ptr<Painter> painter_at_work() const {
+    const ObjectLock lock(base);
+    return painter;
   }
 };
 

@@ -12,6 +12,7 @@ namespace {
 /// The picture of the next frame, painted now.
 GstFlowReturn fill_directly(Element& e, Stream& stream, GstBuffer* buffer) {
   const std::uint64_t n = e.position.next;
+  const std::lock_guard lock(e.painting);
   const Picture picture = paint(e, stream, n, e.clock.pts(n), false);
   return write(e, n, picture.rgba, picture.caption, false, buffer);
 }
@@ -102,7 +103,7 @@ GstFlowReturn fill(Element& e, GstBuffer* buffer) {
   if (!settle_seek(e) || e.clock.ended(e.position.next)) return GST_FLOW_EOS;
   if (!e.tags_sent) send_tags(e);
   const bool live = gst_base_src_is_live(e.base) && !e.clock.still();
-  const GstFlowReturn flow = live ? fill_live(e, stream, buffer) : fill_directly(e, *stream, buffer);
+  const GstFlowReturn flow = live ? fill_live(e, *stream, buffer) : fill_directly(e, *stream, buffer);
   if (flow == GST_FLOW_OK) advance(e.position);
   return flow;
 }

@@ -70,40 +70,22 @@ GstFlowReturn fill_in_turn(Element& e, Stream& stream, bool skip, GstBuffer* buf
   return write(e, n, picture.rgba, picture.caption, false, buffer);
 }
 
-std::shared_ptr<Painter> painter_of(Element& e, const std::shared_ptr<Stream>& stream) {
-  std::shared_ptr<Painter> painter;
-  {
-    const ObjectLock lock(e.base);
-    painter = e.painter;
-  }
-  if (painter) return painter;
-  painter = std::make_shared<Painter>([&e, stream](std::uint64_t n, Shot& shot) {
-    const Picture picture = paint(e, *stream, n, running_time(e.element()), true);
-    shot.rgba.assign(picture.rgba.begin(), picture.rgba.end());
-    shot.caption = picture.caption;
-  });
-  const ObjectLock lock(e.base);
-  e.painter = painter;
-  return painter;
-}
-
 /// late-policy repeat: frames leave on time with the newest picture there is.
-GstFlowReturn fill_on_time(Element& e, const std::shared_ptr<Stream>& stream, GstBuffer* buffer) {
-  const auto painter = painter_of(e, stream);
+GstFlowReturn fill_on_time(Element& e, Painter& painter, GstBuffer* buffer) {
   bool fresh = true;
   if (!e.grid_started) {
-    if (!painter->await(e.shown)) throw Cancelled();
+    if (!painter.await(e.shown)) throw Cancelled();
     start_grid(e, running_time(e.element()));
   } else {
     const GstClockTime now = running_time(e.element());
     if (!GST_CLOCK_TIME_IS_VALID(now)) {
-      if (!painter->await(e.shown)) throw Cancelled();
+      if (!painter.await(e.shown)) throw Cancelled();
     } else {
       if (now > e.clock.pts(e.position.next) + std::max(patience, e.clock.duration(e.position.next))) {
         skip_to(e, e.clock.frame_at(now), now);
       }
       await_frame(e);
-      fresh = painter->take(e.shown);
+      fresh = painter.take(e.shown);
     }
   }
   return write(e, e.position.next, e.shown.rgba, e.shown.caption, !fresh, buffer);
@@ -111,10 +93,18 @@ GstFlowReturn fill_on_time(Element& e, const std::shared_ptr<Stream>& stream, Gs
 
 }  // namespace
 
-GstFlowReturn fill_live(Element& e, const std::shared_ptr<Stream>& stream, GstBuffer* buffer) {
-  const LatePolicy policy = e.snapshot()->policy();
-  if (policy == LatePolicy::repeat) return fill_on_time(e, stream, buffer);
-  return fill_in_turn(e, *stream, policy == LatePolicy::skip, buffer);
+std::shared_ptr<Painter> make_painter(Element& e, const std::shared_ptr<Stream>& stream) {
+  return std::make_shared<Painter>([&e, stream](std::uint64_t n, Shot& shot) {
+    const std::lock_guard lock(e.painting);
+    const Picture picture = paint(e, *stream, n, running_time(e.element()), true);
+    shot.rgba.assign(picture.rgba.begin(), picture.rgba.end());
+    shot.caption = picture.caption;
+  });
+}
+
+GstFlowReturn fill_live(Element& e, Stream& stream, GstBuffer* buffer) {
+  if (const auto painter = e.painter_at_work()) return fill_on_time(e, *painter, buffer);
+  return fill_in_turn(e, stream, e.policy == LatePolicy::skip, buffer);
 }
 
 void update_latency(Element& e, GstClockTime took) {

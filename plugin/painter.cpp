@@ -22,7 +22,7 @@ void Painter::work() {
   std::uint64_t n = 0;
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stop_ || (!full_ && !interrupted_ && !error_); });
+    changed_.wait(lock, [&] { return stop_ || (wanted_ && !full_ && !interrupted_ && !error_); });
     if (stop_) return;
     lock.unlock();
     std::exception_ptr error;
@@ -64,6 +64,8 @@ bool Painter::take(Shot& shot) {
 
 bool Painter::await(Shot& shot) {
   std::unique_lock lock(mutex_);
+  wanted_ = true;
+  changed_.notify_all();
   changed_.wait(lock, [&] { return full_ || interrupted_ || error_; });
   return !interrupted_ && take_locked(shot);
 }

@@ -26,6 +26,7 @@ class Painter {
   /// paint  fills the shot with the n-th picture; called on the painter's thread, n = 0, 1, 2 … . It may throw:
   /// Cancelled
   ///        when interrupted, anything else is handed to the next take or await.
+  ///        The first await starts it.
   explicit Painter(std::function<void(std::uint64_t n, Shot& shot)> paint);
   /// Whoever destroys it has made `paint` return before, by cancelling its stream.
   ~Painter();
@@ -51,6 +52,7 @@ class Painter {
   Shot ready_;
   bool full_ = false;  ///< ready_ holds a picture that nobody has taken
   bool interrupted_ = false;
+  bool wanted_ = false;  ///< somebody has awaited a picture
   bool stop_ = false;
   std::exception_ptr error_;
   std::thread thread_;

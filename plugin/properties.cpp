@@ -180,6 +180,10 @@ void add_icon(std::vector<Setting>& all) {
 }
 
 void add_stream(std::vector<Setting>& all) {
+  all.push_back(
+      {&Settings::live,
+       g_param_spec_boolean("is-live", "Is live", "Frames leave when the pipeline's clock says so, from PLAYING on",
+                            FALSE, before_start)});
   all.push_back({&Settings::emit,
                  g_param_spec_enum("emit", "Emit", "What becomes a frame; at framerate 0/1 always the finished icon",
                                    GST_TYPE_DIT_SRC_EMIT, static_cast<int>(Emit::final), any_time)});
@@ -279,10 +283,6 @@ const Setting* find(guint id) {
 }  // namespace
 
 void install_properties(GObjectClass* object_class) {
-  g_object_class_install_property(
-      object_class, prop_is_live,
-      g_param_spec_boolean("is-live", "Is live", "Frames leave when the pipeline's clock says so, from PLAYING on",
-                           FALSE, before_start));
   g_object_class_install_property(
       object_class, prop_stats,
       g_param_spec_boxed("stats", "Statistics",

@@ -9,7 +9,7 @@
 namespace dit::plugin {
 
 /// Properties that the element answers itself.
-enum OwnProperty : guint { prop_is_live = 1, prop_stats, first_setting };
+enum OwnProperty : guint { prop_stats = 1, first_setting };
 
 /// Adds every property to the class.
 void install_properties(GObjectClass* object_class);

@@ -96,7 +96,9 @@ bool answer_latency(Element& e, GstQuery* query) {
 
 bool seekable(Element& e) {
   const FrameClock clock = clock_of(e);
-  return !gst_base_src_is_live(e.base) && !(clock.known() && clock.still());
+  // Before the start the setting counts, as of which the seek will be done.
+  const bool live = e.opened() ? gst_base_src_is_live(e.base) != FALSE : e.snapshot()->live;
+  return !live && !(clock.known() && clock.still());
 }
 
 bool do_seek(Element& e, GstSegment* segment) {
@@ -138,7 +140,10 @@ bool settle_seek(Element& e) {
     e.clock.shift(0, 0);
   }
   e.grid_started = false;
-  if (e.stream) e.stream->forget_position();
+  if (e.stream) {
+    const std::lock_guard lock(e.painting);
+    e.stream->forget_position();
+  }
   if (e.clock.still()) return true;
   // Backwards, the first frame is the last one that starts before the stop.
   p.next = e.clock.frame_at(p.reverse ? e.seek.time - 1 : e.seek.time);

@@ -40,6 +40,7 @@ struct Settings {
   double guidance = -1;    ///< negative = the model's
   int emit = static_cast<int>(Emit::final);
   unsigned hold = 1;
+  bool live = false;
   int late_policy = static_cast<int>(LatePolicy::repeat);
   unsigned batch_size = 1;
   bool pipelined = false;  ///< batch_size icons at different steps, not at the same

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// State cycles and threads.
+// State cycles, settings that wait for the next one, and threads.
 #include <gtest/gtest.h>
+
+#include <gst/base/gstbasesrc.h>
 
 #include <atomic>
 #include <chrono>
@@ -8,7 +10,7 @@
 #include <iostream>
 #include <thread>
 
-#include "source.h"
+#include "player.h"
 
 namespace dit::plugin_test {
 namespace {
@@ -97,6 +99,63 @@ TEST(DitSrcStates, NextModelIsTakenAtTheNextStart) {
   source.pull();
   EXPECT_EQ(source.info().height, 8);
   EXPECT_TRUE(drain(source.bus()).empty());
+}
+
+TEST(DitSrcStates, LivenessIsTakenAtTheNextStart) {
+  GstElement* element = make_element({});
+  gst_object_ref_sink(element);
+  gst_element_set_state(element, GST_STATE_PAUSED);
+  set(element, {{"is-live", "true"}});
+  gboolean live = FALSE;
+  g_object_get(element, "is-live", &live, nullptr);
+  EXPECT_TRUE(live);
+  EXPECT_FALSE(gst_base_src_is_live(GST_BASE_SRC(element)));
+  EXPECT_EQ(gst_element_set_state(element, GST_STATE_PLAYING), GST_STATE_CHANGE_SUCCESS);
+  EXPECT_EQ(gst_element_set_state(element, GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
+  EXPECT_EQ(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_NO_PREROLL);
+  set(element, {{"is-live", "false"}});
+  EXPECT_TRUE(gst_base_src_is_live(GST_BASE_SRC(element)));
+  EXPECT_EQ(gst_element_set_state(element, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
+  gst_object_unref(element);
+}
+
+TEST(DitSrcStates, LatePolicyIsTakenAtTheNextStart) {
+  // More steps than there is time for, so that an icon is always in the making.
+  Player player({{"is-live", "true"}, {"steps", "1000"}}, "video/x-raw,format=RGBA,framerate=100/1", true);
+  for (const std::string first : {"repeat", "skip", "late"}) {
+    SCOPED_TRACE(first);
+    set(player.source(), {{"late-policy", first}});
+    player.play();
+    for (int i = 0; i < 30; ++i) {
+      g_usleep(5000);
+      set(player.source(), {{"late-policy", i % 3 == 0 ? "late" : i % 3 == 1 ? "repeat" : "skip"}});
+    }
+    g_usleep(100000);
+    GstStructure* stats = nullptr;
+    g_object_get(player.source(), "stats", &stats, nullptr);
+    guint64 frames = 0, repeated = 0, skipped = 0;
+    gst_structure_get(stats, "frames", G_TYPE_UINT64, &frames, "repeated", G_TYPE_UINT64, &repeated, "skipped",
+                      G_TYPE_UINT64, &skipped, nullptr);
+    gst_structure_free(stats);
+    EXPECT_GT(frames, 0U);
+    EXPECT_TRUE(first == "repeat" || repeated == 0) << repeated;
+    EXPECT_TRUE(first != "late" || skipped == 0) << skipped;
+    EXPECT_EQ(gst_element_set_state(player.pipeline(), GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);
+    EXPECT_TRUE(player.errors().empty());
+  }
+}
+
+TEST(DitSrcStates, ALiveStreamMayTurnIntoAStill) {
+  const auto still = pictures({{"steps", "400"}, {"emit", "steps"}}, 1, "video/x-raw,format=RGBA,framerate=0/1");
+  Player player({{"is-live", "true"}, {"steps", "400"}}, "video/x-raw,format=RGBA,framerate=100/1", true);
+  player.play();
+  g_usleep(50000);  // the painter is at its next icon
+  set(player.filter(), {{"caps", "video/x-raw,format=RGBA,framerate=0/1"}});
+  const auto frames = player.until_end();
+  ASSERT_FALSE(frames.empty());
+  EXPECT_EQ(frames.back().duration, GST_CLOCK_TIME_NONE);
+  EXPECT_EQ(frames.back().bytes.size(), still[0].size());
+  EXPECT_TRUE(player.errors().empty());
 }
 
 TEST(DitSrcThreads, PropertiesMayBeWrittenWhileItRuns) {

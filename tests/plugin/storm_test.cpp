@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Properties, seeks, states and caps change at once, from threads of their own. A few seconds in the tests; for longer:
+// Properties, seeks, states and caps change at once, from threads of their own. Two seconds in the tests; for longer:
 //   DIT_STORM_SECONDS=120 build/dit_tests --gtest_filter='DitSrcStorm.*'
 #include <gtest/gtest.h>
 
@@ -18,15 +18,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How long to shake, 0 unless asked for: rarely, a change of is-live or of caps in the middle of a start still ends in
-/// an error message where none belongs, so this is for whoever looks for that, not yet for every build.
 double storm_seconds() {
   const char* text = std::getenv("DIT_STORM_SECONDS");
-  return text != nullptr ? std::atof(text) : 0.0;
+  return text != nullptr ? std::atof(text) : 2.0;
 }
-
-#define SKIP_UNLESS_ASKED_FOR() \
-  if (storm_seconds() <= 0) GTEST_SKIP() << "a storm lasts as long as DIT_STORM_SECONDS=<number> says"
 
 /// A pipeline that four threads shake until the time is over.
 class Storm {
@@ -57,6 +52,9 @@ Storm::Storm(const Properties& properties)
       source_(make_element(properties)),
       filter_(gst_element_factory_make("capsfilter", nullptr)),
       sink_(gst_element_factory_make("fakesink", nullptr)) {
+  // By default a capsfilter refuses from one moment to the next what a source, any source, is just about to send by its
+  // last answer, and the source's flow ends in "not negotiated": videotestsrc does so several times a minute here.
+  set(filter_, {{"caps-change-mode", "delayed"}});
   gst_bin_add_many(GST_BIN(pipeline_), source_, filter_, sink_, nullptr);
   EXPECT_TRUE(gst_element_link_many(source_, filter_, sink_, nullptr));
   GstPad* pad = gst_element_get_static_pad(sink_, "sink");
@@ -112,7 +110,9 @@ void Storm::change_property(std::mt19937& random) {
                                                                            {"device", "cpu"},
                                                                            {"late-policy", "skip"},
                                                                            {"late-policy", "late"},
-                                                                           {"late-policy", "repeat"}};
+                                                                           {"late-policy", "repeat"},
+                                                                           {"is-live", "true"},
+                                                                           {"is-live", "false"}};
   const auto& [name, value] = changes[random() % changes.size()];
   set(source_, {{name, value}});
   gchar* prompt = nullptr;
@@ -142,7 +142,6 @@ void Storm::change_state(std::mt19937& random) {
                                     GST_STATE_READY,   GST_STATE_PLAYING, GST_STATE_NULL};
   const GstState state = states[random() % std::size(states)];
   EXPECT_NE(gst_element_set_state(pipeline_, state), GST_STATE_CHANGE_FAILURE);
-  if (state < GST_STATE_PAUSED) set(source_, {{"is-live", random() % 2 == 0 ? "true" : "false"}});
   ++states_;
   std::this_thread::sleep_for(std::chrono::milliseconds(random() % 40));
 }
@@ -207,13 +206,11 @@ void Storm::run(double seconds) {
 }
 
 TEST(DitSrcStorm, EverythingAtOnce) {
-  SKIP_UNLESS_ASKED_FOR();
   Storm storm({{"prompt", "red fox"}, {"steps", "3"}});
   storm.run(storm_seconds());
 }
 
 TEST(DitSrcStorm, EverythingAtOnceWithSlowIcons) {
-  SKIP_UNLESS_ASKED_FOR();
   Storm storm({{"prompt", "red fox"},
                {"steps", "0"},
                {"model-location", source_path("tests/golden/tiny.safetensors")},
