@@ -2,6 +2,7 @@
 // Live streams: a steady rate whatever the icons take, latency, late policies, steps under pressure.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <iostream>
 #include <mutex>
 #include <set>
@@ -58,8 +59,10 @@ class Departures {
   std::vector<One> all_;
 };
 
+using Frames = std::vector<Departures::One>;
+
 /// Frames a second: the slope of frame number over time, by least squares, so that one late frame weighs little.
-double rate_of(const std::vector<Departures::One>& frames) {
+double rate_of(const Frames& frames) {
   double n = 0, t = 0, nt = 0, tt = 0;
   const double count = static_cast<double>(frames.size());
   for (std::size_t i = 0; i < frames.size(); ++i) {
@@ -96,6 +99,25 @@ Properties with(Properties properties, const Properties& more) {
   return properties;
 }
 
+/// A pipeline with a clock, and what has left its source.
+struct Live {
+  explicit Live(const Properties& properties, const std::string& caps = at_30, bool sync = true)
+      : player(properties, caps, sync), departures(player.source()) {}
+
+  /// Plays for so long, and then on until there is what the test is about: a machine may be busy.
+  Frames play(
+      double seconds, const std::function<bool(const Frames&)>& enough = [](const Frames&) { return true; }) {
+    player.play();
+    g_usleep(static_cast<gulong>(seconds * G_USEC_PER_SEC));
+    for (int tenths = 0; tenths < 600 && !enough(departures.all()); ++tenths) g_usleep(G_USEC_PER_SEC / 10);
+    player.pause();
+    return departures.all();
+  }
+
+  Player player;
+  Departures departures;
+};
+
 TEST(DitSrcLive, PausedHasNoPrerollAndPlayingHasFrames) {
   GstElement* element = make_element({{"is-live", "true"}});
   EXPECT_EQ(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_NO_PREROLL);
@@ -104,12 +126,8 @@ TEST(DitSrcLive, PausedHasNoPrerollAndPlayingHasFrames) {
 }
 
 TEST(DitSrcLive, ASlowIconIsRepeatedAtASteadyRate) {
-  Player player(slow, at_30, true);
-  Departures departures(player.source());
-  player.play();
-  g_usleep(4 * G_USEC_PER_SEC);
-  player.pause();
-  const auto frames = departures.all();
+  Live live(slow);
+  const Frames frames = live.play(4, [](const Frames& f) { return f.size() > 50; });
   ASSERT_GT(frames.size(), 50U);
   std::set<std::uint64_t> icons;
   std::size_t repeated = 0;
@@ -126,17 +144,17 @@ TEST(DitSrcLive, ASlowIconIsRepeatedAtASteadyRate) {
   EXPECT_GT(repeated, frames.size() / 4) << "icons were not slow";
   EXPECT_NEAR(rate_of(frames), 30.0, 0.1);
   // The pause may have caught a frame that is counted but not out yet.
-  EXPECT_LE(number(player.source(), "repeated") - repeated, 1U);
-  EXPECT_LE(number(player.source(), "frames") - frames.size(), 1U);
-  EXPECT_TRUE(player.errors().empty()) << "the sink complained";
+  EXPECT_LE(number(live.player.source(), "repeated") - repeated, 1U);
+  EXPECT_LE(number(live.player.source(), "frames") - frames.size(), 1U);
+  EXPECT_TRUE(live.player.errors().empty()) << "the sink complained";
   std::cout << frames.size() << " frames, " << rate_of(frames) << " a second, " << icons.size() << " icons\n";
 }
 
 /// Quality values of the QoS messages on the bus, millionths of the steps asked for.
-std::vector<gint> qualities(GstElement* pipeline, GstElement* source) {
+std::vector<gint> qualities(const Player& player) {
   std::vector<gint> found;
-  while (GstMessage* message = gst_bus_pop_filtered(GST_ELEMENT_BUS(pipeline), GST_MESSAGE_ANY)) {
-    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_QOS && GST_MESSAGE_SRC(message) == GST_OBJECT(source)) {
+  while (GstMessage* message = gst_bus_pop_filtered(GST_ELEMENT_BUS(player.pipeline()), GST_MESSAGE_ANY)) {
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_QOS && GST_MESSAGE_SRC(message) == GST_OBJECT(player.source())) {
       gint quality = 0;
       gst_message_parse_qos_values(message, nullptr, nullptr, &quality);
       found.push_back(quality);
@@ -149,49 +167,36 @@ std::vector<gint> qualities(GstElement* pipeline, GstElement* source) {
 }
 
 TEST(DitSrcLive, StepsGoDownUnderPressureAndUpWhenThereIsTime) {
-  Player player(with(slow, {{"min-steps", "2"}}), at_30, true);
-  Departures departures(player.source());
-  player.play();
-  g_usleep(3 * G_USEC_PER_SEC);
-  const auto pressed = departures.all();
+  Live live(with(slow, {{"min-steps", "2"}}));
+  const Frames pressed = live.play(3, [](const Frames& f) { return f.size() > 30 && f.back().steps < 24; });
   ASSERT_GT(pressed.size(), 30U);
   EXPECT_EQ(pressed[0].steps, 24U);
   const guint low = pressed.back().steps;
   EXPECT_LT(low, 24U);
   EXPECT_GE(low, 2U);
   EXPECT_NEAR(rate_of(pressed), 30.0, 0.2);
-  const auto down = qualities(player.pipeline(), player.source());
+  const auto down = qualities(live.player);
   ASSERT_FALSE(down.empty());
   EXPECT_LT(down[0], 1000000);
   // Two frames a second leave fifteen times the room.
-  set(player.filter(), {{"caps", "video/x-raw,format=RGBA,framerate=2/1"}});
-  g_usleep(3 * G_USEC_PER_SEC);
-  player.pause();
-  const guint high = departures.all().back().steps;
+  set(live.player.filter(), {{"caps", "video/x-raw,format=RGBA,framerate=2/1"}});
+  const guint high = live.play(3, [low](const Frames& f) { return f.back().steps > low; }).back().steps;
   EXPECT_GT(high, low);
-  const auto up = qualities(player.pipeline(), player.source());
+  const auto up = qualities(live.player);
   ASSERT_FALSE(up.empty());
   EXPECT_GT(up.back(), down.back());
   std::cout << "steps: 24 asked, " << low << " at 30/1, " << high << " at 2/1\n";
 }
 
 TEST(DitSrcLive, WithoutMinStepsPicturesNeverDependOnTheTime) {
-  Player player(slow, at_30, true);
-  Departures departures(player.source());
-  player.play();
-  g_usleep(G_USEC_PER_SEC);
-  player.pause();
-  for (const auto& frame : departures.all()) EXPECT_EQ(frame.steps, 24U);
-  EXPECT_TRUE(qualities(player.pipeline(), player.source()).empty());
+  Live live(slow);
+  for (const auto& frame : live.play(1)) EXPECT_EQ(frame.steps, 24U);
+  EXPECT_TRUE(qualities(live.player).empty());
 }
 
 TEST(DitSrcLive, SkippingLeavesFramesOutAndSaysSo) {
-  Player player(with(slow, {{"late-policy", "skip"}}), at_30, true);
-  Departures departures(player.source());
-  player.play();
-  g_usleep(2 * G_USEC_PER_SEC);
-  player.pause();
-  const auto frames = departures.all();
+  Live live(with(slow, {{"late-policy", "skip"}}));
+  const Frames frames = live.play(2, [](const Frames& f) { return f.size() > 2; });
   ASSERT_GT(frames.size(), 2U);
   std::uint64_t skipped = 0;
   for (std::size_t i = 0; i < frames.size(); ++i) {
@@ -206,34 +211,29 @@ TEST(DitSrcLive, SkippingLeavesFramesOutAndSaysSo) {
     }
   }
   EXPECT_GT(skipped, 0U);
-  EXPECT_GE(number(player.source(), "skipped"), skipped);  // the pause may have caught one that is not out yet
-  EXPECT_TRUE(player.errors().empty()) << "the sink complained";
+  EXPECT_GE(number(live.player.source(), "skipped"), skipped);  // the pause may have caught one that is not out yet
+  EXPECT_TRUE(live.player.errors().empty()) << "the sink complained";
 }
 
 TEST(DitSrcLive, LatePaintsEveryFrame) {
-  Player player(with(slow, {{"late-policy", "late"}}), at_30, false);
-  Departures departures(player.source());
-  player.play();
-  g_usleep(2 * G_USEC_PER_SEC);
-  player.pause();
-  const auto frames = departures.all();
+  Live live(with(slow, {{"late-policy", "late"}}), at_30, false);
+  const Frames frames = live.play(2, [](const Frames& f) { return f.size() > 2; });
   ASSERT_GT(frames.size(), 2U);
   for (std::size_t i = 0; i < frames.size(); ++i) {
     EXPECT_EQ(frames[i].offset, i);
     EXPECT_EQ(frames[i].icon, i);
   }
-  EXPECT_EQ(number(player.source(), "skipped"), 0U);
+  EXPECT_EQ(number(live.player.source(), "skipped"), 0U);
 }
 
 TEST(DitSrcLive, QuickIconsAreOneAFrameOnTheClock) {
   for (const std::string policy : {"repeat", "skip", "late"}) {
     SCOPED_TRACE(policy);
-    Player player({{"is-live", "true"}, {"steps", "1"}, {"late-policy", policy}, {"num-buffers", "10"}},
-                  "video/x-raw,format=RGBA,framerate=10/1");
-    Departures departures(player.source());
-    player.play();
-    player.until_end();
-    const auto frames = departures.all();
+    Live live({{"is-live", "true"}, {"steps", "1"}, {"late-policy", policy}, {"num-buffers", "10"}},
+              "video/x-raw,format=RGBA,framerate=10/1", false);
+    live.player.play();
+    live.player.until_end();
+    const Frames frames = live.departures.all();
     ASSERT_EQ(frames.size(), 10U);
     for (std::size_t i = 0; i < frames.size(); ++i) {
       EXPECT_EQ(frames[i].icon, i);
@@ -276,19 +276,13 @@ TEST(DitSrcLive, LatencyIsAFrameOrTheIconsTimeAndChangesAreTold) {
 }
 
 TEST(DitSrcLive, PausingStopsTheFramesAndKeepsTheRate) {
-  Player player({{"is-live", "true"}, {"steps", "1"}}, "video/x-raw,format=RGBA,framerate=20/1", true);
-  Departures departures(player.source());
-  player.play();
-  g_usleep(G_USEC_PER_SEC);
-  player.pause();
+  Live live({{"is-live", "true"}, {"steps", "1"}}, "video/x-raw,format=RGBA,framerate=20/1");
+  live.play(1);
   g_usleep(100000);
-  const std::size_t before = departures.all().size();
+  const std::size_t before = live.departures.all().size();
   g_usleep(500000);
-  EXPECT_EQ(departures.all().size(), before);
-  player.play();
-  g_usleep(G_USEC_PER_SEC);
-  player.pause();
-  const auto frames = departures.all();
+  EXPECT_EQ(live.departures.all().size(), before);
+  const Frames frames = live.play(1, [before](const Frames& f) { return f.size() > before + 10; });
   EXPECT_GT(frames.size(), before + 10);
   // Running time stands still in PAUSED, so the grid goes on without a gap.
   for (std::size_t i = 1; i < frames.size(); ++i) EXPECT_EQ(frames[i].pts - frames[i - 1].pts, GST_SECOND / 20) << i;
@@ -296,13 +290,8 @@ TEST(DitSrcLive, PausingStopsTheFramesAndKeepsTheRate) {
 
 TEST(DitSrcQos, ASlowSinkMakesStepsFewer) {
   // Not live, but the sink waits for the clock: it says that buffers are late.
-  Properties properties = {{"model-location", icon_model()}, {"steps", "24"}, {"guidance", "1"}, {"min-steps", "3"}};
-  Player player(properties, at_30, true);
-  Departures departures(player.source());
-  player.play();
-  g_usleep(3 * G_USEC_PER_SEC);
-  player.pause();
-  const auto frames = departures.all();
+  Live slow_icons({{"model-location", icon_model()}, {"steps", "24"}, {"guidance", "1"}, {"min-steps", "3"}});
+  const Frames frames = slow_icons.play(3, [](const Frames& f) { return f.size() > 3 && f.back().steps < 24; });
   ASSERT_GT(frames.size(), 3U);
   EXPECT_EQ(frames[0].steps, 24U);
   EXPECT_LT(frames.back().steps, 24U);
