@@ -174,33 +174,33 @@ class Batches:
         x = self.pixels[pick].float() / 255
         mirror = self.flip[pick] & (self.rand(count) < 0.5)
         x = torch.where(mirror[:, None, None, None], x.flip(-1), x)
-        x, attributes, must = self.change_colours(x, pick)
+        x, names, attributes, must = self.change_colours(x, pick)
         shifted = (self.rand(count) < 0.5).float()
         dx, dy = (torch.randint(-2, 3, (count,), device=self.device).float() * shifted for _ in range(2))
         scale = torch.where(self.rand(count) < 0.12, 0.85 + 0.15 * self.rand(count), torch.ones_like(dx))
         x = move(x, dx, dy, scale)
-        return x, self.style[pick], self.captions(pick, attributes, must)
+        return x, self.style[pick], self.captions(pick, names, attributes, must)
 
     def change_colours(self, x, pick):
         """Recolour duotone icons, spin some others, jitter a few.
 
-        Returns pixels, the attribute tokens that are then true, and which icons must say their colours.
+        Returns pixels, the tokens of names and attributes that are then true, and which icons must say their colours.
         """
-        count, attributes = len(pick), self.attributes[pick]
+        count, names, attributes = len(pick), self.names[pick], self.attributes[pick]
         hue = torch.randint(len(HUES), (count,), device=self.device) * self.duotone[pick]
         spin = torch.randint(SPINS, (count,), device=self.device) * (self.rand(count) < SPIN_SHARE) * self.may_spin[pick]
         spun = self.spin[spin[:, None], attributes]
         spin = spin * self.is_hue[spun].any(1)
-        attributes = self.spin[spin[:, None], self.recolour[hue[:, None], attributes]]
+        names, attributes = (self.spin[spin[:, None], self.recolour[hue[:, None], old]] for old in (names, attributes))
         jittered = (hue == 0) & (spin == 0) & (self.rand(count) < 0.08)
         small = (2 * self.rand(count) - 1) * 0.04
         turn = torch.where(hue > 0, self.turns[hue] + small / 2, spin / SPINS + torch.where(jittered, small, 0 * small))
         rgb = hue_turn(x[:, :3], turn, self.gains[hue])
         # gain may push colour above alpha, which premultiplied colour never is
         x = torch.cat([torch.minimum(rgb, x[:, 3:]), x[:, 3:]], 1)
-        return x, attributes * ~(jittered[:, None] & self.is_colour[attributes]), spin > 0
+        return x, names, attributes * ~(jittered[:, None] & self.is_colour[attributes]), spin > 0
 
-    def captions(self, pick, attributes, must):
+    def captions(self, pick, names, attributes, must):
         """Tokens [n,WORDS]: most name words, often attributes, sometimes keywords, now and then instead of the name.
 
         Icons in `must` [n] keep their colours.
@@ -208,10 +208,12 @@ class Batches:
         count = len(pick)
         with_keywords = self.rand(count, 1) < 0.4
         instead = with_keywords & (self.rand(count, 1) < 0.35)
-        names = self.names[pick] * (self.rand(count, NAME_WORDS) < torch.where(instead, 0.25, 0.92))
+        names = names * (self.rand(count, NAME_WORDS) < torch.where(instead, 0.25, 0.92))
         keywords = self.keywords[pick] * (with_keywords & (self.rand(count, KEYWORDS) < 0.3))
         kept = (self.rand(count, 1) < 0.7) & (self.rand(count, ATTRIBUTES) < 0.7)
         attributes = attributes * (kept | (must[:, None] & self.is_hue[attributes]))
+        # a prompt has no word twice
+        attributes = attributes * ~(attributes[:, :, None] == names[:, None]).any(2)
         return torch.cat([names, keywords, attributes], 1)
 
     def draw_tiles(self, count):

@@ -29,6 +29,13 @@ HALF_SETS = {"fxemoji", "noto-v1", "streamline-emojis"}
 GROUP_WEIGHT = {"people": 0.4, "symbols": 0.6}
 # groups whose pictures change meaning when mirrored
 NO_FLIP = {"arrows", "symbols", "interface", "flags", "business", "text", "media", "office"}
+# words of things that mirrored are other things: hands, moons, clocks, text
+NO_FLIP_WORDS = set("""left right leftwards rightwards clock oclock ten waxing waning quarter crescent calendar text number question
+dollar letter""".split())
+# names whose words say something else than what is seen; "red dragon" is a character on a tile
+RENAMED = {"mahjong red dragon": "mahjong tile"}
+COLOUR_WORDS = {colour: "c:" + colour for colour in ("black", "blue", "brown", "cyan", "gray", "green", "pink", "purple", "red",
+                                                     "white", "yellow")} | {"grey": "c:gray", "violet": "c:purple"}
 TILE_STYLE = "tile"
 NAME_WORDS, KEYWORDS, ATTRIBUTES = 6, 10, 5
 
@@ -68,6 +75,17 @@ def premultiply(planes):
 
 def name_words(text):
     return [word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in STOP_WORDS]
+
+
+def caption_words(row):
+    """Words of the name as prompts give them: colours by their tokens, which are what aliases turn them into.
+
+    Said twice, plainly and by the token, a turned hue would make the plain word a lie ("red heart" of a green one)."""
+    return [COLOUR_WORDS.get(word, word) for word in name_words(RENAMED.get(row["name"], row["name"]))]
+
+
+def may_flip(row):
+    return row.get("group") not in NO_FLIP and not NO_FLIP_WORDS & set(name_words(row["name"]))
 
 
 def keyword_words(row):
@@ -151,12 +169,12 @@ class IconSet:
         self.index = index
         numbers = {style: i for i, style in enumerate(self.styles)}
         self.style = np.array([numbers.get(row["style"], numbers.get(row["set"], -1)) for row in self.rows])
-        self.names = token_table([name_words(row["name"]) for row in self.rows], index, NAME_WORDS)
+        self.names = token_table([caption_words(row) for row in self.rows], index, NAME_WORDS)
         self.keywords = token_table([keyword_words(row) for row in self.rows], index, KEYWORDS)
         self.attributes = token_table([attribute_words(row) for row in self.rows], index, ATTRIBUTES)
         self.held_out = held_out(self.rows)
         self.weight = sampling_weights(self.rows, ~self.held_out)
-        self.flip = np.array([row.get("group") not in NO_FLIP for row in self.rows])
+        self.flip = np.array([may_flip(row) for row in self.rows])
         self.duotone = np.array([row["tier"] == "duotone-ui" for row in self.rows])
         self.glyphs, self.glyph_names = masks, token_table([name_words(row["name"]) for row in glyph_rows], index,
                                                            NAME_WORDS)

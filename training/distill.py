@@ -225,7 +225,7 @@ def main():
     parser.description = __doc__
     parser.add_argument("--teacher")
     parser.add_argument("--pairs", help="folder with files of paint.py")
-    parser.add_argument("--flat", type=float, default=0.5, help="size of the surfaces' gradient, in those of the pixels")
+    parser.add_argument("--flat", type=float, default=0.0, help="size of the surfaces' gradient, in those of the pixels")
     parser.add_argument("--seam", type=float, default=0.0, help="the same for the weave at patch borders")
     parser.add_argument("--perceptual", type=float, default=1.0, help="the same for the teacher's eyes")
     parser.add_argument("--seen-share", type=float, default=0.5, help="share of a batch that teacher and critic look at")

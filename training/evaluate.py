@@ -21,7 +21,7 @@ import torch
 import judge as judges
 import measures
 import synthetic
-from data import IconSet, word_groups
+from data import IconSet, name_words, word_groups
 from dit import DiT, make_config
 from measures import thumbnails
 from pictures import over_white, sheet
@@ -109,7 +109,9 @@ class Bench:
         def paint_pairs(pick, seed):
             rows = [self.icons.rows[i] for i in pick]
             styles = [number.get(row["style"], number.get(row["set"], net.no_style)) for row in rows]
-            return paint(net, [row["name"] for row in rows], styles, steps, guidance, seed=4 + seed)
+            # typed plainly: no typographic apostrophes, no quotes
+            prompts = [" ".join(name_words(row["name"])) for row in rows]
+            return paint(net, prompts, styles, steps, guidance, seed=4 + seed)
 
         return self.measure(paint_pairs, config["patch"])
 
@@ -185,6 +187,7 @@ def main():
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--guidance", type=float, default=0.0, help="0: each model's own")
     parser.add_argument("--styles-of", default="", help="keep only pairs in the styles that this model knows too")
+    parser.add_argument("--few", type=int, default=DRAWN, help="at most so many pairs of a kind; for a quick look")
     parser.add_argument("--smoke", action="store_true", help="untrained tiny networks and made-up icons, on the CPU")
     options = parser.parse_args()
     if options.smoke:
@@ -192,7 +195,7 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     judge, names, styles = judges.load(options.judge, device)
-    bench = Bench(IconSet(options.data, styles=styles), judge, names, device)
+    bench = Bench(IconSet(options.data, styles=styles), judge, names, device, options.few, options.few)
     for path in options.model + [options.styles_of] * bool(options.styles_of):
         bench.restrict(open_model(path).config["styles"])
     results = {"real": bench.real_figures()}

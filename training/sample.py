@@ -64,9 +64,9 @@ def contact_sheets(net, prefix, guidance=2.5):
 
 
 def open_model(path, device="cpu"):
-    """A network from a weight file or a small checkpoint; a checkpoint gets plain aliases."""
-    config, state, _ = load_small(path)
-    if not config["aliases"]:
+    """A network from a weight file with its aliases, or from a small checkpoint with plain ones, which is what it would get now."""
+    config, state, training = load_small(path)
+    if training or not config["aliases"]:
         config["aliases"] = build_aliases(config["words"])
     net = DiT(config)
     net.load_state_dict(state)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""A tiny data folder in the real format (see data.py), for smoke runs: coloured discs, squares, rings and bars."""
+"""A tiny data folder in the real format (see data.py), for smoke runs: coloured discs, squares, rings and bars.
+
+    synthetic.py DIR
+"""
 import json
 import lzma
 import os
+import sys
 
 import numpy as np
 
@@ -68,3 +72,7 @@ def write(folder):
     glyphs = np.stack([255 * mask(shape, 24)[None].astype(np.uint8) for shape in SHAPES])
     write_kind(folder, "glyphs", [("ph", glyphs, [{"id": shape, "set": "ph", "name": shape} for shape in SHAPES])])
     return folder
+
+
+if __name__ == "__main__":
+    write(sys.argv[1])

@@ -132,6 +132,8 @@ class Trainer:
         known = resumed["config"] if resumed else {}
         self.icons = IconSet(options.data, known.get("words"), known.get("styles"))
         self.config = make_config(**known) if known else self.new_config()
+        # a checkpoint's are those of the day on which its first ancestor was begun
+        self.config["aliases"] = build_aliases(self.config["words"], word_groups(self.icons.rows, self.config["words"]))
         torch.manual_seed(options.seed)
         self.net = DiT(self.config).to(world.device)
         self.step = self.images = 0
@@ -181,11 +183,10 @@ class Trainer:
         fit(self.net, draw, FIT_ROUNDS if self.world.device.type == "cuda" else 2)
 
     def new_config(self):
-        o, words = self.options, self.icons.words
+        o = self.options
         return make_config(
             name=o.name, patch=o.patch, window=o.window, dim=o.dim, depth=o.depth, heads=o.heads, mlp_dim=o.mlp_dim or 4 * o.dim,
-            cond_dim=o.cond_dim, styles=self.icons.styles, words=words,
-            aliases=build_aliases(words, word_groups(self.icons.rows, words)),
+            cond_dim=o.cond_dim, styles=self.icons.styles, words=self.icons.words,
             description="64x64 RGBA icons by style and words")
 
     def prepare(self):
@@ -316,6 +317,19 @@ def check_fade(path):
         assert torch.allclose(value, state[name], atol=1e-6), name
 
 
+def check_captions(icons):
+    """A turned icon's name says the new colour, never the old one, and no caption has a token twice."""
+    batches, words = Batches(icons, torch.device("cpu"), 0.0), [""] + icons.words
+    batches.recolour, batches.may_spin = batches.recolour[:1], batches.may_spin | True
+    pick = torch.full((200,), next(i for i, row in enumerate(icons.rows) if row["name"].startswith("red ")))
+    _, names, attributes, turned = batches.change_colours(batches.pixels[pick].float() / 255, pick)
+    said = [{words[token] for token in row.tolist()} for row in names]
+    assert turned.any() and not any("c:red" in tokens or "red" in tokens for tokens, turn in zip(said, turned) if turn)
+    assert all("c:red" in tokens for tokens, turn in zip(said, turned) if not turn)
+    captions = batches.captions(pick, names, attributes, turned)
+    assert all(len(row[row > 0].unique()) == (row > 0).sum() for row in captions)
+
+
 def smoke(options):
     """Train four steps, resume from both checkpoints, measure."""
     folder = tempfile.mkdtemp()
@@ -331,6 +345,7 @@ def smoke(options):
         assert again.step == trainer.step and again.images == trainer.images
         again.run()
     check_fade(again.save()[1])
+    check_captions(again.icons)
     judge, names = judges.train(again.icons, "cpu", 5, 16, 2e-3, 2)
     options.judge = os.path.join(folder, "judge.safetensors")
     judges.save(options.judge, judge, names, again.icons.styles)

@@ -27,7 +27,7 @@ class Training(unittest.TestCase):
         self.check("golden.py", "--check")
 
     def test_every_script_runs(self):
-        for script in ("train.py", "paint.py", "distill.py", "judge.py", "sample.py", "evaluate.py", "port.py",
+        for script in ("train.py", "paint.py", "distill.py", "polish.py", "judge.py", "sample.py", "evaluate.py", "port.py",
                        "dataset/build.py"):
             with self.subTest(script):
                 self.check(script, "--smoke")
