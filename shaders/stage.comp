@@ -5,6 +5,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "stage.glsl"
 layout(push_constant) uniform Push { StagePush p; };
+#include "stage_constants.glsl"
 #include "stage_left.glsl"
 #include "stage_attention.glsl"
 #include "stage_picture.glsl"
@@ -12,8 +13,9 @@ layout(push_constant) uniform Push { StagePush p; };
 #include "stage_run.glsl"
 
 void main() {
-  for (uint t = gl_WorkGroupID.x; t < stages[p.stage].tiles; t += gl_NumWorkGroups.x) {
-    run_stage(p.stage, t, p.step);
+  S = specialised_stage(p);
+  for (uint t = gl_WorkGroupID.x; t < S.tiles; t += gl_NumWorkGroups.x) {
+    run_stage(t, p.step);
     barrier();
   }
 }

@@ -26,10 +26,8 @@
 #define LeftBlock fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
 #define RightBlock fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
 #define SumBlock fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>
-#define LOAD_BY_ROW(m, memory, at) coopMatLoadNV(m, memory, at, 2u, false)
-#define LOAD_BY_COLUMN(m, memory, at) coopMatLoadNV(m, memory, at, 2u, true)
-#define LOAD_STAGED_BY_ROW(m, at) coopMatLoadNV(m, tile, at, STAGED_PITCH, false)
-#define LOAD_STAGED_BY_COLUMN(m, at) coopMatLoadNV(m, tile, at, STAGED_PITCH, true)
+#define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoadNV(m, memory, at, pitch, false)
+#define LOAD_BY_COLUMN(m, memory, at, pitch) coopMatLoadNV(m, memory, at, pitch, true)
 #define STORE_SUM(m, memory, at) coopMatStoreNV(m, memory, at, 16u, false)
 #define MULTIPLY_ADD coopMatMulAddNV
 #endif
@@ -38,10 +36,8 @@
 #define LeftBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA>
 #define RightBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>
 #define SumBlock coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
-#define LOAD_BY_ROW(m, memory, at) coopMatLoad(m, memory, at, 2u, gl_CooperativeMatrixLayoutRowMajor)
-#define LOAD_BY_COLUMN(m, memory, at) coopMatLoad(m, memory, at, 2u, gl_CooperativeMatrixLayoutColumnMajor)
-#define LOAD_STAGED_BY_ROW(m, at) coopMatLoad(m, tile, at, STAGED_PITCH, gl_CooperativeMatrixLayoutRowMajor)
-#define LOAD_STAGED_BY_COLUMN(m, at) coopMatLoad(m, tile, at, STAGED_PITCH, gl_CooperativeMatrixLayoutColumnMajor)
+#define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutRowMajor)
+#define LOAD_BY_COLUMN(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutColumnMajor)
 #define STORE_SUM(m, memory, at) coopMatStore(m, memory, at, 16u, gl_CooperativeMatrixLayoutRowMajor)
 #define MULTIPLY_ADD coopMatMulAdd
 #endif
@@ -56,12 +52,11 @@ layout(constant_id = 2) const uint ACROSS = 1;
 layout(constant_id = 3) const uint AHEAD = 1;         // blocks of the sum loaded before they are multiplied
 layout(constant_id = 4) const uint TILE_QUADS = 1;    // shared memory for blocks
 layout(constant_id = 5) const uint TILE_FLOATS = 1;   // shared memory for sums
-layout(constant_id = 6) const uint KIND = STAGE_ANY;  // the stages this kernel serves
-layout(constant_id = 7) const uint LEFT = STAGE_ANY;
-layout(constant_id = 8) const uint STORE = STAGE_ANY;
-layout(constant_id = 9) const uint CHUNK = 0;         // blocks of the sum staged at a time; 0: none are
-layout(constant_id = 10) const uint ROWS = 1;         // blocks of a staged tile
-layout(constant_id = 11) const uint COLUMNS = 1;
+layout(constant_id = 6) const uint CHUNK = 0;         // blocks of the sum staged at a time; 0: none are
+layout(constant_id = 7) const uint ROWS = 1;          // blocks of a staged tile
+layout(constant_id = 8) const uint COLUMNS = 1;
+layout(constant_id = 9) const uint SLOTS = 1;         // blocks of sums a warp has room for in shared memory
+layout(constant_id = 10) const uint HELD = 4;         // eights of a row that an invocation keeps while it is normed
 
 struct SolverRow {
   float from_x, from_e, a, b0, b1, b2, b3, c, guidance, padding0, padding1, padding2;
@@ -74,12 +69,15 @@ layout(set = 0, binding = 1, std430) BETWEEN_WORKGROUPS buffer ArenaPairs { uvec
 layout(set = 0, binding = 1, std430) BETWEEN_WORKGROUPS buffer ArenaFloats4 { vec4 arena_floats4[]; };
 layout(set = 0, binding = 1, std430) BETWEEN_WORKGROUPS buffer ArenaFloats { float arena_floats[]; };
 layout(set = 0, binding = 2, std430) writeonly buffer Rgba { uint rgba_words[]; };
-layout(set = 0, binding = 3, std140) uniform Stages { Stage stages[STAGES_LIMIT]; };
+layout(set = 0, binding = 3, std140) uniform Stages { Stage stages[STAGES_LIMIT]; };  // icon.comp alone reads them
 layout(set = 0, binding = 4, std430) readonly buffer Icons { Icon icons[]; };
 layout(set = 0, binding = 5, std430) readonly buffer Solver { SolverRow solver[]; };
 layout(set = 0, binding = 6, std430) readonly buffer SolverRows { uint solver_row[]; };
 layout(set = 0, binding = 7, std430) readonly buffer ModulationRow { uint modulation_row[]; };
 layout(set = 0, binding = 8, std430) readonly buffer Normals { vec4 normal_pieces[]; };
+
+/// The stage at work. In stage.comp all but places and counts of rows are constants, which the compiler sees through.
+Stage S;
 
 shared uvec4 tile[TILE_QUADS];
 shared float sums[TILE_FLOATS];
@@ -137,22 +135,29 @@ void set_tile_eight(uint at, uint eight, vec4 low, vec4 high) {
 }
 #endif
 
-#ifdef MATRIX
-const bool OWN_BLOCKS = true;
-#define MEET_WARP               \
-  {                             \
-    subgroupMemoryBarrierShared(); \
-    subgroupBarrier();          \
-  }
-// A staged block's rows start 48 bytes apart, so that the 16 bytes of eight rows lie in different banks.
-const uint STAGED_PITCH = 3u;
+// Rows of a staged block start 16 bytes further apart than they must, so that eight of them lie in different banks.
+const uint ROW_QUADS = BLOCK / 16u;
+const uint STAGED_PITCH = ROW_QUADS + 1u;
 const uint STAGED_BLOCK = 16u * STAGED_PITCH;
-const uint STAGED = (ROWS + COLUMNS) * CHUNK * 32u / INVOCATIONS + (CHUNK == 0u ? 1u : 0u);  // quads an invocation
+const uint STAGED = (ROWS + COLUMNS) * CHUNK * BLOCK / INVOCATIONS + (CHUNK == 0u ? 1u : 0u);  // quads an invocation
+
+#ifdef MATRIX
+#define MEET_WARP                  \
+  {                                \
+    subgroupMemoryBarrierShared(); \
+    subgroupBarrier();             \
+  }
 SumBlock no_sum() { return SumBlock(0.0); }
+#define LOAD_LEFT(m, memory, at, pitch) LOAD_BY_ROW(m, memory, at, pitch)
+#define LOAD_RIGHT(m, memory, at, pitch) LOAD_BY_COLUMN(m, memory, at, pitch)
 #else
-const bool OWN_BLOCKS = false;
-#define MEET_WARP \
-  {}
+// The same without matrix hardware: a block to multiply is a note of where it lies, read when it is multiplied.
+#define MEET_WARP barrier();
+const uint in_tile = 0u, in_arena_quads = 1u, in_weight_quads = 2u;
+struct LeftBlock { uint memory, at, pitch; };
+struct RightBlock { uint memory, at, pitch; };
+#define LOAD_LEFT(m, memory, at, pitch) m = LeftBlock(in_##memory, at, pitch)
+#define LOAD_RIGHT(m, memory, at, pitch) m = RightBlock(in_##memory, at, pitch)
 /// Eight neighbouring values of one row of a block: row lane % 16, columns 8·(lane / 16) on.
 struct SumBlock { vec4 low, high; };
 SumBlock no_sum() { return SumBlock(vec4(0.0), vec4(0.0)); }
@@ -166,22 +171,30 @@ void store_sum(SumBlock s, uint at) {
   }
 }
 
-/// s += left · rightᵀ, the right block holding a column of the product in each row. `LEFT_FOUR`, `RIGHT_FOUR` read.
-#define MULTIPLY_BY_COLUMN(s, LEFT_FOUR, left, RIGHT_FOUR, right)                                        \
-  [[unroll]] for (uint k_ = 0u; k_ < 4u; ++k_) {                                                         \
-    const vec4 l_ = LEFT_FOUR(left, in_block(lane() % 16u, k_));                                         \
-    const uint column_ = (lane() / 16u) * 8u;                                                            \
-    [[unroll]] for (uint j_ = 0u; j_ < 4u; ++j_) {                                                       \
-      s.low[j_] += dot(l_, RIGHT_FOUR(right, in_block(column_ + j_, k_)));                               \
-      s.high[j_] += dot(l_, RIGHT_FOUR(right, in_block(column_ + 4u + j_, k_)));                         \
-    }                                                                                                    \
+vec4 block_four(uint memory, uint at, uint pitch, uint row, uint four) {
+  const uint from = row * (pitch * 4u / ROW_QUADS) + four;
+  return memory == in_tile ? tile_four(at, from) : memory == in_arena_quads ? arena_four(at, from) : weight_four(at, from);
+}
+
+/// sum + left · rightᵀ, the right block holding a column of the product in each row.
+SumBlock multiply_add(LeftBlock l, RightBlock r, SumBlock sum) {
+  const uint column = (lane() / 16u) * 8u;
+  [[unroll]] for (uint k = 0u; k < 4u; ++k) {
+    const vec4 left = block_four(l.memory, l.at, l.pitch, lane() % 16u, k);
+    [[unroll]] for (uint j = 0u; j < 4u; ++j) {
+      sum.low[j] += dot(left, block_four(r.memory, r.at, r.pitch, column + j, k));
+      sum.high[j] += dot(left, block_four(r.memory, r.at, r.pitch, column + 4u + j, k));
+    }
   }
+  return sum;
+}
+#define MULTIPLY_ADD multiply_add
 #endif
 
 /// Four values of a modulation table from column `first + at` on; 0 beyond `width`.
-vec4 table_four(uint s, uint row_start, uint first, uint at, uint width) {
-  const uint from = stages[s].table + row_start + first + at;
-  if (stages[s].aligned != 0u && at < width) return arena_floats4[from >> 2];
+vec4 table_four(uint row_start, uint first, uint at, uint width) {
+  const uint from = S.table + row_start + first + at;
+  if (S.aligned != 0u && at < width) return arena_floats4[from >> 2];
   vec4 v = vec4(0.0);
   [[unroll]] for (uint i = 0u; i < 4u; ++i)
     if (at + i < width) v[i] = arena_floats[from + i];
@@ -189,6 +202,6 @@ vec4 table_four(uint s, uint row_start, uint first, uint at, uint width) {
 }
 
 /// Start of the table row that a row of the batch reads.
-uint table_row(uint s, uint batch_row, uint step) {
-  return modulation_row[step * stages[s].rows + batch_row] * stages[s].table_columns;
+uint table_row(uint batch_row, uint step) {
+  return modulation_row[step * S.rows + batch_row] * S.table_columns;
 }

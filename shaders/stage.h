@@ -22,7 +22,6 @@ using uint = std::uint32_t;
 #define STAGE_SOLVE 7
 #define STAGE_RGBA 8
 #define STAGE_WINDOWS 9  // blocks of windows of the image
-#define STAGE_ANY 255    // the kernel serves every kind
 
 // Stage::left: where the left side of a product comes from
 #define LEFT_BLOCKS 0
@@ -39,7 +38,8 @@ using uint = std::uint32_t;
 #define STORE_SOLVE 5   // the solver's step with v + bias as the prediction
 
 #define NO_PLACE 0xffffffffu
-#define STAGES_LIMIT 256  // of a plan
+#define STAGES_LIMIT 256    // of a plan
+#define STAGE_CONSTANTS 16  // word i of Stage is specialization constant 16 + i of stage.comp
 
 struct Stage {
   uint kind;
@@ -108,9 +108,25 @@ struct Stage {
 #define RANGE_BARRIERS 4  // met before the first step: a test of the barrier itself
 #define RANGE_WORDS 8
 
+/// What differs between stages that share a pipeline: places, and how many rows there are. NO_PLACE stays a constant.
 struct StagePush {
   uint step;
-  uint stage;
+  uint tiles;
+  uint row_blocks;
+  uint rows;
+  uint batch;
+  uint a;
+  uint y;
+  uint weight;
+  uint bias;
+  uint position;
+  uint qk_weight;
+  uint table;
+  uint shift;
+  uint scale;
+  uint gate;
+  uint image;
+  uint history;
 };
 
 struct IconPush {

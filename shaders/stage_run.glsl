@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MIT
 // One tile of a stage, whatever its kind.
 
-void run_stage(uint s, uint tile_at, uint step) {
-  const uint kind = KIND == STAGE_ANY ? stages[s].kind : KIND, at = tile_at * INVOCATIONS + thread();
+void run_stage(uint tile_at, uint step) {
+  const uint kind = S.kind, at = tile_at * INVOCATIONS + thread();
   if (kind == STAGE_PRODUCT) {
-    product(s, tile_at, step);
+    product(tile_at, step);
   } else if (kind == STAGE_NORM) {
-    norm_rows(s, tile_at, 1u, step, false);
+    norm_rows(tile_at, 1u, step, false);
   } else if (kind == STAGE_WINDOWS) {
-    window_rows(s, tile_at, 1u, step, false, true);
+    window_rows(tile_at, 1u, step, false, true);
   } else if (kind == STAGE_ATTENTION) {
-    const uint groups = stages[s].heads / stages[s].head_group;
-    attend(s, tile_at / groups, tile_at % groups * stages[s].head_group, false);
+    const uint groups = S.heads / S.head_group;
+    attend(tile_at / groups, tile_at % groups * S.head_group, false);
   } else if (kind == STAGE_ACTIVATE) {
-    activate_stage(s, at);
+    activate_stage(at);
   } else if (kind == STAGE_ADD) {
-    add_stage(s, at, step);
+    add_stage(at, step);
   } else if (kind == STAGE_NOISE) {
-    noise_stage(s, at, step);
+    noise_stage(at, step);
   } else if (kind == STAGE_OVERLAP) {
-    overlap_stage(s, at);
+    overlap_stage(at);
   } else if (kind == STAGE_SOLVE) {
-    solve_stage(s, at, step);
+    solve_stage(at, step);
   } else if (kind == STAGE_RGBA) {
-    rgba_stage(s, at);
+    rgba_stage(at);
   }
 }

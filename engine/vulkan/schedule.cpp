@@ -171,15 +171,11 @@ void Scheduling::write_stages(const StagedProgram& staged) const {
 Launch Scheduling::stage_launch(const StagedProgram& staged, std::uint32_t index, const StageOptions& options,
                                 const std::string& label) const {
   const StagedWork& work = staged.work[index];
-  const bool product = work.stage.kind == STAGE_PRODUCT;
-  KernelCall call = {
-      std::string("stage") + suffix(options.precision),
-      {options.invocations, work.tile.down, work.tile.across, work.tile.ahead, work.tile_quads,
-       std::max(work.tile_floats, options.invocations), work.stage.kind, product ? work.stage.left : STAGE_ANY,
-       product ? work.stage.store : STAGE_ANY, work.tile.chunk, work.tile.rows(), work.tile.columns()},
-      stage_operands(work.stage.kind == STAGE_RGBA),
-      {0, index},
-      {std::min(work.stage.tiles, groups_a_line), 1, 1}};
+  KernelCall call = {std::string("stage") + suffix(options.precision),
+                     specialization_constants(work, options),
+                     stage_operands(work.stage.kind == STAGE_RGBA),
+                     push_constants(work.stage),
+                     {std::min(work.stage.tiles, groups_a_line), 1, 1}};
   return launch(std::move(call), label);
 }
 
@@ -193,8 +189,7 @@ Launch Scheduling::icon_launch(const StagedProgram& staged, const StageOptions& 
     if (work.stage.kind == STAGE_PRODUCT) warp = work.tile;
   }
   KernelCall call = {std::string("icon") + suffix(options.precision),
-                     {options.invocations, warp.down, warp.across, warp.ahead, quads, floats, STAGE_ANY, STAGE_ANY,
-                      STAGE_ANY, 0, 1, 1},
+                     {options.invocations, warp.down, warp.across, warp.ahead, quads, floats},
                      stage_operands(true),
                      {0, spin_limit},
                      {std::min(tiles, options.processors), 1, 1}};

@@ -7,104 +7,9 @@
 #include <optional>
 #include <utility>
 
-#include "engine/error.h"
-#include "engine/vulkan/lower.h"
+#include "engine/vulkan/staging.h"
 
 namespace dit::vulkan {
-namespace {
-
-// Cycles that a stage costs besides its work: a barrier among all workgroups, or the end of a dispatch.
-constexpr double stage_cost = 3000;
-
-/// Turns one op after the other into stages, looking one op ahead where two are fused.
-class Staging {
- public:
-  Staging(const Program& program, const StageOptions& options, const StageLayouts& layouts, const StagePlaces& places,
-          const Tile* like)
-      : program_(program), options_(options), layouts_(layouts), places_(places), like_(like) {
-    result_.packing = PackingList(options.half());
-  }
-
-  StagedProgram make() {
-    for (at_ = 0; at_ < program_.step.size(); ++at_) {
-      const auto first = static_cast<std::uint32_t>(result_.work.size());
-      const bool shown = std::visit([this](const auto& o) { return stage(o); }, program_.step[at_].what);
-      const auto last = static_cast<std::uint32_t>(result_.work.size());
-      if (shown && last > first) result_.ops.push_back({at_, first - waiting_, last});
-      waiting_ = shown ? 0 : waiting_ + last - first;
-    }
-    expect(result_.work.size() <= STAGES_LIMIT, ErrorKind::unsupported,
-           "the fused kernels serve {} stages a step, the model needs {}", STAGES_LIMIT, result_.work.size());
-    return std::move(result_);
-  }
-  double cost() const { return cost_; }
-
- private:
-  bool fused() const { return options_.fusion == Fusion::block || options_.fusion == Fusion::single; }
-  bool split() const { return options_.fusion == Fusion::none; }
-  const Shape& shape(TensorId id) const { return program_.tensor(id).shape; }
-  const std::string& label() const { return program_.step[at_].label; }
-  const std::string& name(TensorId id) const { return program_.tensor(id).name; }
-  const TensorLayout& layout(TensorId id) const { return layouts_.tensors[id]; }
-  template <typename Next>
-  const Next* next() const {
-    return at_ + 1 < program_.step.size() ? std::get_if<Next>(&program_.step[at_ + 1].what) : nullptr;
-  }
-  std::uint32_t quads_a_block() const { return options_.half() ? 32 : 64; }
-  TileLimits limits() const;
-  Tile choose(const ProductShape& shape) const {
-    return choose_tile(shape, limits(), like_, options_.forced ? &*options_.forced : nullptr);
-  }
-
-  bool stage(const op::Noise& o);
-  bool stage(const op::Linear&) { return false; }  // refused by stage_layouts()
-  bool stage(const op::Embed& o);
-  bool stage(const op::ModulatedLinear& o);
-  bool stage(const op::Attention& o);
-  bool stage(const op::GatedLinearAdd& o);
-  bool stage(const op::Final& o);
-  bool stage(const op::Combine& o);
-  bool stage(const op::ToRgba& o);
-
-  /// A stage of `kind` whose rows are those of a tensor [R,T,…].
-  params::Stage make_stage(std::uint32_t kind, std::uint32_t rows, std::uint32_t tokens) const;
-  void image(params::Stage& s, const Shape& shape, TensorId x) const;
-  void modulate(params::Stage& s, const op::Modulation& m, std::uint32_t width, const Norm* norm) const;
-  void matrix(params::Stage& s, TensorId weight, TensorId bias, ColumnGroups rows, ColumnGroups columns);
-  void attention_fields(params::Stage& s, const op::Attention& o);
-  /// Whether the solver can follow `o` at once.
-  bool solves(const op::Final& o) const;
-
-  void add_pointwise(params::Stage s, std::uint64_t invocations);
-  void add_attention(params::Stage s);
-  /// The tile, then the stage. most_rows: blocks of rows a tile may have
-  void add_product(params::Stage s, std::uint32_t most_rows = UINT32_MAX);
-  /// Norm or windows on the way or before, whichever is cheaper, and the product.
-  void add_made_product(const params::Stage& s, std::uint32_t maker);
-  std::uint32_t attention_floats(const params::Stage& s) const;
-
-  const Program& program_;
-  const StageOptions& options_;
-  const StageLayouts& layouts_;
-  const StagePlaces& places_;
-  const Tile* like_;
-  StagedProgram result_;
-  std::size_t at_ = 0;
-  std::uint32_t waiting_ = 0;                       // stages since the last op that showed its output
-  bool noise_waits_ = false;                        // the embed that follows makes the noise
-  const op::Attention* attention_waits_ = nullptr;  // the product that follows computes it
-  const op::Final* final_done_ = nullptr;           // whose solver step is done already
-  double cost_ = 0;
-};
-
-TileLimits Staging::limits() const {
-  const std::uint32_t warps = options_.invocations / 32;
-  const std::uint32_t floats = std::max(warps * 256, options_.invocations) * 4;
-  return {.warps = warps,
-          .processors = options_.processors,
-          .left_blocks = (options_.shared_bytes - floats) / 16 / quads_a_block(),
-          .matrix = options_.matrix()};
-}
 
 params::Stage Staging::make_stage(std::uint32_t kind, std::uint32_t rows, std::uint32_t tokens) const {
   params::Stage s{};
@@ -214,30 +119,6 @@ void Staging::attention_fields(params::Stage& s, const op::Attention& o) {
   s.eps_bits = std::bit_cast<std::uint32_t>(o.norm_eps);
   s.score_scale = std::bit_cast<std::uint32_t>(1.0f / std::sqrt(static_cast<float>(head_dim)));
   if (o.q_norm != no_tensor) s.qk_weight = result_.packing.product(name(o.q_norm), name(o.k_norm), head_dim);
-}
-
-std::uint32_t Staging::attention_floats(const params::Stage& s) const {
-  const std::uint32_t sums = s.head_group * std::max(s.token_blocks, s.head_blocks) * 256;
-  return sums + s.head_group * (s.token_blocks + 1) * 16 + 2 * options_.invocations;
-}
-
-void Staging::add_attention(params::Stage s) {
-  // Several heads at a time where there are workgroups enough.
-  const auto fits = [&](std::uint32_t group) {
-    s.head_group = group;
-    const std::uint32_t quads = group * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
-    return s.heads % group == 0 && options_.invocations % (16 * group) == 0 &&
-           attention_floats(s) * 4 + quads * 16 <= options_.shared_bytes;
-  };
-  expect(fits(1), ErrorKind::unsupported, "op '{}': {} tokens, heads of {}: more than {} bytes of shared memory",
-         label(), s.tokens, s.head_dim, options_.shared_bytes);
-  std::uint32_t group = 1;
-  while (s.row_blocks * s.heads / (2 * group) >= 2 * options_.processors && fits(2 * group)) group *= 2;
-  s.head_group = group;
-  s.tiles = s.row_blocks * (s.heads / group);
-  const std::uint32_t quads = group * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
-  result_.work.push_back({s, {}, quads, attention_floats(s)});
-  cost_ += stage_cost + 3000.0 * divide_up(s.tiles, options_.processors);
 }
 
 bool Staging::stage(const op::Attention& o) {
@@ -353,71 +234,13 @@ bool Staging::stage(const op::ToRgba& o) {
   return true;
 }
 
-void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
-  const bool made = s.left != LEFT_BLOCKS;
-  const ProductShape shape = {.row_blocks = s.row_blocks,
-                              .column_blocks = s.column_blocks,
-                              .depth_blocks = s.depth_blocks,
-                              .left_made = made,
-                              .most_rows = most_rows};
-  const Tile tile = choose(shape);
-  s.warps_down = tile.warps_down;
-  s.warps_across = tile.warps_across;
-  s.warps_deep = tile.warps_deep;
-  s.tiles_across = tile.count_across(shape);
-  s.tiles = tile.count(shape);
-  std::uint32_t floats = options_.invocations / 32 * 256;
-  std::uint32_t own = options_.matrix() ? tile.own_quads(made) : 1;
-  if (s.left == LEFT_ATTENTION) {
-    floats = std::max(floats, attention_floats(s));
-    // What attention keeps is done with before the warps read blocks.
-    own = std::max(own, s.head_group * std::max(s.token_blocks, s.head_blocks) * quads_a_block());
-  }
-  const std::uint32_t quads = own + (made ? tile.rows() * s.depth_blocks * quads_a_block() : 0);
-  result_.work.push_back({s, tile, quads, floats});
-  cost_ += stage_cost + tile_cost(shape, tile, limits());
-}
-
-void Staging::add_made_product(const params::Stage& s, std::uint32_t maker) {
-  ProductShape shape = {
-      .row_blocks = s.row_blocks, .column_blocks = s.column_blocks, .depth_blocks = s.depth_blocks, .left_made = true};
-  const auto cheapest = [&](bool made) -> std::optional<double> {
-    shape.left_made = made;
-    try {
-      return tile_cost(shape, choose(shape), limits());
-    } catch (const Error&) {
-      return std::nullopt;
-    }
-  };
-  const std::optional<double> together = cheapest(true), apart = cheapest(false);
-  const double making = stage_cost + 1500.0 * divide_up(s.row_blocks, options_.processors);
-  const bool fuse = !split() && together && (!fused() || !apart || *together <= *apart + making);
-  params::Stage last = s;
-  if (fuse) {
-    last.left = maker == STAGE_NORM ? LEFT_NORM : LEFT_WINDOWS;
-  } else {
-    params::Stage first = s;
-    first.kind = maker;
-    first.y = places_.left;
-    first.tiles = s.row_blocks;
-    result_.work.push_back({first, {}, 1, options_.invocations});
-    cost_ += making;
-    last.a = places_.left;
-    last.left = LEFT_BLOCKS;
-  }
-  add_product(last);
-}
-
-}  // namespace
-
 StagedProgram stage_program(const Program& program, const StageOptions& options, const StageLayouts& layouts,
                             const StagePlaces& places) {
   if (options.fusion != Fusion::single) return Staging(program, options, layouts, places, nullptr).make();
   // One kernel runs all products, so they share the tile of a warp: the one that is cheapest for all together.
   std::optional<StagedProgram> best;
   double least = 0;
-  for (const Tile& warp :
-       possible_tiles({}, {.warps = 1, .processors = 1, .left_blocks = 4096, .matrix = options.matrix()})) {
+  for (const Tile& warp : possible_tiles({}, {.warps = 1, .tile_quads = 1u << 20, .matrix = options.matrix()})) {
     try {
       Staging staging(program, options, layouts, places, &warp);
       StagedProgram made = staging.make();

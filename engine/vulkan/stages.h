@@ -48,6 +48,7 @@ struct StagedWork {
   params::Stage stage{};
   Tile tile;
   std::uint32_t tile_quads = 1, tile_floats = 1;  ///< of shared memory
+  std::uint32_t held = 4;                         ///< HELD of stage.glsl
 };
 
 /// Stages first … last − 1 end with the op's output.
@@ -61,6 +62,12 @@ struct StagedProgram {
   std::vector<StagedOp> ops;  ///< those whose output is in memory afterwards
   PackingList packing{false};
 };
+
+/// What makes the pipeline of a stage: the constants of stage.glsl, then the stage itself but for what push_constants()
+/// holds, so that stages of one kind share a pipeline.
+std::vector<std::uint32_t> specialization_constants(const StagedWork& work, const StageOptions& options);
+/// params::StagePush, its step 0.
+std::vector<std::uint32_t> push_constants(const params::Stage& stage);
 
 /// errors  unsupported
 StagedProgram stage_program(const Program& program, const StageOptions& options, const StageLayouts& layouts,

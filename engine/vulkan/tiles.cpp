@@ -14,15 +14,17 @@ struct WarpTile {
 };
 
 // Sums and blocks in flight must fit in the registers: 8 of each invocation a block of sums, 4 a block of halves.
-constexpr WarpTile matrix_tiles[] = {{1, 1, 4}, {1, 1, 8}, {1, 2, 4}, {2, 1, 4}, {2, 2, 4}};
+constexpr WarpTile matrix_tiles[] = {{1, 1, 4}, {1, 1, 8}, {1, 1, 16}, {1, 2, 4}, {1, 2, 8},
+                                     {2, 1, 4}, {2, 1, 8}, {2, 2, 4},  {2, 2, 8}};
 constexpr WarpTile plain_tiles[] = {{1, 1, 1}, {1, 2, 1}, {2, 2, 1}};
 
 // Through shared memory, for eight warps. Each invocation moves a whole number of quads of a chunk.
-constexpr Tile staged_tiles[] = {
-    {.down = 2, .across = 4, .ahead = 1, .warps_down = 4, .warps_across = 2, .warps_deep = 1, .chunk = 2},
-    {.down = 2, .across = 2, .ahead = 1, .warps_down = 4, .warps_across = 2, .warps_deep = 1, .chunk = 2},
-    {.down = 1, .across = 2, .ahead = 1, .warps_down = 4, .warps_across = 2, .warps_deep = 1, .chunk = 4},
-};
+constexpr Tile staged_tile(std::uint32_t down, std::uint32_t across, std::uint32_t warps_down, std::uint32_t chunk) {
+  return {.down = down, .across = across, .warps_down = warps_down, .warps_across = 8 / warps_down, .chunk = chunk};
+}
+constexpr Tile staged_tiles[] = {staged_tile(4, 4, 2, 2), staged_tile(4, 2, 2, 2), staged_tile(2, 4, 4, 2),
+                                 staged_tile(2, 2, 4, 2), staged_tile(2, 2, 2, 2), staged_tile(1, 2, 4, 4),
+                                 staged_tile(1, 2, 4, 2)};
 
 }  // namespace
 
@@ -38,8 +40,8 @@ std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& li
                            .warps_across = across,
                            .warps_deep = limits.warps / (down * across)};
         if (tile.rows() > shape.most_rows) continue;
-        const std::uint32_t own = limits.matrix ? (tile.own_quads(shape.left_made) + 31) / 32 : 0;
-        if (own + (shape.left_made ? tile.rows() * shape.depth_blocks : 0) > limits.left_blocks) continue;
+        const std::uint32_t left = shape.left_made ? tile.rows() * shape.depth_blocks * limits.quads_a_block : 0;
+        if (left > limits.tile_quads) continue;
         // A team of invocations makes each row of the left side, so there are at most half as many rows as invocations.
         if (shape.left_made && tile.rows() * 16 > limits.warps * 32) continue;
         tiles.push_back(tile);
@@ -48,12 +50,13 @@ std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& li
   };
   if (limits.matrix) {
     std::for_each(std::begin(matrix_tiles), std::end(matrix_tiles), add);
-    for (const Tile& tile : staged_tiles) {
-      const bool fits = tile.staged_quads() <= limits.left_blocks * 32 && tile.rows() <= shape.most_rows;
-      if (!shape.left_made && limits.warps == 8 && fits && shape.depth_blocks % tile.chunk == 0) tiles.push_back(tile);
-    }
   } else {
     std::for_each(std::begin(plain_tiles), std::end(plain_tiles), add);
+  }
+  if (shape.left_made || limits.warps != 8) return tiles;
+  for (const Tile& tile : staged_tiles) {
+    const bool fits = tile.staged_quads(limits.quads_a_block) <= limits.tile_quads && tile.rows() <= shape.most_rows;
+    if (fits && shape.depth_blocks % tile.chunk == 0) tiles.push_back(tile);
   }
   return tiles;
 }
@@ -68,14 +71,15 @@ double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& 
   const double from_l2 = (tile.rows() * (shape.left_made ? 2.0 : 1.0) + tile.columns()) * depth * 512 / 64;
   const double all_from_l2 = from_l2 * 64 * tile.count(shape) / 3100;
   const double leave = 300 + tile.down * tile.across * (tile.warps_deep > 1 ? 150 : 60);
+  const double rate = limits.matrix ? 1300 : 200;
   if (tile.chunk > 0) {
     const double chunks = depth / tile.chunk;
-    const double multiply = tile.rows() * tile.columns() * tile.chunk * 8192 / 1300.0;
+    const double multiply = tile.rows() * tile.columns() * tile.chunk * 8192 / rate;
     return std::max(all_from_l2, waves * (700 + chunks * std::max(multiply, 400.0) + leave));
   }
   const double share = (shape.depth_blocks + tile.warps_deep - 1) / tile.warps_deep;
   const double reads = limits.warps * (tile.down + (shape.left_made ? 0.5 : 1.0) * tile.across) * share * 14;
-  const double multiply = limits.warps * tile.down * tile.across * share * 8192 / (limits.matrix ? 1300.0 : 200.0);
+  const double multiply = limits.warps * tile.down * tile.across * share * 8192 / rate;
   const double latency = std::ceil(share / tile.ahead) * 700 + share * 60;
   return std::max(all_from_l2, waves * std::max({from_l2, reads, multiply})) + waves * (latency + leave + made);
 }

@@ -21,15 +21,13 @@ struct Tile {
   std::uint32_t ahead = 1;
   std::uint32_t warps_down = 1, warps_across = 1, warps_deep = 1;
   std::uint32_t chunk = 0;  ///< blocks of the sum that pass through shared memory at a time; 0: none do
+  std::uint32_t slots = 1;  ///< blocks of sums for which a warp has room in shared memory
 
   std::uint32_t rows() const { return down * warps_down; }
   std::uint32_t columns() const { return across * warps_across; }
-  /// Quads of shared memory for both sides; see STAGED_BLOCK in stage.glsl.
-  std::uint32_t staged_quads() const { return (rows() + columns()) * chunk * 48; }
-  /// Quads of shared memory through which the warps read blocks; see product() in stage_product.glsl.
-  std::uint32_t own_quads(bool left_made) const {
-    const std::uint32_t warps = warps_down * warps_across * warps_deep;
-    return chunk > 0 ? staged_quads() : warps * 2 * (left_made ? across : down + across) * 48;
+  /// Quads of shared memory for both sides of a chunk, rows of a block one quad further apart than they must.
+  std::uint32_t staged_quads(std::uint32_t quads_a_block) const {
+    return (rows() + columns()) * chunk * (quads_a_block + 16);
   }
   std::uint32_t count_across(const ProductShape& p) const { return (p.column_blocks + columns() - 1) / columns(); }
   std::uint32_t count(const ProductShape& p) const { return (p.row_blocks + rows() - 1) / rows() * count_across(p); }
@@ -38,9 +36,10 @@ struct Tile {
 
 /// What the choice depends on besides the shape.
 struct TileLimits {
-  std::uint32_t warps = 2;        ///< of a workgroup
-  std::uint32_t processors = 1;   ///< workgroups that run at the same time
-  std::uint32_t left_blocks = 1;  ///< that fit in shared memory
+  std::uint32_t warps = 2;       ///< of a workgroup
+  std::uint32_t processors = 1;  ///< workgroups that run at the same time
+  std::uint32_t quads_a_block = 32;
+  std::uint32_t tile_quads = 1;  ///< of shared memory, besides the sums
   bool matrix = false;
 };
 
