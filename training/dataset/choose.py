@@ -79,6 +79,8 @@ def thumbnails(icons):
 
 def twins(icons, limit=TWINS, block=2000):
     """For each icon the index of an earlier one that is the same picture, or -1."""
+    if not len(icons):
+        return np.zeros(0, int)
     flat = thumbnails(icons)
     square, same = (flat * flat).sum(1), np.full(len(flat), -1)
     for begin in range(0, len(flat), block):

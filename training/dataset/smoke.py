@@ -121,6 +121,7 @@ def run(build):
     assert by_id["1f600"][0]["name"] == "grinning face" and by_id["1f600"][0]["keywords"] == ["face", "grin"]
     with open(os.path.join(out, "NOTICE")) as file:
         assert "| tw | 3 | MIT | nobody | made-up 1.0.0 |" in file.read()
+    assert build.build_all(sources, tempfile.mkdtemp(), folder, ["tw"], 1) == {"tw": 3}
     check_resuming(build, sources, folder, out)
     check_failures(build, sources, folder)
     print("smoke run passed:", out)
