@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 FLAT_STEP = 16 / 127.5      # an icon's smaller steps are no edges
 SMALL_STEP, LEAST_STEP = 12 / 127.5, 0.25 / 127.5      # steps that measures.seam looks at; a byte rounds less to 0
-TOLERATED = 0.04
+TOLERATED, REAL_SEAM = 0.04, -0.01     # inside the patch by chance; at its border in real icons
 BORDER_SHARES = (3.0, 2.0, 1.0)     # across a patch border, beside it, elsewhere
 
 
@@ -71,8 +71,8 @@ def flat_loss(predicted, x, patch):
 def seam_loss(predicted, patch):
     """How much larger small colour steps are at some lines of the patch than on average, as measures.seams has it.
 
-    The sum over the lines, so that a seam cannot only move. Inside the patch an excess of up to TOLERATED does not count: a
-    batch has as much by chance, and pulling at that costs more sharpness than it is worth.
+    The sum over the lines, so that a seam cannot only move. At the border they shall be as small as in real icons; inside the
+    patch an excess of up to TOLERATED does not count: a batch has as much by chance, and pulling at that costs sharpness.
     """
     white, total, count = over_white(predicted.clamp(-1, 1))[:, :3], 0.0, 0.0
     for axis in (2, 3):
@@ -84,5 +84,5 @@ def seam_loss(predicted, patch):
         count = count + small.sum((0, other)) @ phase
     mean = (total.sum() / count.sum().clamp(min=1)).detach().clamp(min=LEAST_STEP)
     tolerated = torch.full_like(total, TOLERATED)
-    tolerated[0] = 0
+    tolerated[0] = REAL_SEAM
     return F.relu(total / count.clamp(min=1) / mean - 1 - tolerated).sum()

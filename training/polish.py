@@ -27,7 +27,7 @@ from taper import scaled, use_taper
 
 TIMES = (0.0, 0.25, 0.5, 0.75, 0.5, 0.875)      # of the columns of `Views`: four steps, the second of two, the last of eight
 SHARES = (0.2, 0.05, 0.1, 0.35, 0.15, 0.15)     # how much the columns count: a last pass is what is seen
-SEAM = 0.004        # weight of the seam beside the mean square of what changes, in [-1,1]
+SEAM = 0.008        # weight of the seam beside the mean square of what changes, in [-1,1]
 LR = 4e-4
 ASIDE = 96
 CHUNK = 48

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The next weights from the last ones, in stages that may be minutes and calls apart: what is done is not done again.
+#
+#   continue.sh DATA WORK TEACHER [STUDENT]      all stages; TEACHER and STUDENT are small checkpoints, STUDENT may be the one to mend
+#   STAGES="teacher pairs" continue.sh ...       only these, in this order
+#   continue.sh --smoke                          all of them, tiny, on a CPU and made-up icons
+#
+# stages: candidate (polish STUDENT, measure it), teacher (train TEACHER on), pairs (it paints), student (distil), finish (polish, measure, sheets)
+# DATA holds the icon set and judge.safetensors; results lie in WORK/out. Lengths in seconds, by environment: TEACHER_SECONDS,
+# PAINT_SECONDS, STUDENT_SECONDS; further options: TEACHER_OPTIONS, PAINT_OPTIONS, STUDENT_OPTIONS, POLISH_OPTIONS. It runs on every GPU there is.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+if [ "${1:-}" = --smoke ]; then
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  cd "$here"
+  python3 -B synthetic.py "$folder/data"
+  python3 -B judge.py --smoke --out "$folder/data/judge.safetensors"
+  export OMP_NUM_THREADS=1
+  tiny="--patch 16 --window 24 --dim 32 --depth 1 --heads 2 --cond-dim 16 --batch 8 --max-steps 2 --quick"
+  python3 -B train.py --data "$folder/data" --out "$folder" --work "$folder" --name first $tiny
+  export TEACHER_OPTIONS="--batch 8 --max-steps 2" STUDENT_OPTIONS="--batch 8 --max-steps 2 --critic 0.3 --seam 0.5"
+  export PAINT_OPTIONS="--batch 2" PAINT_SECONDS=0 POLISH_OPTIONS="--icons 8 --rounds 2" EVALUATE_OPTIONS="--few 4 --steps 1"
+  "$here/continue.sh" "$folder/data" "$folder/work" "$folder/first.safetensors" "$folder/first.safetensors"
+  again=$("$here/continue.sh" "$folder/data" "$folder/work" "$folder/first.safetensors" "$folder/first.safetensors")
+  [ "$(grep -c 'is done' <<<"$again")" = 5 ] || { echo "a finished stage ran again: $again"; exit 1; }
+  for file in candidate teacher.safetensors.00 icons.safetensors.00 icons-polished.safetensors.00 icons-polished.md; do
+    ls "$folder/work/out/$file"* >/dev/null
+  done
+  echo "smoke run passed"
+  exit
+fi
+
+[ $# -ge 3 ] || { sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 2; }
+data=$(realpath "$1") work=$(realpath -m "$2") teacher=$(realpath -m "$3") student=${4:+$(realpath -m "$4")}
+export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-8} TORCHINDUCTOR_CACHE_DIR="$work/cache"
+mkdir -p "$work/out" "$work/pairs" "$work/done"
+cd "$here"
+gpus=$(nvidia-smi --list-gpus 2>/dev/null | wc -l || true)
+places=(--data "$data" --out "$work/out" --work "$work")
+
+# on all GPUs together
+together() {
+  if [ "$gpus" -gt 1 ]; then torchrun --standalone --nproc-per-node "$gpus" "$@"; else python3 -B "$@"; fi
+}
+
+measure() {
+  python3 -B evaluate.py --data "$data" --judge "$data/judge.safetensors" --out "$work/out" "$@" ${EVALUATE_OPTIONS:-}
+}
+
+polish() {
+  python3 -B polish.py --data "$data" --model "$1" --out "$work/out" --name "$2" ${POLISH_OPTIONS:---icons 4000}
+}
+
+candidate() {
+  [ -n "${student:-}" ] || { echo "stage candidate: expected a STUDENT, found none"; exit 2; }
+  polish "$student" candidate
+  measure --model "$work/out/candidate.safetensors" --name candidate --steps 1 2 4 8
+  measure --model "$teacher" --name candidate-teacher --steps 32
+}
+
+teacher() {
+  together train.py "${places[@]}" --resume "$teacher" --name teacher --lr 4e-4 --muon-lr 1e-3 --decay-from 0.1 --quick \
+    --seconds "${TEACHER_SECONDS:-420}" ${TEACHER_OPTIONS:-}
+}
+
+pairs() {
+  local ranks=()
+  for ((rank = 0; rank < (gpus > 0 ? gpus : 1); rank++)); do
+    CUDA_VISIBLE_DEVICES=$rank python3 -B paint.py --data "$data" --teacher "$work/out/teacher.safetensors" --pairs "$work/pairs" \
+      --rank "$rank" --seconds "${PAINT_SECONDS:-45}" ${PAINT_OPTIONS:-} &
+    ranks+=($!)
+  done
+  for rank in "${ranks[@]}"; do wait "$rank"; done
+}
+
+student() {
+  together distill.py "${places[@]}" --teacher "$work/out/teacher.safetensors" --pairs "$work/pairs" --name icons --edge 1.0 --quick \
+    --lr 3e-4 --muon-lr 1e-3 --decay-from 0.3 --seconds "${STUDENT_SECONDS:-240}" ${STUDENT_OPTIONS:---critic 0.5 --seam 1.0}
+}
+
+finish() {
+  polish "$work/out/icons.safetensors" icons-polished
+  measure --model "$work/out/icons-polished.safetensors" --name icons-polished --steps 1 2 4 8
+  measure --model "$work/out/teacher.safetensors" --name teacher --steps 32
+  python3 -B sample.py --model "$work/out/icons-polished.safetensors" --out "$work/out" --guidance 1
+}
+
+for stage in ${STAGES:-${4:+candidate} teacher pairs student finish}; do
+  case $stage in candidate | teacher | pairs | student | finish) ;; *) echo "no stage '$stage'"; exit 2 ;; esac
+  if [ -e "$work/done/$stage" ]; then
+    echo "$stage is done"
+    continue
+  fi
+  began=$SECONDS
+  # a function called in a condition would go on after a failure
+  ( set -e; "$stage" ) > >(tee "$work/out/$stage.log") 2>&1
+  touch "$work/done/$stage"
+  echo "$stage: $((SECONDS - began)) s"
+done
