@@ -119,11 +119,12 @@ constexpr auto any_time = static_cast<GParamFlags>(common | GST_PARAM_MUTABLE_PL
 constexpr auto animated = static_cast<GParamFlags>(any_time | GST_PARAM_CONTROLLABLE);
 
 void add_opening(std::vector<Setting>& all) {
-  all.push_back({Path{&Settings::model_location},
-                 g_param_spec_string("model-location", "Model location",
-                                     "Weight file (safetensors); unset: the environment's DIT_MODEL, else the model "
-                                     "that was installed or built with the plugin",
-                                     nullptr, before_start)});
+  all.push_back(
+      {Path{&Settings::model_location},
+       g_param_spec_string("model-location", "Model location",
+                           "Weight file (safetensors, WTS1 or GGUF); unset: the environment's DIT_MODEL, else "
+                           "the model that was installed or built with the plugin",
+                           nullptr, before_start)});
   all.push_back({&Settings::device,
                  g_param_spec_string("device", "Device",
                                      "What paints: auto (a GPU if there is one, else the CPU) | cpu | vulkan | "
