@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::uint64_t most_u16 = 0xffff;
 
+struct ApngSettings {
+  guint loop_count;
+};
+
 /// A frame's delay as numerator and denominator, in seconds.
 struct Delay {
   std::uint32_t over, under;
@@ -39,8 +43,8 @@ Delay delay_of(const Frame& frame, const Input& input) {
 /// the file can be rewritten the bytes go out at once and the count follows at the end; elsewhere all are held.
 class ApngMuxer final : public Encoder {
  public:
-  ApngMuxer(std::uint32_t plays, const Input& input, Output& output)
-      : plays_(plays), input_(input), output_(output), rewritable_(output.can_rewrite()) {
+  ApngMuxer(const ApngSettings& settings, const Input& input, Output& output)
+      : plays_(settings.loop_count), input_(input), output_(output), rewritable_(output.can_rewrite()) {
     output_.set_caps(gst_caps_new_empty_simple("image/apng"));
   }
   void add(const Frame& frame) override;
@@ -173,7 +177,7 @@ G_DECLARE_FINAL_TYPE(GstDitApngMux, gst_dit_apng_mux, GST, DIT_APNG_MUX, GstDitE
 
 struct _GstDitApngMux {
   GstDitEncoder parent;
-  guint loop_count;  // object lock
+  dit::plugin::ApngSettings settings;  // object lock
 };
 
 G_DEFINE_TYPE(GstDitApngMux, gst_dit_apng_mux, GST_TYPE_DIT_ENCODER)
@@ -187,32 +191,8 @@ GstStaticPadTemplate sink_template =
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("image/apng"));
 
-void gst_dit_apng_mux_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  if (id != prop_loop_count) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-    return;
-  }
-  GST_OBJECT_LOCK(object);
-  GST_DIT_APNG_MUX(object)->loop_count = g_value_get_uint(value);
-  GST_OBJECT_UNLOCK(object);
-}
-
-void gst_dit_apng_mux_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
-  if (id != prop_loop_count) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-    return;
-  }
-  GST_OBJECT_LOCK(object);
-  g_value_set_uint(value, GST_DIT_APNG_MUX(object)->loop_count);
-  GST_OBJECT_UNLOCK(object);
-}
-
-std::unique_ptr<dit::plugin::Encoder> gst_dit_apng_mux_open(GstDitEncoder* self, const dit::plugin::Input& input,
-                                                            dit::plugin::Output& output) {
-  GST_OBJECT_LOCK(self);
-  const guint plays = GST_DIT_APNG_MUX(self)->loop_count;
-  GST_OBJECT_UNLOCK(self);
-  return std::make_unique<dit::plugin::ApngMuxer>(plays, input, output);
+void* gst_dit_apng_mux_setting(GstDitEncoder* self, guint id) {
+  return id == prop_loop_count ? &GST_DIT_APNG_MUX(self)->settings.loop_count : nullptr;
 }
 
 }  // namespace
@@ -221,8 +201,6 @@ static void gst_dit_apng_mux_init(GstDitApngMux*) {}
 
 static void gst_dit_apng_mux_class_init(GstDitApngMuxClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
-  object_class->set_property = gst_dit_apng_mux_set_property;
-  object_class->get_property = gst_dit_apng_mux_get_property;
   dit::plugin::install_loop_count(object_class, prop_loop_count, G_MAXINT32);
 
   auto* element_class = GST_ELEMENT_CLASS(klass);
@@ -231,7 +209,8 @@ static void gst_dit_apng_mux_class_init(GstDitApngMuxClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Animated PNG muxer", "Codec/Muxer",
                                         "Joins PNG files, one a buffer as from pngenc, into one animated PNG",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->open = gst_dit_apng_mux_open;
+  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_apng_mux_setting;
+  GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::ApngMuxer, GstDitApngMux>;
 }
 
 gboolean gst_dit_apng_mux_register(GstPlugin* plugin) {

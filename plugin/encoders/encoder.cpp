@@ -199,6 +199,43 @@ GstFlowReturn guarded_flow(GstDitEncoder* self, Body&& body) noexcept {
   });
 }
 
+/// Text that is unset is the default, and always UTF-8: it may come back in a message.
+void set_text(gchar** place, const GValue* value, GParamSpec* pspec) {
+  const gchar* text = g_value_get_string(value);
+  g_free(*place);
+  *place = g_utf8_make_valid(text != nullptr ? text : G_PARAM_SPEC_STRING(pspec)->default_value, -1);
+}
+
+void gst_dit_encoder_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
+  void* place = GST_DIT_ENCODER_GET_CLASS(object)->setting(GST_DIT_ENCODER(object), id);
+  if (place == nullptr) {
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+    return;
+  }
+  GST_OBJECT_LOCK(object);
+  if (G_IS_PARAM_SPEC_UINT(pspec)) *static_cast<guint*>(place) = g_value_get_uint(value);
+  if (G_IS_PARAM_SPEC_INT(pspec)) *static_cast<gint*>(place) = g_value_get_int(value);
+  if (G_IS_PARAM_SPEC_DOUBLE(pspec)) *static_cast<gdouble*>(place) = g_value_get_double(value);
+  if (G_IS_PARAM_SPEC_BOOLEAN(pspec)) *static_cast<gboolean*>(place) = g_value_get_boolean(value);
+  if (G_IS_PARAM_SPEC_STRING(pspec)) set_text(static_cast<gchar**>(place), value, pspec);
+  GST_OBJECT_UNLOCK(object);
+}
+
+void gst_dit_encoder_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
+  const void* place = GST_DIT_ENCODER_GET_CLASS(object)->setting(GST_DIT_ENCODER(object), id);
+  if (place == nullptr) {
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+    return;
+  }
+  GST_OBJECT_LOCK(object);
+  if (G_IS_PARAM_SPEC_UINT(pspec)) g_value_set_uint(value, *static_cast<const guint*>(place));
+  if (G_IS_PARAM_SPEC_INT(pspec)) g_value_set_int(value, *static_cast<const gint*>(place));
+  if (G_IS_PARAM_SPEC_DOUBLE(pspec)) g_value_set_double(value, *static_cast<const gdouble*>(place));
+  if (G_IS_PARAM_SPEC_BOOLEAN(pspec)) g_value_set_boolean(value, *static_cast<const gboolean*>(place));
+  if (G_IS_PARAM_SPEC_STRING(pspec)) g_value_set_string(value, *static_cast<gchar* const*>(place));
+  GST_OBJECT_UNLOCK(object);
+}
+
 GstFlowReturn gst_dit_encoder_chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   auto* self = GST_DIT_ENCODER(parent);
   return guarded_flow(self, [&] { return state_of(self).add(buffer); });
@@ -298,6 +335,8 @@ void gst_dit_encoder_constructed(GObject* object) {
 static void gst_dit_encoder_init(GstDitEncoder*) {}
 
 static void gst_dit_encoder_class_init(GstDitEncoderClass* klass) {
+  G_OBJECT_CLASS(klass)->set_property = gst_dit_encoder_set_property;
+  G_OBJECT_CLASS(klass)->get_property = gst_dit_encoder_get_property;
   G_OBJECT_CLASS(klass)->constructed = gst_dit_encoder_constructed;
   G_OBJECT_CLASS(klass)->finalize = gst_dit_encoder_finalize;
   GST_ELEMENT_CLASS(klass)->change_state = gst_dit_encoder_change_state;

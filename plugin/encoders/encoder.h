@@ -58,6 +58,8 @@ class Output {
   virtual void rewrite(std::uint64_t offset, std::vector<std::uint8_t> bytes) = 0;
   /// Nothing more shall come: the stream ends after this frame.
   virtual void end() = 0;
+  /// Posts a warning of the element, STREAM ENCODE.
+  virtual void warn(const char* text) = 0;
 };
 
 class Encoder {
@@ -89,7 +91,10 @@ G_END_DECLS
 struct _GstDitEncoderClass {
   GstElementClass parent_class;
 
-  /// Starts a file. Called in the streaming thread; takes a copy of the properties under the object lock.
+  /// Where the value of a property is kept, under the object lock: a guint, gint, gdouble, gboolean or gchar*, as the
+  /// property's type says. Null for an id that is none of its own.
+  void* (*setting)(GstDitEncoder* self, guint id);
+  /// Starts a file. Called in the streaming thread; open_encoder does, unless settings own something.
   std::unique_ptr<dit::plugin::Encoder> (*open)(GstDitEncoder* self, const dit::plugin::Input& input,
                                                 dit::plugin::Output& output);
   /// Each frame becomes a buffer of its own: its duration does not matter, and the next one may have another size.
@@ -97,3 +102,16 @@ struct _GstDitEncoderClass {
   /// The output is video with upstream's segment, not a file with offsets.
   bool timed_output;
 };
+
+namespace dit::plugin {
+
+/// The `open` of an element whose member `settings` is all that its encoder needs.
+template <typename Made, typename Instance>
+std::unique_ptr<Encoder> open_encoder(GstDitEncoder* self, const Input& input, Output& output) {
+  GST_OBJECT_LOCK(self);
+  const auto settings = reinterpret_cast<Instance*>(self)->settings;
+  GST_OBJECT_UNLOCK(self);
+  return std::make_unique<Made>(settings, input, output);
+}
+
+}  // namespace dit::plugin

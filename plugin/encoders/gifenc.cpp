@@ -43,7 +43,7 @@ std::unique_ptr<ColorMapObject, FreeMap> colour_map(const Paletted& picture) {
 /// Each frame is whole, with a palette of its own, and is cleared before the next: holes stay holes.
 class GifEncoder final : public Encoder {
  public:
-  GifEncoder(GstElement* element, const GifSettings& settings, const Input& input, Output& output);
+  GifEncoder(const GifSettings& settings, const Input& input, Output& output);
   void add(const Frame& frame) override;
   void finish() override;
 
@@ -58,7 +58,6 @@ class GifEncoder final : public Encoder {
     bytes_.clear();
   }
 
-  GstElement* element_;
   GifSettings settings_;
   Input input_;
   Output& output_;
@@ -67,8 +66,8 @@ class GifEncoder final : public Encoder {
   bool warned_ = false;
 };
 
-GifEncoder::GifEncoder(GstElement* element, const GifSettings& settings, const Input& input, Output& output)
-    : element_(element), settings_(settings), input_(input), output_(output) {
+GifEncoder::GifEncoder(const GifSettings& settings, const Input& input, Output& output)
+    : settings_(settings), input_(input), output_(output) {
   int error = 0;
   const OutputFunc write = [](GifFileType* gif, const GifByteType* data, int size) {
     auto* bytes = static_cast<std::vector<std::uint8_t>*>(gif->UserData);
@@ -110,8 +109,7 @@ void GifEncoder::add(const Frame& frame) {
                most_cs);
   if (frame.duration > 0 && length_cs < slow_cs && !warned_) {
     warned_ = true;
-    GST_ELEMENT_WARNING(element_, STREAM, ENCODE,
-                        ("frames last less than 20 ms: browsers show those of a GIF for 100 ms"), (nullptr));
+    output_.warn("frames last less than 20 ms: browsers show those of a GIF for 100 ms");
   }
   if (frame.number == 0) begin();
   Paletted picture = make_palette(frame.bytes, settings_.alpha_threshold);
@@ -156,42 +154,10 @@ GstStaticPadTemplate sink_template =
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("image/gif"));
 
-/// The setting that a property id names, or null.
-guint* setting(GObject* object, guint id) {
-  auto& settings = GST_DIT_GIF_ENC(object)->settings;
+void* gst_dit_gif_enc_setting(GstDitEncoder* self, guint id) {
+  auto& settings = GST_DIT_GIF_ENC(self)->settings;
   if (id == prop_alpha_threshold) return &settings.alpha_threshold;
   return id == prop_loop_count ? &settings.loop_count : nullptr;
-}
-
-void gst_dit_gif_enc_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  guint* number = setting(object, id);
-  if (number == nullptr) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-    return;
-  }
-  GST_OBJECT_LOCK(object);
-  *number = g_value_get_uint(value);
-  GST_OBJECT_UNLOCK(object);
-}
-
-void gst_dit_gif_enc_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
-  const guint* number = setting(object, id);
-  if (number == nullptr) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-    return;
-  }
-  GST_OBJECT_LOCK(object);
-  g_value_set_uint(value, *number);
-  GST_OBJECT_UNLOCK(object);
-}
-
-std::unique_ptr<dit::plugin::Encoder> gst_dit_gif_enc_open(GstDitEncoder* encoder, const dit::plugin::Input& input,
-                                                           dit::plugin::Output& output) {
-  auto* self = GST_DIT_GIF_ENC(encoder);
-  GST_OBJECT_LOCK(self);
-  const auto settings = self->settings;
-  GST_OBJECT_UNLOCK(self);
-  return std::make_unique<dit::plugin::GifEncoder>(GST_ELEMENT(self), settings, input, output);
 }
 
 }  // namespace
@@ -200,8 +166,6 @@ static void gst_dit_gif_enc_init(GstDitGifEnc* self) { self->settings = {128, 0}
 
 static void gst_dit_gif_enc_class_init(GstDitGifEncClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
-  object_class->set_property = gst_dit_gif_enc_set_property;
-  object_class->get_property = gst_dit_gif_enc_get_property;
   g_object_class_install_property(
       object_class, prop_alpha_threshold,
       g_param_spec_uint("alpha-threshold", "Alpha threshold",
@@ -215,7 +179,8 @@ static void gst_dit_gif_enc_class_init(GstDitGifEncClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Animated GIF encoder", "Codec/Encoder/Image",
                                         "Writes frames as one animated GIF file, a palette of 256 colours a frame",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->open = gst_dit_gif_enc_open;
+  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_gif_enc_setting;
+  GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::GifEncoder, GstDitGifEnc>;
 }
 
 gboolean gst_dit_gif_enc_register(GstPlugin* plugin) {

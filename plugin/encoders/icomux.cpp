@@ -119,32 +119,10 @@ GstStaticPadTemplate sink_template =
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("image/vnd.microsoft.icon"));
 
-void gst_dit_ico_mux_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  auto* self = GST_DIT_ICO_MUX(object);
-  GST_OBJECT_LOCK(self);
-  if (id == prop_sizes) {
-    g_free(self->sizes);
-    self->sizes = g_value_get_string(value) != nullptr ? g_utf8_make_valid(g_value_get_string(value), -1)
-                                                       : g_strdup(dit::plugin::default_sizes);
-  } else if (id == prop_snapshot) {
-    self->snapshot = g_value_get_boolean(value);
-  } else {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-  }
-  GST_OBJECT_UNLOCK(self);
-}
-
-void gst_dit_ico_mux_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
-  auto* self = GST_DIT_ICO_MUX(object);
-  GST_OBJECT_LOCK(self);
-  if (id == prop_sizes) {
-    g_value_set_string(value, self->sizes);
-  } else if (id == prop_snapshot) {
-    g_value_set_boolean(value, self->snapshot);
-  } else {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-  }
-  GST_OBJECT_UNLOCK(self);
+void* gst_dit_ico_mux_setting(GstDitEncoder* encoder, guint id) {
+  auto* self = GST_DIT_ICO_MUX(encoder);
+  if (id == prop_sizes) return &self->sizes;
+  return id == prop_snapshot ? &self->snapshot : nullptr;
 }
 
 void gst_dit_ico_mux_finalize(GObject* object) {
@@ -168,8 +146,6 @@ static void gst_dit_ico_mux_init(GstDitIcoMux* self) { self->sizes = g_strdup(di
 
 static void gst_dit_ico_mux_class_init(GstDitIcoMuxClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
-  object_class->set_property = gst_dit_ico_mux_set_property;
-  object_class->get_property = gst_dit_ico_mux_get_property;
   object_class->finalize = gst_dit_ico_mux_finalize;
   g_object_class_install_property(
       object_class, prop_sizes,
@@ -187,6 +163,7 @@ static void gst_dit_ico_mux_class_init(GstDitIcoMuxClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Icon file muxer", "Codec/Muxer",
                                         "Writes a frame as one .ico file with the icon in several sizes",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
+  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_ico_mux_setting;
   GST_DIT_ENCODER_CLASS(klass)->open = gst_dit_ico_mux_open;
   GST_DIT_ENCODER_CLASS(klass)->frame_by_frame = true;
   GST_DIT_ENCODER_CLASS(klass)->timed_output = true;

@@ -99,4 +99,11 @@ void PadOutput::rewrite(std::uint64_t offset, std::vector<std::uint8_t> bytes) {
   push_buffer(std::move(bytes), offset, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE);
 }
 
+void PadOutput::warn(const char* text) {
+  GstElement* element = gst_pad_get_parent_element(pad_);
+  if (element == nullptr) return;
+  GST_ELEMENT_WARNING(element, STREAM, ENCODE, ("%s", text), (nullptr));
+  gst_object_unref(element);
+}
+
 }  // namespace dit::plugin

@@ -25,6 +25,7 @@ class PadOutput final : public Output {
   bool can_rewrite() override;
   void rewrite(std::uint64_t offset, std::vector<std::uint8_t> bytes) override;
   void end() override { ended_ = true; }
+  void warn(const char* text) override;
 
   bool ended() const { return ended_; }
   /// Takes upstream's segment event; sent on if the output has times, else replaced by one of bytes.

@@ -128,9 +128,8 @@ GstStaticPadTemplate src_template =
                             GST_STATIC_CAPS("video/x-raw, format = (string) RGBA, width = (int) [ 1, 32767 ], "
                                             "height = (int) [ 1, 32767 ], framerate = (fraction) 0/1"));
 
-/// The setting that a property id names, or null.
-guint* setting(GObject* object, guint id) {
-  auto& settings = GST_DIT_SHEET(object)->settings;
+void* gst_dit_sheet_setting(GstDitEncoder* self, guint id) {
+  auto& settings = GST_DIT_SHEET(self)->settings;
   switch (id) {
     case prop_columns:
       return &settings.columns;
@@ -145,37 +144,6 @@ guint* setting(GObject* object, guint id) {
   }
 }
 
-void gst_dit_sheet_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  guint* number = setting(object, id);
-  if (number == nullptr) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-    return;
-  }
-  GST_OBJECT_LOCK(object);
-  *number = g_value_get_uint(value);
-  GST_OBJECT_UNLOCK(object);
-}
-
-void gst_dit_sheet_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
-  const guint* number = setting(object, id);
-  if (number == nullptr) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-    return;
-  }
-  GST_OBJECT_LOCK(object);
-  g_value_set_uint(value, *number);
-  GST_OBJECT_UNLOCK(object);
-}
-
-std::unique_ptr<dit::plugin::Encoder> gst_dit_sheet_open(GstDitEncoder* encoder, const dit::plugin::Input& input,
-                                                         dit::plugin::Output& output) {
-  auto* self = GST_DIT_SHEET(encoder);
-  GST_OBJECT_LOCK(self);
-  const auto settings = self->settings;
-  GST_OBJECT_UNLOCK(self);
-  return std::make_unique<dit::plugin::SheetMaker>(settings, input, output);
-}
-
 void install_number(GObjectClass* c, guint id, const char* name, const char* nick, const char* blurb, guint most) {
   g_object_class_install_property(c, id,
                                   g_param_spec_uint(name, nick, blurb, 0, most, 0, dit::plugin::encoder_property));
@@ -187,8 +155,6 @@ static void gst_dit_sheet_init(GstDitSheet*) {}
 
 static void gst_dit_sheet_class_init(GstDitSheetClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
-  object_class->set_property = gst_dit_sheet_set_property;
-  object_class->get_property = gst_dit_sheet_get_property;
   install_number(object_class, prop_columns, "columns", "Columns", "Frames in a row; 0 = as many as there are rows",
                  32767);
   install_number(object_class, prop_frames, "frames", "Frames",
@@ -204,7 +170,8 @@ static void gst_dit_sheet_class_init(GstDitSheetClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Contact sheet", "Filter/Converter/Video",
                                         "Shows several frames side by side on one",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->open = gst_dit_sheet_open;
+  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_sheet_setting;
+  GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::SheetMaker, GstDitSheet>;
   GST_DIT_ENCODER_CLASS(klass)->frame_by_frame = false;
   GST_DIT_ENCODER_CLASS(klass)->timed_output = true;
 }

@@ -111,57 +111,20 @@ GstStaticPadTemplate sink_template =
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("image/webp"));
 
-void gst_dit_webp_enc_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
-  auto* self = GST_DIT_WEBP_ENC(object);
-  GST_OBJECT_LOCK(self);
+void* gst_dit_webp_enc_setting(GstDitEncoder* self, guint id) {
+  auto& settings = GST_DIT_WEBP_ENC(self)->settings;
   switch (id) {
     case prop_lossless:
-      self->settings.lossless = g_value_get_boolean(value);
-      break;
+      return &settings.lossless;
     case prop_quality:
-      self->settings.quality = g_value_get_double(value);
-      break;
+      return &settings.quality;
     case prop_method:
-      self->settings.method = g_value_get_int(value);
-      break;
+      return &settings.method;
     case prop_loop_count:
-      self->settings.loop_count = g_value_get_uint(value);
-      break;
+      return &settings.loop_count;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+      return nullptr;
   }
-  GST_OBJECT_UNLOCK(self);
-}
-
-void gst_dit_webp_enc_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
-  auto* self = GST_DIT_WEBP_ENC(object);
-  GST_OBJECT_LOCK(self);
-  switch (id) {
-    case prop_lossless:
-      g_value_set_boolean(value, self->settings.lossless);
-      break;
-    case prop_quality:
-      g_value_set_double(value, self->settings.quality);
-      break;
-    case prop_method:
-      g_value_set_int(value, self->settings.method);
-      break;
-    case prop_loop_count:
-      g_value_set_uint(value, self->settings.loop_count);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-  }
-  GST_OBJECT_UNLOCK(self);
-}
-
-std::unique_ptr<dit::plugin::Encoder> gst_dit_webp_enc_open(GstDitEncoder* encoder, const dit::plugin::Input& input,
-                                                            dit::plugin::Output& output) {
-  auto* self = GST_DIT_WEBP_ENC(encoder);
-  GST_OBJECT_LOCK(self);
-  const auto settings = self->settings;
-  GST_OBJECT_UNLOCK(self);
-  return std::make_unique<dit::plugin::WebpEncoder>(settings, input, output);
 }
 
 }  // namespace
@@ -170,8 +133,6 @@ static void gst_dit_webp_enc_init(GstDitWebpEnc* self) { self->settings = {TRUE,
 
 static void gst_dit_webp_enc_class_init(GstDitWebpEncClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
-  object_class->set_property = gst_dit_webp_enc_set_property;
-  object_class->get_property = gst_dit_webp_enc_get_property;
   g_object_class_install_property(
       object_class, prop_lossless,
       g_param_spec_boolean("lossless", "Lossless", "Every pixel as it came; otherwise as near as quality says", TRUE,
@@ -192,7 +153,8 @@ static void gst_dit_webp_enc_class_init(GstDitWebpEncClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Animated WebP encoder", "Codec/Encoder/Image",
                                         "Writes frames with transparency as one animated WebP file",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->open = gst_dit_webp_enc_open;
+  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_webp_enc_setting;
+  GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::WebpEncoder, GstDitWebpEnc>;
 }
 
 gboolean gst_dit_webp_enc_register(GstPlugin* plugin) {
