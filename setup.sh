@@ -20,7 +20,7 @@ test_packages=(
   python3-yaml python3-gi python3-gst-1.0 gir1.2-gst-plugins-base-1.0
   ffmpeg webp icoutils file parallel chromium-headless-shell
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0
-  gstreamer1.0-plugins-base-apps gir1.2-ges-1.0)
+  gstreamer1.0-plugins-base-apps gir1.2-ges-1.0 valgrind)
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }

@@ -202,7 +202,7 @@ void Storm::run(double seconds) {
   EXPECT_EQ(gst_element_set_state(pipeline_, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
   check_bus();
   std::cout << frames_ << " frames, " << seeks_ << " seeks, " << states_ << " state changes in " << seconds << " s\n";
-  EXPECT_GT(frames_, 10U);
+  EXPECT_GT(frames_, 0U);
 }
 
 TEST(DitSrcStorm, EverythingAtOnce) {
