@@ -6,6 +6,7 @@
 import argparse
 import collections
 import json
+import os
 import tempfile
 import time
 
@@ -146,16 +147,17 @@ def load(path, device="cpu"):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data")
-    parser.add_argument("--out", default="judge.safetensors")
+    parser.add_argument("--out", default="", help="default judge.safetensors; a smoke run's goes to a temporary folder")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--smoke", action="store_true", help="a few steps on made-up icons, on the CPU")
     options = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() and not options.smoke else "cpu"
     folder = synthetic.write(tempfile.mkdtemp()) if options.smoke else options.data
+    out = options.out or (os.path.join(folder, "judge.safetensors") if options.smoke else "judge.safetensors")
     icons = IconSet(folder)
     judge, names = train(icons, device, options.seconds, *((32, 2e-3, 3) if options.smoke else ()))
     print("held-out real icons: concept top-1 %.3f, top-5 %.3f, style %.3f, of %d" % held_out_accuracy(judge, icons))
-    save(options.out, judge, names, icons.styles)
+    save(out, judge, names, icons.styles)
 
 
 if __name__ == "__main__":
