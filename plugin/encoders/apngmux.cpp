@@ -201,6 +201,7 @@ static void gst_dit_apng_mux_init(GstDitApngMux*) {}
 
 static void gst_dit_apng_mux_class_init(GstDitApngMuxClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
+  gst_dit_encoder_class_keep_settings(GST_DIT_ENCODER_CLASS(klass), gst_dit_apng_mux_setting);
   dit::plugin::install_loop_count(object_class, prop_loop_count, G_MAXINT32);
 
   auto* element_class = GST_ELEMENT_CLASS(klass);
@@ -209,7 +210,6 @@ static void gst_dit_apng_mux_class_init(GstDitApngMuxClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Animated PNG muxer", "Codec/Muxer",
                                         "Joins PNG files, one a buffer as from pngenc, into one animated PNG",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_apng_mux_setting;
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::ApngMuxer, GstDitApngMux>;
 }
 

@@ -335,9 +335,14 @@ void gst_dit_encoder_constructed(GObject* object) {
 static void gst_dit_encoder_init(GstDitEncoder*) {}
 
 static void gst_dit_encoder_class_init(GstDitEncoderClass* klass) {
-  G_OBJECT_CLASS(klass)->set_property = gst_dit_encoder_set_property;
-  G_OBJECT_CLASS(klass)->get_property = gst_dit_encoder_get_property;
   G_OBJECT_CLASS(klass)->constructed = gst_dit_encoder_constructed;
   G_OBJECT_CLASS(klass)->finalize = gst_dit_encoder_finalize;
   GST_ELEMENT_CLASS(klass)->change_state = gst_dit_encoder_change_state;
+}
+
+/// A class does not inherit these two of GObjectClass.
+void gst_dit_encoder_class_keep_settings(GstDitEncoderClass* klass, void* (*setting)(GstDitEncoder*, guint)) {
+  klass->setting = setting;
+  G_OBJECT_CLASS(klass)->set_property = gst_dit_encoder_set_property;
+  G_OBJECT_CLASS(klass)->get_property = gst_dit_encoder_get_property;
 }

@@ -86,13 +86,17 @@ G_BEGIN_DECLS
 #define GST_TYPE_DIT_ENCODER (gst_dit_encoder_get_type())
 G_DECLARE_DERIVABLE_TYPE(GstDitEncoder, gst_dit_encoder, GST, DIT_ENCODER, GstElement)
 
+/// Before the first property is installed: says where the values of the class's properties are kept, under the object
+/// lock: a guint, gint, gdouble, gboolean or gchar*, as the property's type says; null for an id that is none of its
+/// own.
+void gst_dit_encoder_class_keep_settings(GstDitEncoderClass* klass, void* (*setting)(GstDitEncoder* self, guint id));
+
 G_END_DECLS
 
 struct _GstDitEncoderClass {
   GstElementClass parent_class;
 
-  /// Where the value of a property is kept, under the object lock: a guint, gint, gdouble, gboolean or gchar*, as the
-  /// property's type says. Null for an id that is none of its own.
+  /// See gst_dit_encoder_class_keep_settings.
   void* (*setting)(GstDitEncoder* self, guint id);
   /// Starts a file. Called in the streaming thread; open_encoder does, unless settings own something.
   std::unique_ptr<dit::plugin::Encoder> (*open)(GstDitEncoder* self, const dit::plugin::Input& input,

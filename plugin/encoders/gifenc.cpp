@@ -166,6 +166,7 @@ static void gst_dit_gif_enc_init(GstDitGifEnc* self) { self->settings = {128, 0}
 
 static void gst_dit_gif_enc_class_init(GstDitGifEncClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
+  gst_dit_encoder_class_keep_settings(GST_DIT_ENCODER_CLASS(klass), gst_dit_gif_enc_setting);
   g_object_class_install_property(
       object_class, prop_alpha_threshold,
       g_param_spec_uint("alpha-threshold", "Alpha threshold",
@@ -179,7 +180,6 @@ static void gst_dit_gif_enc_class_init(GstDitGifEncClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Animated GIF encoder", "Codec/Encoder/Image",
                                         "Writes frames as one animated GIF file, a palette of 256 colours a frame",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_gif_enc_setting;
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::GifEncoder, GstDitGifEnc>;
 }
 

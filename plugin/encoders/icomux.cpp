@@ -146,6 +146,7 @@ static void gst_dit_ico_mux_init(GstDitIcoMux* self) { self->sizes = g_strdup(di
 
 static void gst_dit_ico_mux_class_init(GstDitIcoMuxClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
+  gst_dit_encoder_class_keep_settings(GST_DIT_ENCODER_CLASS(klass), gst_dit_ico_mux_setting);
   object_class->finalize = gst_dit_ico_mux_finalize;
   g_object_class_install_property(
       object_class, prop_sizes,
@@ -163,7 +164,6 @@ static void gst_dit_ico_mux_class_init(GstDitIcoMuxClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Icon file muxer", "Codec/Muxer",
                                         "Writes a frame as one .ico file with the icon in several sizes",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_ico_mux_setting;
   GST_DIT_ENCODER_CLASS(klass)->open = gst_dit_ico_mux_open;
   GST_DIT_ENCODER_CLASS(klass)->frame_by_frame = true;
   GST_DIT_ENCODER_CLASS(klass)->timed_output = true;

@@ -155,6 +155,7 @@ static void gst_dit_sheet_init(GstDitSheet*) {}
 
 static void gst_dit_sheet_class_init(GstDitSheetClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
+  gst_dit_encoder_class_keep_settings(GST_DIT_ENCODER_CLASS(klass), gst_dit_sheet_setting);
   install_number(object_class, prop_columns, "columns", "Columns", "Frames in a row; 0 = as many as there are rows",
                  32767);
   install_number(object_class, prop_frames, "frames", "Frames",
@@ -170,7 +171,6 @@ static void gst_dit_sheet_class_init(GstDitSheetClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Contact sheet", "Filter/Converter/Video",
                                         "Shows several frames side by side on one",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_sheet_setting;
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::SheetMaker, GstDitSheet>;
   GST_DIT_ENCODER_CLASS(klass)->frame_by_frame = false;
   GST_DIT_ENCODER_CLASS(klass)->timed_output = true;

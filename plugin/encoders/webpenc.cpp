@@ -133,6 +133,7 @@ static void gst_dit_webp_enc_init(GstDitWebpEnc* self) { self->settings = {TRUE,
 
 static void gst_dit_webp_enc_class_init(GstDitWebpEncClass* klass) {
   auto* object_class = G_OBJECT_CLASS(klass);
+  gst_dit_encoder_class_keep_settings(GST_DIT_ENCODER_CLASS(klass), gst_dit_webp_enc_setting);
   g_object_class_install_property(
       object_class, prop_lossless,
       g_param_spec_boolean("lossless", "Lossless", "Every pixel as it came; otherwise as near as quality says", TRUE,
@@ -153,7 +154,6 @@ static void gst_dit_webp_enc_class_init(GstDitWebpEncClass* klass) {
   gst_element_class_set_static_metadata(element_class, "Animated WebP encoder", "Codec/Encoder/Image",
                                         "Writes frames with transparency as one animated WebP file",
                                         "ditsrc, https://github.com/ditsrc/ditsrc");
-  GST_DIT_ENCODER_CLASS(klass)->setting = gst_dit_webp_enc_setting;
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::WebpEncoder, GstDitWebpEnc>;
 }
 
