@@ -6,7 +6,7 @@ import sys
 import tempfile
 import unittest
 
-from places import SOURCE
+from places import DIT, SOURCE
 
 TRAINING = SOURCE / "training"
 
@@ -25,6 +25,9 @@ class Training(unittest.TestCase):
 
     def test_goldens_are_what_the_reference_computes(self):
         self.check("golden.py", "--check")
+
+    def test_quantised_weights_are_judged(self):
+        self.check("quantised.py", "--smoke", "--dit", DIT)
 
     def test_every_script_runs(self):
         for script in ("train.py", "paint.py", "distill.py", "polish.py", "judge.py", "sample.py", "evaluate.py", "port.py",
