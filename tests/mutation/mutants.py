@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""Mistakes to make on purpose: one line of a kernel changed, and the tests that must notice. run.py makes them."""
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    file: str
+    line: str  # as in the file, but for the spaces around it
+    to: str  # what stands there instead; empty: nothing
+    tests: str  # a gtest filter, quick
+    previous: str = ""  # where the line is not the only one of its kind: the one above
+    next: str = ""  # or below
+
+
+def on(executor, *tests):
+    return ":".join(f"Executors/{test}/{executor}" for test in tests)
+
+
+def vulkan(*tests):
+    return on("vulkan", *(f"Ops.{test}" for test in tests))
+
+
+def cpu(*tests):
+    return on("cpu", *(f"Ops.{test}" for test in tests))
+
+
+def fused(test, kind="vulkan_block_f32"):
+    return f"Fused/Ops.{test}/{kind}"
+
+
+NETWORK_CPU = on("cpu", "Network.EveryLayerMatchesPyTorch")
+NETWORK_BLOCK = on("vulkan_block_f32", "Network.EveryLayerMatchesPyTorch")
+
+
+def table():
+    """All mutants, those of a file together."""
+    all = []
+
+    def of(file, *rows):
+        all.extend(Mutant(file, *row[:3], **(row[3] if len(row) > 3 else {})) for row in rows)
+
+    plain_kernels(of)
+    product_kernels(of)
+    fused_kernels(of)
+    cpu_kernels(of)
+    host(of)
+    return all
+
+
+def plain_kernels(of):
+    of("shaders/attention.comp",
+       ("row_shrink[lane] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;",
+        "row_shrink[lane] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : 1.0;", vulkan("Attention")),
+       ("barrier();", "", vulkan("Attention"), {"previous": "for (uint key0 = 0u; key0 < p.tokens; key0 += KEYS) {"}),
+       ("barrier();", "", vulkan("Attention"), {"next": "if (lane < KEYS) {"}),
+       ("barrier();", "", vulkan("Attention"), {"next": "stage_keys_or_values(key0, 2u);"}),
+       ("row_shrink[lane] = exp(before - highest);", "row_shrink[lane] = exp(highest - before);", vulkan("Attention")),
+       ("total[j] = total[j] * row_shrink[line] + weight;", "total[j] = total[j] + weight;", vulkan("Attention")),
+       ("scores[s] = real ? exp(scores[s] - row_max[s / KEYS]) : 0.0;", "scores[s] = real ? exp(scores[s]) : 0.0;",
+        vulkan("AttentionWithHugeScores")),
+       ("if (NORM) factor *= q_norm[d] * k_norm[d];", "if (NORM) factor *= q_norm[d];", vulkan("Attention")),
+       ("return (((gl_WorkGroupID.z * p.tokens + token) * 3u + part) * p.heads + gl_WorkGroupID.y) * HEAD_DIM;",
+        "return (((gl_WorkGroupID.z * p.tokens + token) * p.heads + gl_WorkGroupID.y) * 3u + part) * HEAD_DIM;",
+        vulkan("Attention")))
+    of("shaders/combine.comp",
+       ("uint slot(uint back, uint at) { return ((p.step - back) & 3u) * (p.batch * p.elements) + at; }",
+        "uint slot(uint back, uint at) { return ((p.step + back) & 3u) * (p.batch * p.elements) + at; }",
+        vulkan("Combine")),
+       ("if (w.c != 0.0) z = normals(icon, row + 1u, quad);", "if (w.c != 0.0) z = normals(icon, row, quad);",
+        vulkan("Combine")),
+       ("if (w.guidance != 1.0) e += (1.0 - w.guidance) * prediction[p.batch * p.elements + at];",
+        "if (w.guidance != 1.0) e += (1.0 - w.guidance) * prediction[p.elements + at];", vulkan("Combine")),
+       ("const uint row = solver_row[p.step * p.batch + icon];", "const uint row = solver_row[p.step + icon];",
+        vulkan("Combine")))
+    of("shaders/norm_stats.comp",
+       ("barrier();", "", vulkan("ModulatedLinearOfEveryNorm"),
+        {"previous": "if (lane < stride) partial[lane] += partial[lane + stride];"}),
+       ("const float variance = workgroup_sum(sum) / float(p.width - p.unbiased);",
+        "const float variance = workgroup_sum(sum) / float(p.width);", vulkan("ModulatedLinearOfEveryNorm")),
+       ("const float deviation = p.eps_outside != 0u ? sqrt(variance) + p.eps : sqrt(variance + p.eps);",
+        "const float deviation = p.eps_outside == 0u ? sqrt(variance) + p.eps : sqrt(variance + p.eps);",
+        vulkan("ModulatedLinearOfConstantRows")),
+       ("for (uint i = gl_LocalInvocationIndex; i < p.width; i += 64u) sum += x_values[first + i];",
+        "for (uint i = gl_LocalInvocationIndex; i + 1u < p.width; i += 64u) sum += x_values[first + i];",
+        vulkan("ModulatedLinearOfEveryNorm")))
+    of("shaders/overlap_add.comp",
+       ("return uvec2(at >= reach ? (at - reach) / p.patch_size + 1u : 0u, min(count, (at + border) / p.patch_size + 1u));",
+        "return uvec2(at >= reach ? (at - reach) / p.patch_size + 1u : 0u, min(count, (at + border) / p.patch_size));",
+        vulkan("FinalOfOverlappingWindows")),
+       ("const uint line = y + border - gy * p.patch_size, column = x + border - gx * p.patch_size;",
+        "const uint line = x + border - gx * p.patch_size, column = y + border - gy * p.patch_size;",
+        vulkan("FinalOfOverlappingWindows")))
+    of("shaders/to_rgba.comp",
+       ("rgba[i] = byte_of(colour.r) | byte_of(colour.g) << 8 | byte_of(colour.b) << 16 | alpha << 24;",
+        "rgba[i] = byte_of(colour.b) | byte_of(colour.g) << 8 | byte_of(colour.r) << 16 | alpha << 24;", vulkan("ToRgba")),
+       ("uint byte_of(float v) { return uint(floor(v * 255.0 + (p.round_down != 0u ? 0.0 : 0.5))); }",
+        "uint byte_of(float v) { return uint(floor(v * 255.0 + 0.5)); }", vulkan("ToRgbaRoundedDown")),
+       ("colour = alpha == 0u ? vec3(0.0) : min(colour, vec3(a)) / a;",
+        "colour = alpha == 0u ? vec3(0.0) : min(colour, vec3(a));", vulkan("ToRgba")))
+    of("shaders/noise.glsl",
+       ("for (uint turn = 0u; turn < 10u; ++turn) {", "for (uint turn = 0u; turn < 9u; ++turn) {",
+        vulkan("NoiseStartsOnlyIconsAtTheirFirstStep")),
+       ("const uvec4 words = philox4x32(uvec4(quad, draw, key.z, key.w), key.xy);",
+        "const uvec4 words = philox4x32(uvec4(draw, quad, key.z, key.w), key.xy);",
+        vulkan("NoiseStartsOnlyIconsAtTheirFirstStep")),
+       ("place.weights.y * normals_of(place.toward, draw, quad);", "place.weights.x * normals_of(place.toward, draw, quad);",
+        vulkan("NoiseBetweenTwoIconsIsTheirBlend")))
+    of("shaders/noise.comp",
+       ("if (icon >= p.batch || solver_row[p.step * p.batch + icon] != 0u) return;", "if (icon >= p.batch) return;",
+        vulkan("NoiseStartsOnlyIconsAtTheirFirstStep")))
+
+
+def product_kernels(of):
+    of("shaders/gemm.glsl",
+       ("barrier();", "", vulkan("ModulatedLinear"), {"previous": "if (k0 > 0u) {"}),
+       ("barrier();", "", vulkan("ModulatedLinear"), {"previous": "}"}),
+       ("for (uint k0 = 0u; k0 < p.inputs + 4u * DEPTH; k0 += 4u * DEPTH) {",
+        "for (uint k0 = 0u; k0 < p.inputs; k0 += 4u * DEPTH) {", vulkan("Linear")),
+       ("const bool inside = k < p.inputs;", "const bool inside = k + 1u < p.inputs;", vulkan("Linear")),
+       ("const uint i = column * p.inputs + k;", "const uint i = column * p.outputs + k;", vulkan("Linear")),
+       ("const uint row0 = gl_WorkGroupID.y * TILE, column0 = gl_WorkGroupID.x * TILE;",
+        "const uint row0 = gl_WorkGroupID.x * TILE, column0 = gl_WorkGroupID.y * TILE;", vulkan("ModulatedLinear")),
+       ("if (row < p.rows && column < p.outputs) store(row, column, sum[i][j]);",
+        "if (row < p.rows) store(row, column, sum[i][j]);", vulkan("Linear")),
+       ("return unpackHalf2x16(weight_words[p.outputs * p.inputs / IN_A_WORD + group / 2u])[group & 1u];",
+        "return unpackHalf2x16(weight_words[p.outputs * p.inputs / IN_A_WORD + group / 2u])[0];",
+        on("vulkan", "QuantisedOps.Linear")),
+       ("bitfieldExtract(word, 2 * bits, bits), bitfieldExtract(word, 3 * bits, bits));",
+        "bitfieldExtract(word, 3 * bits, bits), bitfieldExtract(word, 2 * bits, bits));",
+        on("vulkan", "QuantisedOps.Linear")))
+    of("shaders/modulated.glsl",
+       ("return n * (1.0 + table[first_column + p.scale + k]) + table[first_column + p.shift + k];",
+        "return n * table[first_column + p.scale + k] + table[first_column + p.shift + k];", vulkan("ModulatedLinear")),
+       ("const uint first_column = modulation_row[p.step * p.batch_rows + row / p.tokens] * p.columns;",
+        "const uint first_column = modulation_row[p.step * p.batch_rows] * p.columns;", vulkan("ModulatedLinear")),
+       ("const vec4 n = (x_quads[(row * p.inputs + k) >> 2] - stat.x) * stat.y;",
+        "const vec4 n = x_quads[(row * p.inputs + k) >> 2] * stat.y;", on("vulkan", "QuantisedOps.ModulatedLinear")))
+    of("shaders/linear.comp",
+       ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("Linear")))
+    of("shaders/modulated_linear.comp",
+       ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("ModulatedLinear")))
+    of("shaders/gated_linear_add.comp",
+       ("residual[row * p.outputs + column] += gate * value;", "residual[row * p.outputs + column] += value;",
+        vulkan("GatedLinearAdd")),
+       ("const uint table_row = modulation_row[p.step * p.batch_rows + row / p.tokens];",
+        "const uint table_row = modulation_row[row / p.tokens];", vulkan("GatedLinearAdd")))
+    of("shaders/embed.comp",
+       ("const uint c = k / area, py = (k % area) / p.patch_size, px = k % p.patch_size;",
+        "const uint c = k / area, px = (k % area) / p.patch_size, py = k % p.patch_size;", vulkan("Embed")),
+       ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("Embed")),
+       ("y_values[row * p.outputs + column] = value + position((row % p.tokens) * p.outputs + column);",
+        "y_values[row * p.outputs + column] = value + position(column);", vulkan("Embed")),
+       ("const uint y = token / across * p.patch_size + at / p.window_size - border;",
+        "const uint y = token / across * p.patch_size + at / p.window_size;", vulkan("EmbedOfOverlappingWindows")))
+    of("shaders/final.comp",
+       ("const uint line = (token / across) * p.patch_size + (column % area) / p.patch_size;",
+        "const uint line = (token / across) * p.patch_size + column % p.patch_size;", vulkan("Final")))
+    of("shaders/activation.glsl",
+       ("if (activation == 1u) return v / (1.0 + exp(min(-v, 80.0)));",
+        "if (activation == 1u) return v / (1.0 + exp(min(v, 80.0)));", vulkan("ModulatedLinear")),
+       ("const float t = 1.0 / (0.3275911 * abs(x) + 1.0);", "const float t = 1.0 / (0.32759 * abs(x) + 1.0);",
+        vulkan("ErfIsWithinAMillionthOfTheTrueFunction")))
+
+
+def fused_kernels(of):
+    of("shaders/stage.glsl",
+       ("const uint to = at + (lane() % 16u) * 16u + (lane() / 16u) * 8u;",
+        "const uint to = at + (lane() % 16u) * 16u + (lane() / 16u) * 4u;", NETWORK_BLOCK))
+    of("shaders/stage_left.glsl",
+       ("const uint line = token / across * patch_size + feature % area / patch_size;",
+        "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK),
+       ("const vec4 d = within(x[i] - mean, 2u * (member + i / 2u * team) + i % 2u, width);", "const vec4 d = x[i] - mean;",
+        NETWORK_BLOCK))
+    of("shaders/stage_attention.glsl",
+       ("barrier();", "", fused("Attention"), {"previous": "sums[parts + thread()] = highest;"}),
+       ("p[i / 4u][i % 4u] = t < tokens ? exp(score - highest) : 0.0;", "p[i / 4u][i % 4u] = exp(score - highest);",
+        fused("Attention")),
+       ("high *= weight_floats[column + 1u];", "high *= weight_floats[column];", fused("Attention")))
+    of("shaders/stage_picture.glsl",
+       ("if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step - 1u) & 3u) * slot];",
+        "if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step + 1u) & 3u) * slot];", fused("Combine")),
+       ("const uint line = y + border - gy * patch_size, column = x + border - gx * patch_size;",
+        "const uint line = x + border - gx * patch_size, column = y + border - gy * patch_size;",
+        fused("FinalOfOverlappingWindows")))
+    of("shaders/stage_product.glsl",
+       ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
+        "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
+       ("if (w.c != 0.0) z = normals(batch_row, solver_at + 1u, pixel / 4u);",
+        "if (w.c != 0.0) z = normals(batch_row, solver_at, pixel / 4u);", on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
+    of("shaders/icon.comp",
+       ("for (uint step = range[RANGE_FIRST_STEP]; step < last_step; ++step) {",
+        "for (uint step = range[RANGE_FIRST_STEP]; step + 1u < last_step; ++step) {", fused("ToRgba", "vulkan_single_f32")))
+
+
+def cpu_kernels(of):
+    of("engine/cpu/attention.cpp",
+       ("const float scale = 1.f / std::sqrt(static_cast<float>(dim));", "const float scale = 1.f / static_cast<float>(dim);",
+        cpu("Attention")),
+       ("if (unit == first || block == 0) pack_head(attention, qkv, scratch);",
+        "if (unit == first) pack_head(attention, qkv, scratch);", cpu("Attention")),
+       ("for (std::size_t i = count; i < padded; ++i) row[i] = lowest;",
+        "for (std::size_t i = count + 1; i < padded; ++i) row[i] = lowest;", cpu("Attention")),
+       ("hn::Store(hn::BitCast(four, hn::InterleaveUpper(two, ab, cd)), four, out + column_stride);",
+        "hn::Store(hn::BitCast(four, hn::InterleaveUpper(two, cd, ab)), four, out + column_stride);", cpu("Attention")),
+       ("std::memcpy(scratch.values + (t + i) * scratch.value_stride, qkv + (3 * i + 2) * width, dim * sizeof(float));",
+        "std::memcpy(scratch.values + (t + i) * scratch.value_stride, qkv + (3 * i + 1) * width, dim * sizeof(float));",
+        cpu("Attention")),
+       ("norm_heads(qkv + width, 3 * width, attention.k_norm, attention.norm_eps, 1.f, some, dim, scratch.queries,",
+        "norm_heads(qkv + width, 3 * width, attention.q_norm, attention.norm_eps, 1.f, some, dim, scratch.queries,",
+        cpu("Attention")))
+    of("engine/cpu/gemm.cpp",
+       ("if (product.bias) add_bias(product.bias + column, values);", "if (product.bias) add_bias(product.bias, values);",
+        cpu("Linear")),
+       ("hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(hn::Neg(x)))), tag, values + i);",
+        "hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(x))), tag, values + i);", cpu("ModulatedLinear")),
+       ("for (std::size_t i = 0; i < columns; ++i) y[i] = y[i] + gate[i] * values[i];",
+        "for (std::size_t i = 0; i < columns; ++i) y[i] = y[i] + gate[0] * values[i];", cpu("GatedLinearAdd")),
+       ("gate_row(values, product.gate.at(row) + column, columns, y);",
+        "gate_row(values, product.gate.at(0) + column, columns, y);", cpu("GatedLinearAdd")),
+       ("const float* position = product.position + row % product.tokens * product.weight->rows + column;",
+        "const float* position = product.position + row % product.tokens * product.weight->rows;", cpu("Embed")),
+       ("piece.multiply(product.a + row * depth + k, depth, rows, sums, k > 0, expanded);",
+        "piece.multiply(product.a + row * depth + k, depth, rows, sums, false, expanded);",
+        on("cpu", "QuantisedOps.GatedLinearAdd")))
+    of("engine/cpu/int8.cpp",
+       ("group.starts[i] -= 128 * weight;", "group.starts[i] -= 127 * weight;", "Int8.*"),
+       ("const __m512 scale = _mm512_set1_ps(scales[r * groups + g]);",
+        "const __m512 scale = _mm512_set1_ps(scales[r * groups]);", "Int8.*"),
+       ("const bool numbers = _mm512_cmp_ps_mask(low, high, _CMP_UNORD_Q) == 0;", "const bool numbers = true;", "Int8.*"))
+    of("engine/cpu/norm.cpp",
+       ("const float divisor = kind.unbiased ? count - 1.f : count;", "const float divisor = count;",
+        cpu("ModulatedLinearOfEveryNorm")),
+       ("for (std::size_t i = whole; i < dim; ++i) y[i] = (x[i] - mean) * inverse * (1.f + scale[i]) + shift[i];",
+        "for (std::size_t i = whole; i < dim; ++i) y[i] = x[i] * inverse * (1.f + scale[i]) + shift[i];",
+        cpu("ModulatedLinearOfEveryNorm")),
+       ("const float* HWY_RESTRICT scale = norm.scale.at(row);", "const float* HWY_RESTRICT scale = norm.shift.at(row);",
+        cpu("ModulatedLinear")))
+    of("engine/cpu/ops.cpp",
+       ("const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch - border;",
+        "const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch;",
+        cpu("EmbedOfOverlappingWindows")),
+       ("if (other != 0.f) e += other * o.unconditional[at];", "if (other != 0.f) e -= other * o.unconditional[at];",
+        cpu("Combine")),
+       ("if (w.b[2] != 0.f) next += w.b[2] * o.history[2][at];", "if (w.b[2] != 0.f) next += w.b[2] * o.history[1][at];",
+        cpu("Combine")),
+       ("const float half = o.rounding == Rounding::nearest ? 0.5f : 0.f;", "const float half = 0.5f;",
+        cpu("ToRgbaRoundedDown")),
+       ("return token / tokens * channels * height * width + in_image / across * patch * width + in_image % across * patch;",
+        "return token / tokens * channels * height * width + in_image / across * width + in_image % across * patch;",
+        cpu("Embed")))
+    of("engine/cpu/execute.cpp",
+       ("update.draw = row + 1;", "update.draw = row;", cpu("Combine")),
+       ("for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step - i) % 4 * all + at;",
+        "for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step + i) % 4 * all + at;",
+        cpu("Combine")),
+       ("modulation_row_.data() + std::size_t{step} * program_.shape.rows(), tokens};",
+        "modulation_row_.data() + std::size_t{step}, tokens};", cpu("ModulatedLinear")),
+       ("if (program_.shape.guided) std::memcpy(product.y + tokens * out[2], product.y, tokens * out[2] * sizeof(float));",
+        "", cpu("Embed")))
+    of("engine/cpu/weight_store.cpp",
+       ("std::memcpy(out + (k * panel_columns + i) * sizeof(Element), &bits, sizeof(Element));",
+        "std::memcpy(out + (i * matrix.columns + k) * sizeof(Element), &bits, sizeof(Element));", cpu("Linear")),
+       ("read_groups(view, (first + i) * groups + group, integers, {&scale, 1});",
+        "read_groups(view, (first + i) * groups, integers, {&scale, 1});", on("cpu", "QuantisedOps.ModulatedLinear")),
+       ("integers[g * group_size + k] =", "integers[g * group_size] =", "Int8.*"))
+    of("engine/cpu/simd-inl.h",
+       ("p = hn::MulAdd(p, r, hn::Set(tag, 0.4999999403953552f));", "p = hn::MulAdd(p, r, hn::Set(tag, 0.4999f));",
+        cpu("Attention")),
+       ("values[i] = hn::Mul(whole, hn::Load(tag, scales + i * lanes));", "values[i] = hn::Mul(whole, hn::Load(tag, scales));",
+        on("cpu", "QuantisedOps.ModulatedLinear")))
+
+
+def host(of):
+    of("engine/noise.cpp",
+       ("key[1] += 0xBB67AE85u;", "key[1] += 0xBB67AE84u;", "Noise.*"),
+       ("if (i == 0 || element % 4 == 0) {", "if (element % 4 == 0) {", "Noise.*"),
+       ("(n % 2 ? sine : cosine) += n % 4 < 2 ? power : -power;", "(n % 2 ? sine : cosine) += power;", "Noise.*"),
+       ("c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low + slope_high);",
+        "c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low);", "Noise.*"))
+    of("engine/conditioning.cpp",
+       ("features[half + k] = static_cast<float>(std::cos(angle));", "features[half + k] = static_cast<float>(std::sin(angle));",
+        NETWORK_CPU),
+       ("const float scale = 1.0f / std::sqrt(static_cast<float>(std::max<std::size_t>(1, label.words.size())));",
+        "const float scale = 1.0f / static_cast<float>(std::max<std::size_t>(1, label.words.size()));", NETWORK_CPU),
+       ("const double intervals = c.time_inclusive ? half - 1 : half;", "const double intervals = half;",
+        "Diffusor.ConditionOfEveryTimeIsTheLastLayersOutput:*Diffusor.EveryStageOfOnePassMatches/cpu"))
+    of("engine/sampler.cpp",
+       ("row.c = static_cast<float>(std::sqrt(whole ? variance : variance * variance_to / variance_from));",
+        "row.c = static_cast<float>(std::sqrt(whole ? variance * variance_to / variance_from : variance));",
+        "Sampler.*:*Diffusor.ThirtyTwoDdpmStepsMatchThePage/cpu"),
+       ("b[1] -= whole / (2 * r0);", "b[1] += whole / (2 * r0);", "Sampler.*"),
+       ("b[2] -= along_far * far;", "b[2] += along_far * far;", "Sampler.*"),
+       ("{23 / 12.0, -16 / 12.0, 5 / 12.0, 0},", "{23 / 12.0, -16 / 12.0, -5 / 12.0, 0},", "Sampler.*"),
+       ("grid.push_back({t, {t, 1 - t}});", "grid.push_back({t, {1 - t, t}});", "Sampler.*"))
+    of("engine/dit.cpp",
+       ("const op::Modulation attention = modulation(table, 0), mlp = modulation(table, block_chunks() / 2);",
+        "const op::Modulation attention = modulation(table, 0), mlp = modulation(table, 0);", NETWORK_CPU),
+       (".scale = (chunk + 1) * c_.dim,", ".scale = chunk * c_.dim,", NETWORK_CPU))
+    of("engine/quantised.cpp",
+       ("to[2 * i + 1] = static_cast<std::int8_t>(((byte >> 4) ^ 8) - 8);",
+        "to[2 * i + 1] = static_cast<std::int8_t>(byte >> 4);", "Quantised.*"),
+       ("to[i + half_group] = static_cast<std::int8_t>((byte >> 4) - 8);",
+        "to[i + half_group] = static_cast<std::int8_t>((byte >> 4) - 7);", "Quantised.*"))
