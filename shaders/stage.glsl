@@ -10,11 +10,14 @@
 #define MATRIX
 #pragma use_vulkan_memory_model
 #extension GL_KHR_memory_scope_semantics : require
-#define BETWEEN_WORKGROUPS nonprivate
-#elif defined(PERSISTENT)
-#define BETWEEN_WORKGROUPS coherent
-#else
+#endif
+// A dispatch of one stage ends before another reads what it wrote; only a persistent one must hand it on itself.
+#if !defined(PERSISTENT)
 #define BETWEEN_WORKGROUPS
+#elif defined(MATRIX)
+#define BETWEEN_WORKGROUPS nonprivate
+#else
+#define BETWEEN_WORKGROUPS coherent
 #endif
 #ifdef MATRIX
 #extension GL_KHR_shader_subgroup_basic : require
