@@ -2,12 +2,11 @@
 """Times whole icons in PyTorch on the weights of a file: what `dit bench` is held against on the same machine.
 
 Every variant gets the conditioning as tables made beforehand and runs all Euler steps without guidance: eager; eager as
-one CUDA graph; torch.compile with max-autotune, every step and the whole icon as one CUDA graph.
-`--write-seed FILE` writes random weights of the favicon diffusor's shape first: 64 tokens, one head of 128, no gates.
+one CUDA graph; torch.compile with max-autotune, every step and the whole icon as one CUDA graph. `--device cpu` tries the
+script out where there is no GPU: eager alone, timed by the wall clock.
 """
 import argparse
 import json
-import math
 import statistics
 import struct
 import sys
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 KINDS = {"F32": np.float32, "F16": np.float16}
 
 
@@ -34,59 +34,21 @@ def load(path):
     return config, tensors
 
 
-def write_seed(path):
-    """10.9 M parameters like the favicon diffusor's: patch 8, dim 512, depth 4, one head of 128, MLP of 2048."""
-    config = {"name": "seed-shape", "channels": 3, "height": 64, "width": 64, "alpha": "none", "patch": 8, "dim": 512,
-              "depth": 4, "heads": 1, "head_dim": 128, "mlp_dim": 2048, "cond_dim": 128, "time_dim": 128,
-              "time_scale": 1000.0, "norm": "layer", "norm_eps": 1e-5, "qk_norm": False, "activation": "gelu_tanh",
-              "bias": False, "gated": False, "prediction": "x", "schedule": {"type": "flow"}, "default_steps": 32,
-              "default_sampler": "euler", "default_guidance": 1.0}
-    random, tensors = np.random.default_rng(1), {}
-
-    def matrix(name, out, inside, bias=False, scale=1.0):
-        tensors[name + ".weight"] = (scale * random.standard_normal((out, inside)) / math.sqrt(inside)).astype(np.float16)
-        if bias:
-            tensors[name + ".bias"] = (0.1 * random.standard_normal(out)).astype(np.float16)
-
-    matrix("patch_embed", 512, 192, True)
-    tensors["pos_embed"] = (0.5 * random.standard_normal((64, 512))).astype(np.float16)
-    matrix("time_mlp.0", 128, 128, True)
-    matrix("time_mlp.2", 128, 128, True)
-    for i in range(4):
-        block = f"blocks.{i}."
-        matrix(block + "modulation", 2048, 128, True, 0.3)
-        matrix(block + "attn.qkv", 384, 512)
-        matrix(block + "attn.out", 512, 128, scale=0.5)
-        matrix(block + "mlp.fc1", 2048, 512)
-        matrix(block + "mlp.fc2", 512, 2048, scale=0.5)
-    matrix("final.modulation", 1024, 128, True, 0.3)
-    matrix("final.linear", 192, 512, True, 0.3)
-    header, chunks, offset = {"__metadata__": {"format": "ditsrc/1", "config": json.dumps(config)}}, [], 0
-    for name, values in tensors.items():
-        header[name] = {"dtype": "F16", "shape": list(values.shape), "data_offsets": [offset, offset + values.nbytes]}
-        offset += values.nbytes
-        chunks.append(values.tobytes())
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(chunks))
-
-
 class Icon:
     """The network as functions of tensors on the GPU, in `dtype`; sums of norms and the solver in f32."""
 
-    def __init__(self, config, tensors, batch, steps, dtype):
+    def __init__(self, config, tensors, batch, steps, dtype, device):
         self.c, self.batch, self.steps, self.dtype = config, batch, steps, dtype
         self.heads = config["heads"]
         self.head = config.get("head_dim", config["dim"] // self.heads)
-        self.w = {name: value.cuda().to(dtype) for name, value in tensors.items()}
+        self.w = {name: value.to(device, dtype) for name, value in tensors.items()}
         act = {"silu": F.silu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "gelu_erf": F.gelu, "none": lambda x: x}
         self.act = act[config["activation"]]
         # The values of the tables do not change the time, so any condition does.
-        condition = torch.randn(steps, config["cond_dim"], device="cuda") * 0.5
+        condition = torch.randn(steps, config["cond_dim"], device=device) * 0.5
         names = [f"blocks.{i}.modulation" for i in range(config["depth"])] + ["final.modulation"]
-        self.tables = [F.linear(condition, tensors[n + ".weight"].cuda(), tensors[n + ".bias"].cuda()).to(dtype) for n in names]
-        self.x = torch.randn(batch, config["channels"], config["height"], config["width"], device="cuda")
+        self.tables = [F.linear(condition, tensors[n + ".weight"].to(device), tensors[n + ".bias"].to(device)).to(dtype) for n in names]
+        self.x = torch.randn(batch, config["channels"], config["height"], config["width"], device=device)
         self.t = [1 - k / steps for k in range(steps)] + [0.0]
 
     def norm(self, x, scale, shift):
@@ -138,7 +100,18 @@ def graphed(work):
     return graph.replay
 
 
-def milliseconds(work, runs):
+def milliseconds_on_the_host(work, runs):
+    times = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times[1:]), statistics.pstdev(times[1:])
+
+
+def milliseconds(work, runs, device):
+    if device == "cpu":
+        return milliseconds_on_the_host(work, runs)
     for _ in range(3):
         work()
     times = []
@@ -155,23 +128,24 @@ def milliseconds(work, runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--write-seed", action="store_true", help="write MODEL, then stop")
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--batch", default="1,64,256")
     parser.add_argument("--runs", type=int, default=50)
-    parser.add_argument("--dtype", default="bf16,f16")
+    parser.add_argument("--dtype", default="f32,bf16,f16")
     parser.add_argument("--variants", default="eager,graph,compile")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--json")
     a = parser.parse_args()
-    if a.write_seed:
-        return write_seed(a.model)
     torch.set_grad_enabled(False)
     config, tensors = load(a.model)
     results = []
     for dtype in a.dtype.split(","):
         for batch in map(int, a.batch.split(",")):
-            icon = Icon(config, tensors, batch, a.steps, {"bf16": torch.bfloat16, "f16": torch.float16}[dtype])
+            icon = Icon(config, tensors, batch, a.steps, DTYPES[dtype], a.device)
             for variant in a.variants.split(","):
+                # f32 says what a user without any care gets; on a CPU there are no graphs.
+                if variant != "eager" and (dtype == "f32" or a.device == "cpu"):
+                    continue
                 start = time.time()
                 network = icon.network
                 if variant == "compile":
@@ -180,14 +154,14 @@ def main():
                 work = lambda: icon.icon(network)
                 if variant != "eager":
                     work = graphed(work)
-                median, deviation = milliseconds(work, a.runs if variant != "eager" else min(a.runs, 20))
+                median, deviation = milliseconds(work, a.runs if variant != "eager" else min(a.runs, 20), a.device)
                 print(f"torch {torch.__version__} {config['name']} {dtype} {variant:8} batch {batch:4}: "
                       f"{median / batch:9.4f} ms an icon, deviation {deviation / batch:.4f}, "
                       f"{1e3 * batch / median:9.1f} icons/s  (ready in {time.time() - start:.0f} s)", flush=True)
                 results.append({"dtype": dtype, "variant": variant, "batch": batch, "ms": median, "deviation": deviation})
     if a.json:
         with open(a.json, "w") as file:
-            json.dump({"torch": torch.__version__, "device": torch.cuda.get_device_name(), "model": config["name"],
+            json.dump({"torch": torch.__version__, "device": torch.cuda.get_device_name() if a.device == "cuda" else "cpu", "model": config["name"],
                        "steps": a.steps, "runs": a.runs, "results": results}, file, indent=1)
     return 0
 

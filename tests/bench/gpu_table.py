@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""What the pieces of run_gpu.sh left in a folder, as one short table: ours beside PyTorch's fastest, by model and batch."""
+import json
+import pathlib
+import sys
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def fastest(rows, milliseconds):
+    """The fastest row of each batch."""
+    best = {}
+    for row in rows:
+        if row["batch"] not in best or milliseconds(row) < milliseconds(best[row["batch"]]):
+            best[row["batch"]] = row
+    return best
+
+
+def wall(row):
+    return row["wall_ms"]["median"]
+
+
+def lines_of(folder, ours_file):
+    name = ours_file.name.removesuffix("-dit.json")
+    ours = read(ours_file)
+    torch_file = folder / f"{name}-torch.json"
+    torch = read(torch_file) if torch_file.exists() else {"results": []}
+    theirs = fastest(torch["results"], lambda row: row["ms"])
+    # Rows whose pictures are wrong are no results; f16 keeps three digits, and a step more or less of rounding.
+    right = [row for row in ours["results"] if row["error"] < 2e-2]
+    wrong = len(ours["results"]) - len(right)
+    yield f"{name}, {ours['steps']} steps, on {ours['device']} ({ours['driver']}), {ours['date']}"
+    for batch, row in sorted(fastest(right, wall).items()):
+        icon = row["device_ms"]["median"] / batch
+        text = (f"  batch {batch:4}  {row['precision']:>10} {row['fusion']:<6} {icon:9.4f} ms an icon on the device, "
+                f"{wall(row) / batch:9.4f} by the wall clock, error {row['error']:.0e}")
+        if batch in theirs:
+            other = theirs[batch]
+            text += f";  torch {other['dtype']} {other['variant']} {other['ms'] / batch:9.4f}: ours is {other['ms'] / wall(row):.2f}x"
+        yield text
+    if wrong:
+        yield f"  {wrong} rows left out: error above 2e-2"
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    print("\n== summary ==")
+    check = folder / "check.json"
+    if check.exists():
+        result = read(check)
+        skipped = sum(test.get("result") == "SKIPPED" for suite in result["testsuites"] for test in suite["testsuite"])
+        print(f"checks: {result['tests']} run, {result['failures'] + result.get('errors', 0)} failed, {skipped} skipped")
+    else:
+        print("checks: not run")
+    for file in sorted(folder.glob("*-dit.json")):
+        print("\n".join(lines_of(folder, file)))
+    gst = folder / "gst.txt"
+    if gst.exists():
+        print(gst.read_text(encoding="utf-8").strip())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
