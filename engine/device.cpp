@@ -7,6 +7,7 @@
 
 #include "engine/cpu/executor.h"
 #include "engine/error.h"
+#include "engine/self_test.h"
 #include "engine/vulkan/executor.h"
 
 namespace dit {
@@ -51,8 +52,9 @@ std::size_t first_vulkan(const std::vector<DeviceInfo>& devices) {
   fail(ErrorKind::device, "device 'vulkan': no usable Vulkan device; there are: {}", describe_all(devices));
 }
 
-OpenedDevice open_vulkan(std::size_t index, const Model& model, const DeviceOptions& options, const std::string& why) {
-  OpenedDevice opened{vulkan::open(model.weights(), index, options), {}};
+OpenedDevice open_vulkan(std::size_t index, const Model& model, const DeviceOptions& options,
+                         const SelfTestSource& test, const std::string& why) {
+  OpenedDevice opened{vulkan::open(model.weights(), index, options, test), {}};
   opened.note = "painting on " + opened.executor->info().name + " through Vulkan: " + why;
   return opened;
 }
@@ -64,7 +66,7 @@ OpenedDevice open_cpu(const Model& model, const DeviceOptions& options, const st
 }
 
 /// A hardware GPU if one opens, else the CPU, and why.
-OpenedDevice open_auto(const Model& model, const DeviceOptions& options) {
+OpenedDevice open_auto(const Model& model, const DeviceOptions& options, const SelfTestSource& test) {
   std::string reason = "no hardware GPU";
   try {
     const std::vector<DeviceInfo> devices = vulkan::describe();
@@ -72,7 +74,7 @@ OpenedDevice open_auto(const Model& model, const DeviceOptions& options) {
       if (!devices[i].hardware_gpu) continue;
       if (devices[i].problem.empty()) {
         try {
-          return open_vulkan(i, model, options, "it is the first usable GPU");
+          return open_vulkan(i, model, options, test, "it is the first usable GPU");
         } catch (const Error& error) {
           reason = devices[i].name + " cannot be used: " + error.what();
         }
@@ -101,14 +103,23 @@ std::vector<DeviceInfo> list_devices() {
   return devices;
 }
 
-OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, const DeviceOptions& options) {
+const SelfTest& self_test() {
+  // Never destroyed, since elements may outlive the destructors of static objects.
+  static const SelfTest& test = *new SelfTest(make_self_test([](std::shared_ptr<const Weights> weights) {
+    return cpu::open(std::move(weights), {.threads = 1, .precision = Precision::f32});
+  }));
+  return test;
+}
+
+OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, const DeviceOptions& options,
+                         const SelfTestSource& test) {
   const std::string wanted = lower(spec);
-  if (wanted == "auto") return open_auto(*model, options);
+  if (wanted == "auto") return open_auto(*model, options, test);
   if (wanted == "cpu") return open_cpu(*model, options, "asked for");
-  if (wanted == "vulkan") return open_vulkan(first_vulkan(vulkan::describe()), *model, options, "asked for");
+  if (wanted == "vulkan") return open_vulkan(first_vulkan(vulkan::describe()), *model, options, test, "asked for");
   expect(wanted.starts_with("vulkan:") && wanted.size() > 7, ErrorKind::settings,
          "device: expected auto, cpu, vulkan or vulkan:<index or part of the name>, found '{}'", spec);
-  return open_vulkan(find_vulkan(vulkan::describe(), wanted.substr(7)), *model, options, "asked for");
+  return open_vulkan(find_vulkan(vulkan::describe(), wanted.substr(7)), *model, options, test, "asked for");
 }
 
 }  // namespace dit

@@ -29,6 +29,7 @@ struct DeviceInfo {
   std::string problem;    ///< why this device cannot be used; empty if it can
   std::string precision;  ///< of an opened device, what Precision::automatic became: "f32"; empty in a mere listing
   std::string fusion;     ///< likewise; empty for the CPU
+  std::string warning;    ///< of an opened device: what was asked for, fails here, and what is used instead; or empty
   bool software = false;  ///< a Vulkan device that is really the CPU
   bool hardware_gpu = false;
   std::uint64_t memory_bytes = 0;  ///< the largest device-local heap, or host memory
@@ -108,6 +109,10 @@ class Plan {
   /// Runs steps [first, last) of the request's L and waits for them. History slots go by the step's number mod 4.
   /// cancel  polled at least once a step; when true, running work ends and Cancelled is thrown
   virtual void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) = 0;
+  /// Begins run(first, last) and comes back at once, where the device works beside the host: a run() of the same steps
+  /// then goes on from there, and read_rgba() gives the pictures of the run before until it ends. Another request, or
+  /// other steps, drop what was begun. Elsewhere nothing happens, and the run() does it all.
+  virtual void start(std::uint32_t /*first*/, std::uint32_t /*last*/) {}
   /// Time that the device itself spent in the last run(), if it can tell.
   virtual std::optional<std::chrono::nanoseconds> device_time() const { return std::nullopt; }
   /// The icon as of the last step run. out [H,W,4] u8, straight alpha.

@@ -68,6 +68,7 @@ struct Session::State {
   std::vector<float> times, labels, from_label, toward_label;
 
   bool prepared = false;  // the tables on the device are those of `request`
+  bool ahead = false;     // the device works on `request` already
 
   bool pipelined = false;  // what `request` is made for
   IconSource source;       // of a running pipeline
@@ -83,6 +84,8 @@ struct Session::State {
   void blend_conditions();
   void prepare();
   void run(std::uint32_t first, std::uint32_t last);
+  /// Whether a batch differs from the one begun in its icons' noise alone.
+  bool asks_for_icons_only(const IconSettings& wanted, std::span<const IconPoint> icons) const;
 
   const ModelConfig& config() const { return engine->model().config(); }
 };
@@ -185,6 +188,11 @@ void Session::State::prepare() {
   prepared = true;
 }
 
+bool Session::State::asks_for_icons_only(const IconSettings& wanted, std::span<const IconPoint> icons) const {
+  return settings && prepared && !pipelined && from_label.empty() && icons.size() == count &&
+         differ_only_in_seed(*settings, wanted);
+}
+
 /// Steps [first, last), in as many turns as fairness to other sessions asks for.
 void Session::State::run(std::uint32_t first, std::uint32_t last) {
   while (first < last) {
@@ -240,11 +248,15 @@ void Session::begin(const IconSettings& settings, std::span<const IconPoint> ico
   expect(!icons.empty() && icons.size() <= 1024, ErrorKind::settings, "batch: expected 1 to 1024 icons, found {}",
          icons.size());
   s.source = nullptr;
-  s.configure(settings, static_cast<std::uint32_t>(icons.size()), false);
+  const bool ahead = std::exchange(s.ahead, false) && s.asks_for_icons_only(settings, icons) &&
+                     std::ranges::equal(icons, s.request.icons);
+  if (!ahead) s.configure(settings, static_cast<std::uint32_t>(icons.size()), false);
   const auto same_blend = [](const IconPoint& a, const IconPoint& b) { return a.blend == b.blend; };
   const bool moved = !s.from_label.empty() && !std::ranges::equal(icons, s.request.icons, same_blend);
   std::ranges::copy(icons, s.request.icons.begin());
-  if (moved || !s.prepared) {
+  if (ahead) {
+    // All is where it should be.
+  } else if (moved || !s.prepared) {
     if (moved) s.blend_conditions();
     s.prepare();
   } else {
@@ -259,6 +271,20 @@ void Session::begin(const IconSettings& settings, std::uint64_t first_index, std
   icons.resize(count);
   for (std::uint32_t i = 0; i < count; ++i) icons[i] = {.from = {settings.seed, first_index + i}};
   begin(settings, icons);
+}
+
+void Session::prefetch(const IconSettings& settings, std::span<const IconPoint> icons) {
+  State& s = *state_;
+  if (s.cancel) throw Cancelled();
+  // A batch that is done, so that its pictures are safe, and nothing to prepare for the next.
+  if (!s.asks_for_icons_only(settings, icons) || s.step != steps()) return;
+  // Sessions that share a processor take turns of one step, which a batch under way would not give up.
+  if (s.engine->sessions() > 1 && !s.engine->device().hardware_gpu) return;
+  std::ranges::copy(icons, s.request.icons.begin());
+  s.plan->set_request(s.request);
+  const Turns::Turn turn(s.engine->turns(), s.cancel);
+  s.plan->start(0, steps());
+  s.ahead = true;
 }
 
 void Session::advance(std::uint32_t step) {

@@ -64,6 +64,13 @@ class Session {
   /// Runs on until `step` steps are done (1 … steps()). errors: Cancelled, device; settings inside a pipeline
   void advance(std::uint32_t step);
 
+  /// Has the device work on what the next begin() will ask for, if it can do so beside the host; read() gives the batch
+  /// that is done until then. For a stream: after the last advance() of a batch and before its pictures are read. A
+  /// begin() that asks for something else is as right, and only loses the work. Never blocks for long: it does nothing
+  /// where anything but the icons changes, in a pipeline, or on the CPU.
+  /// errors  Cancelled, device
+  void prefetch(const IconSettings& settings, std::span<const IconPoint> icons);
+
   /// Starts a pipeline: a batch of `slots` icons, each at a different step, so that in the steady state an icon is
   /// finished every ⌈steps / slots⌉ steps. Pictures are those of begin(). Ended by begin(), or by another pipeline.
   /// slots   1 … 1024; more than the steps are no use and are not taken
@@ -82,7 +89,8 @@ class Session {
   /// Time on the device itself of the last advance() or next_icon(), if the device can tell.
   std::optional<std::chrono::nanoseconds> device_time() const;
 
-  /// Icon `icon` of the batch as of step(). out: height · width · 4 bytes, RGBA, straight alpha.
+  /// Icon `icon` of the batch as of step(), or of the batch before where step() is 0. out: height · width · 4 bytes,
+  /// RGBA, straight alpha.
   /// errors  settings if out has another size or icon ≥ count
   void read(std::uint32_t icon, std::span<std::uint8_t> out);
 

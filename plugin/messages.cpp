@@ -51,6 +51,9 @@ void post_device(GstElement* element, const Session& session) {
   post(element, gst_structure_new("ditsrc-device", "device", G_TYPE_STRING, device.spec.c_str(), "name", G_TYPE_STRING,
                                   device.name.c_str(), "note", G_TYPE_STRING, session.device_note().c_str(), "model",
                                   G_TYPE_STRING, model.get(), nullptr));
+  if (!device.warning.empty()) {
+    GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", device.warning.c_str()), (nullptr));
+  }
 }
 
 void post_icon(GstElement* element, const Caption& caption, GstClockTime pts) {

@@ -10,7 +10,8 @@
 
 namespace dit::plugin {
 
-/// Element message "ditsrc-device", once per start: device, name, note, model (strings).
+/// Element message "ditsrc-device", once per start: device, name, note, model (strings); and a warning where the device
+/// fails at what was asked of it and something else is used instead.
 void post_device(GstElement* element, const Session& session);
 /// Element message "ditsrc-icon", once per icon when its finished picture is handed out: index, seed, pts (uint64),
 /// prompt, style (strings), steps (uint), render-time (uint64, ns; the icon's share of its batch), and gpu-time (the

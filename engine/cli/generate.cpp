@@ -101,6 +101,9 @@ void Job::open() {
       {.model = model_path(options_.model), .device = options_.machine.device, .options = options_.machine.options()});
   interrupt_.watch(session_.get());
   report("{}\n", session_->device_note());
+  if (const std::string& warning = session_->device().warning; !warning.empty()) {
+    fmt::print(stderr, "warning: {}\n", warning);
+  }
   report("opened {} in {:.0f} ms\n", session_->model().config().name, milliseconds(Clock::now() - start));
 }
 

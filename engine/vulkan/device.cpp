@@ -33,6 +33,14 @@ std::vector<vk::MemoryPropertyFlags> wishes(Memory memory) {
   return {};
 }
 
+std::string identity_of(const vk::raii::PhysicalDevice& physical) {
+  const auto chain = physical.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceIDProperties>();
+  std::string text;
+  for (const std::uint8_t byte : chain.get<vk::PhysicalDeviceIDProperties>().deviceUUID)
+    text += fmt::format("{:02x}", byte);
+  return text + fmt::format("-{:08x}", chain.get<vk::PhysicalDeviceProperties2>().properties.driverVersion);
+}
+
 void keep_for_ever(std::shared_ptr<Device> device) {
   static std::mutex mutex;
   static std::vector<std::shared_ptr<Device>>& kept = *new std::vector<std::shared_ptr<Device>>;
@@ -97,7 +105,7 @@ void Buffer::invalidate() const {
 }
 
 Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevice& physical, DeviceInfo info)
-    : instance_(std::move(instance)), physical_(physical), info_(std::move(info)) {
+    : instance_(std::move(instance)), physical_(physical), info_(std::move(info)), identity_(identity_of(physical)) {
   const auto properties =
       physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceMaintenance3Properties>();
   limits_ = properties.get<vk::PhysicalDeviceProperties2>().properties.limits;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "engine/vulkan/instance.h"
 
@@ -82,10 +83,13 @@ class Device : public std::enable_shared_from_this<Device> {
   }
 
   /// What DeviceInfo says that an opened device does.
-  void note_choice(const char* precision, const char* fusion) {
+  void note_choice(const char* precision, const char* fusion, std::string warning) {
     info_.precision = precision;
     info_.fusion = fusion;
+    info_.warning = std::move(warning);
   }
+  /// What measurements are valid for: the device's UUID and its driver's version.
+  const std::string& identity() const { return identity_; }
   const Abilities& abilities() const { return abilities_; }
 
   void submit(const vk::raii::CommandBuffer& commands, const vk::raii::Fence& fence) const;
@@ -111,6 +115,7 @@ class Device : public std::enable_shared_from_this<Device> {
   std::shared_ptr<Instance> instance_;
   vk::raii::PhysicalDevice physical_;
   DeviceInfo info_;
+  std::string identity_;
   vk::PhysicalDeviceLimits limits_;
   Abilities abilities_;
   std::uint64_t allocation_limit_ = 0;

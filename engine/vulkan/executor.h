@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/executor.h"
+#include "engine/self_test.h"
 #include "engine/weights.h"
 
 namespace dit::vulkan {
@@ -16,9 +17,11 @@ namespace dit::vulkan {
 std::vector<DeviceInfo> describe();
 
 /// Opens device `index` of describe() and uploads the weights once.
+/// test    judges every mode but the plain kernels (f32, op); where one fails, the next is used and info().warning says
+///         so. Empty: the mode is taken as it is
 /// errors  device, unsupported ("model needs X, device has Y"), out_of_memory
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index,
-                               const DeviceOptions& options = {});
+                               const DeviceOptions& options = {}, const SelfTestSource& test = {});
 
 /// One dispatch of a step, timed by the device's own clock.
 struct LaunchTime {

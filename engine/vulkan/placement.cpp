@@ -20,14 +20,14 @@ std::uint64_t Layout::total_bytes() const { return std::max<std::uint64_t>(total
 
 Placement::Placement(Device& device, const PlacedWeights& weights, const Program& program, const StageLayouts* layouts)
     : weights_(weights), tensors_(program.tensors.size()), types_(program.tensors.size(), DType::f32) {
-  Layout arena(device), request(device), read_back(device);
+  Layout arena(device), pictures(device), request(device), read_back(device);
   for (TensorId id = 0; id < program.tensors.size(); ++id) {
     const TensorInfo& tensor = program.tensors[id];
     const std::uint64_t count = element_count(tensor.shape);
     if (tensor.kind == TensorKind::weight) {
       tensors_[id] = place_weight(id, tensor);
     } else if (tensor.kind == TensorKind::rgba) {
-      tensors_[id] = read_back.add(read_back_, count);
+      tensors_[id] = pictures.add(picture_buffer_, count);
     } else if (id == program.condition) {
       tensors_[id] = request.add(request_, count * sizeof(float));
     } else {
@@ -38,7 +38,8 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
            device.info().name, size_text(device.limits().maxStorageBufferRange));
   }
   const PlanShape& s = program.shape;
-  pictures_ = program.rgba == no_tensor ? read_back.add(read_back_, 4) : tensors_.at(program.rgba);
+  pictures_ = program.rgba == no_tensor ? pictures.add(picture_buffer_, 4) : tensors_.at(program.rgba);
+  for (Place& slot : slots_) slot = read_back.add(read_back_, pictures_.size_bytes);
   status_ = read_back.add(read_back_, 4);
   range_ = request.add(request_, RANGE_WORDS * 4);
   if (layouts) {
@@ -64,6 +65,7 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
            "activations: model needs {} in one buffer, {} offers {}", size_text(arena_.size_bytes()),
            device.info().name, size_text(device.limits().maxStorageBufferRange));
   }
+  picture_buffer_ = Buffer(device, Memory::device, pictures.total_bytes(), "pictures");
   request_ = Buffer(device, Memory::upload, request.total_bytes(), "request");
   read_back_ = Buffer(device, Memory::read_back, read_back.total_bytes(), "read-back");
 }

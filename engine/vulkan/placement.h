@@ -2,6 +2,7 @@
 // Where everything lies that a plan's kernels bind: activations, the request, what the host reads back, the weights.
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -45,8 +46,11 @@ struct PlacedWeights {
   std::map<std::string, PlacedWeight> tensors;
 };
 
+/// Places that pictures are copied to in turn: the host reads one while the device fills the next.
+inline constexpr std::uint32_t read_back_slots = 2;
+
 /// Owns a plan's buffers. Activations never share memory, so that each can be read after any step.
-/// The condition lies in the request and the pictures lie in the read-back buffer, both mapped: neither is copied.
+/// The condition lies in the request, which is mapped, and is not copied.
 class Placement {
  public:
   /// `weights` must outlive the placement.
@@ -66,7 +70,10 @@ class Placement {
   const Place& stage_rows() const { return stage_rows_; }
   void set_packed_weights(const Place& place) { packed_weights_ = place; }
 
+  const Place& slot(std::uint32_t i) const { return slots_.at(i); }
+
   const Buffer& arena() const { return arena_; }
+  const Buffer& pictures() const { return picture_buffer_; }
   const Buffer& request() const { return request_; }
   const Buffer& read_back() const { return read_back_; }
 
@@ -74,7 +81,8 @@ class Placement {
   Place place_weight(TensorId id, const TensorInfo& tensor);
 
   const PlacedWeights& weights_;
-  Buffer arena_, request_, read_back_, stages_;
+  Buffer arena_, picture_buffer_, request_, read_back_, stages_;
+  std::array<Place, read_back_slots> slots_;
   std::vector<Place> tensors_;
   std::vector<DType> types_;
   Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_;

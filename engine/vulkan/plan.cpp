@@ -38,9 +38,20 @@ VulkanPlan::VulkanPlan(Shared& shared, Program program, Precision precision, Fus
   clear();
 }
 
+VulkanPlan::~VulkanPlan() {
+  try {
+    if (!device().stuck()) drop();
+  } catch (const std::exception&) {
+    // A lost device does nothing more; of one that hangs we hear below.
+  }
+  // What work that hangs uses must outlive it.
+  if (device().stuck()) (void)recording_.release();
+}
+
 void VulkanPlan::clear() {
   device().run_once([this](const vk::raii::CommandBuffer& commands) {
-    commands.fillBuffer(memory().arena().handle(), 0, VK_WHOLE_SIZE, 0);
+    for (const Buffer* buffer : {&memory().arena(), &memory().pictures()})
+      commands.fillBuffer(buffer->handle(), 0, VK_WHOLE_SIZE, 0);
   });
   for (const Buffer* buffer : {&memory().request(), &memory().read_back()}) {
     std::memset(buffer->mapped(), 0, buffer->size_bytes());
@@ -51,6 +62,7 @@ void VulkanPlan::clear() {
 void VulkanPlan::set_request(const Request& request) {
   length_ = check_request(program_, request);
   guarded([&] {
+    drop();
     const Place icons = memory().of({.region = Region::icons});
     std::byte* icon = icons.buffer->mapped() + icons.offset;
     for (const IconPoint& point : request.icons) {
@@ -70,6 +82,7 @@ void VulkanPlan::prepare(const std::atomic<bool>& cancel) {
   // One short submission on a GPU, so there is nothing to poll for once it is on its way.
   if (cancel.load()) throw Cancelled();
   guarded([&] {
+    drop();
     device().submit(recording_->prepare, recording_->fences[0]);
     device().wait(recording_->fences[0]);
   });
@@ -124,44 +137,90 @@ void VulkanPlan::submit_steps(std::uint32_t first, std::uint32_t last, bool begi
   } else {
     for (std::uint32_t step = first; step < last; ++step) batch_.push_back(*recording_->steps[step]);
   }
-  if (ends) batch_.push_back(*recording_->finish);
+  if (ends) batch_.push_back(*recording_->finish[(shown_ + 1) % read_back_slots]);
   device().submit(batch_, fence);
 }
 
-void VulkanPlan::run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) {
+void VulkanPlan::check_range(std::uint32_t first, std::uint32_t last) const {
   expect(first <= last && last <= length_, ErrorKind::settings, "steps {} … {} of a request of {} steps", first, last,
          length_);
-  device_time_.reset();
-  std::uint32_t done = first;
+}
+
+/// Fills the window of submissions.
+void VulkanPlan::submit_more() {
+  Flight& f = *flight_;
+  const auto window = static_cast<std::uint32_t>(recording_->fences.size());
+  while (f.submitted < f.last && f.in_flight < window) {
+    const std::uint32_t slot = (f.oldest + f.in_flight) % window;
+    f.ends[slot] = std::min(f.last, f.submitted + steps_a_submission());
+    submit_steps(f.submitted, f.ends[slot], f.submitted == f.first, f.ends[slot] == f.last, recording_->fences[slot]);
+    f.submitted = f.ends[slot];
+    ++f.in_flight;
+  }
+}
+
+void VulkanPlan::wait_for_oldest() {
+  Flight& f = *flight_;
+  device().wait(recording_->fences[f.oldest]);
+  f.done = f.ends[f.oldest];
+  f.oldest = (f.oldest + 1) % static_cast<std::uint32_t>(recording_->fences.size());
+  --f.in_flight;
+  if (schedule().icon) check_status();
+}
+
+void VulkanPlan::drop() {
+  if (!flight_) return;
+  try {
+    while (flight_->in_flight > 0) wait_for_oldest();
+  } catch (...) {
+    flight_.reset();
+    throw;
+  }
+  flight_.reset();
+}
+
+void VulkanPlan::start(std::uint32_t first, std::uint32_t last) {
+  check_range(first, last);
   guarded([&] {
-    const auto window = static_cast<std::uint32_t>(recording_->fences.size());
-    std::array<std::uint32_t, most_in_flight> ends{};
-    std::uint32_t submitted = first, oldest = 0, in_flight = 0;
-    while (done < last) {
-      const Clock::time_point start = Clock::now();
-      // Once cancelled nothing more is submitted, but what is in flight is waited for: the plan stays usable.
-      while (submitted < last && in_flight < window && !cancel.load()) {
-        const std::uint32_t slot = (oldest + in_flight++) % window;
-        ends[slot] = std::min(last, submitted + steps_a_submission());
-        submit_steps(submitted, ends[slot], submitted == first, ends[slot] == last, recording_->fences[slot]);
-        submitted = ends[slot];
+    drop();
+    flight_ = Flight{.first = first, .last = last, .submitted = first, .done = first, .ahead = true};
+    submit_more();
+  });
+}
+
+void VulkanPlan::run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) {
+  check_range(first, last);
+  device_time_.reset();
+  guarded([&] {
+    if (flight_ && (flight_->first != first || flight_->last != last)) drop();
+    if (!flight_) flight_ = Flight{.first = first, .last = last, .submitted = first, .done = first};
+    try {
+      while (flight_->done < last) {
+        const Clock::time_point start = Clock::now();
+        // Once cancelled nothing more is submitted, but what is in flight is waited for: the plan stays usable.
+        if (!cancel.load()) submit_more();
+        if (flight_->in_flight == 0) break;
+        const std::uint32_t before = flight_->done;
+        wait_for_oldest();
+        // What was begun ahead may have been done long ago.
+        if (flight_->ahead) continue;
+        step_ns_ = std::chrono::duration<double, std::nano>(Clock::now() - start).count() / (flight_->done - before);
       }
-      if (in_flight == 0) break;
-      device().wait(recording_->fences[oldest]);
-      if (schedule().icon) check_status();
-      const double ns = std::chrono::duration<double, std::nano>(Clock::now() - start).count();
-      step_ns_ = ns / (ends[oldest] - done);
-      done = ends[oldest];
-      oldest = (oldest + 1) % window;
-      --in_flight;
+    } catch (...) {
+      flight_.reset();
+      throw;
     }
-    if (done == last && first < last) note_device_time();
+    const bool whole = flight_->done == last && first < last;
+    flight_.reset();
+    if (!whole) return;
+    shown_ = (shown_ + 1) % read_back_slots;
+    note_device_time();
   });
   if (cancel.load()) throw Cancelled();
 }
 
 void VulkanPlan::read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) {
-  const Place& place = memory().tensor(program_.rgba);
+  const Place& place = memory().slot(shown_);
   const std::uint64_t size = element_count(program_.tensor(program_.rgba).shape) / program_.shape.batch;
   expect(icon < program_.shape.batch, ErrorKind::settings, "icon {} of a batch of {}", icon, program_.shape.batch);
   expect(out.size() == size, ErrorKind::settings, "icon: expected room for {} bytes, found {}", size, out.size());

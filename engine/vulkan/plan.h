@@ -27,16 +27,14 @@ class VulkanPlan : public Plan {
   /// errors  as Executor::plan
   VulkanPlan(Shared& shared, Program program, Precision precision, Fusion fusion);
 
-  ~VulkanPlan() override {
-    // What work that hangs uses must outlive it.
-    if (device().stuck()) (void)recording_.release();
-  }
+  ~VulkanPlan() override;
 
   /// fusion single: whether the workgroups meet at their barrier.
   bool stays_resident();
 
   void set_request(const Request& request) override;
   void prepare(const std::atomic<bool>& cancel) override;
+  void start(std::uint32_t first, std::uint32_t last) override;
   void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) override;
   std::optional<std::chrono::nanoseconds> device_time() const override { return device_time_; }
   void read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) override;
@@ -45,12 +43,29 @@ class VulkanPlan : public Plan {
   void capture(bool prepare, std::uint32_t step, const Checkpoint& checkpoint) override;
   const Program& program() const noexcept override { return program_; }
 
+  /// What it was made with; see make_plan.
+  Fusion fusion() const { return schedule().fusion; }
+
   /// See executor.h.
   std::vector<LaunchTime> time_launches(std::uint32_t step, std::uint32_t repeats);
   std::uint32_t dispatches() const;
 
  private:
+  /// Steps under way. Submission i of those in flight signals fence i mod their number.
+  struct Flight {
+    std::uint32_t first = 0, last = 0;  // of the run
+    std::uint32_t submitted = 0, done = 0;
+    std::uint32_t oldest = 0, in_flight = 0;
+    std::array<std::uint32_t, most_in_flight> ends{};  // step after the last of each submission
+    bool ahead = false;                                // begun by start()
+  };
+
   void clear();
+  void check_range(std::uint32_t first, std::uint32_t last) const;
+  void submit_more();
+  void wait_for_oldest();
+  /// Waits for what start() began, and forgets it.
+  void drop();
   void submit_steps(std::uint32_t first, std::uint32_t last, bool begins, bool ends, const vk::raii::Fence& fence);
   std::uint32_t steps_a_submission() const;
   void set_range(const std::array<std::uint32_t, RANGE_WORDS>& words) const;
@@ -80,6 +95,8 @@ class VulkanPlan : public Plan {
   std::uint32_t length_ = 0;  // steps that the request can run
   double step_ns_ = 0;        // by the wall clock, as last measured
   std::optional<std::chrono::nanoseconds> device_time_;
+  std::optional<Flight> flight_;
+  std::uint32_t shown_ = 0;               // read-back slot of the last run that ended
   std::vector<vk::CommandBuffer> batch_;  // of one submission, kept so that a run allocates nothing
   std::unique_ptr<Recording> recording_;
 };

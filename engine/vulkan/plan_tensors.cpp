@@ -23,12 +23,7 @@ std::vector<float> VulkanPlan::read(TensorId id) {
   const Place& place = memory().tensor(id);
   std::vector<float> values(element_count(tensor.shape));
   guarded([&] {
-    if (tensor.kind == TensorKind::rgba) {
-      memory().read_back().invalidate();
-      const auto* bytes = reinterpret_cast<const std::uint8_t*>(place.buffer->mapped() + place.offset);
-      std::copy_n(bytes, values.size(), values.begin());
-      return;
-    }
+    drop();
     if (on_host(id)) {
       std::memcpy(values.data(), place.buffer->mapped() + place.offset, values.size() * sizeof(float));
       return;
@@ -38,6 +33,10 @@ std::vector<float> VulkanPlan::read(TensorId id) {
       commands.copyBuffer(place.buffer->handle(), staging.handle(), vk::BufferCopy(place.offset, 0, place.size_bytes));
     });
     staging.invalidate();
+    if (tensor.kind == TensorKind::rgba) {
+      std::copy_n(reinterpret_cast<const std::uint8_t*>(staging.mapped()), values.size(), values.begin());
+      return;
+    }
     layout(id).decode(std::span(staging.mapped(), place.size_bytes), values);
   });
   return values;
@@ -51,6 +50,7 @@ void VulkanPlan::write(TensorId id, std::span<const float> values) {
          "write: tensor '{}': expected {} values, found {}", tensor.name, element_count(tensor.shape), values.size());
   const Place& place = memory().tensor(id);
   guarded([&] {
+    drop();
     if (on_host(id)) {
       std::memcpy(place.buffer->mapped() + place.offset, values.data(), values.size_bytes());
       place.buffer->flush();
@@ -73,6 +73,7 @@ void VulkanPlan::capture(bool prepare, std::uint32_t step, const Checkpoint& che
 
 void VulkanPlan::capture_op(const LoweredOp& op, std::uint32_t step, const Checkpoint& checkpoint) {
   guarded([&] {
+    drop();
     if (op.launches.empty()) set_range({step, step + 1, op.first_stage, op.last_stage, 0});
     device().run_once([&](const vk::raii::CommandBuffer& commands) {
       if (op.launches.empty()) record_icon(commands, schedule());

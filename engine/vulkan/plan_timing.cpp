@@ -25,6 +25,7 @@ std::uint32_t VulkanPlan::dispatches() const {
 std::vector<LaunchTime> VulkanPlan::time_launches(std::uint32_t step, std::uint32_t repeats) {
   std::vector<LaunchTime> times;
   if (recording_->tick_ns <= 0) return times;
+  drop();
   const vk::raii::QueryPool pool(device().handle(), vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2));
   for (const LoweredOp& op : schedule().step) {
     for (const Launch& one : op.launches) {

@@ -43,7 +43,7 @@ class PlanRecorder {
  private:
   void record_ops(const vk::raii::CommandBuffer& commands, const std::vector<LoweredOp>& ops, std::uint32_t step) const;
   void record_begin();
-  void record_finish() const;
+  void record_finish(const vk::raii::CommandBuffer& commands, std::uint32_t slot) const;
   const Schedule& schedule() const { return *made_.schedule; }
 
   const Device& device_;
@@ -55,8 +55,8 @@ void PlanRecorder::record(std::uint32_t steps) {
   const bool single = schedule().fusion == Fusion::single;
   if (single) steps = 0;
   made_.pool = vk::raii::CommandPool(handle, vk::CommandPoolCreateInfo({}, device_.family()));
-  vk::raii::CommandBuffers buffers(
-      handle, vk::CommandBufferAllocateInfo(*made_.pool, vk::CommandBufferLevel::ePrimary, steps + 4));
+  vk::raii::CommandBuffers buffers(handle, vk::CommandBufferAllocateInfo(*made_.pool, vk::CommandBufferLevel::ePrimary,
+                                                                         steps + 3 + read_back_slots));
   std::size_t next = 0;
   const auto take = [&](const std::string& name) {
     device_.name(buffers[next], name);
@@ -66,8 +66,10 @@ void PlanRecorder::record(std::uint32_t steps) {
   record_ops(made_.prepare, schedule().prepare, 0);
   made_.begin = take("begin");
   record_begin();
-  made_.finish = take("finish");
-  record_finish();
+  for (std::uint32_t slot = 0; slot < read_back_slots; ++slot) {
+    made_.finish.push_back(take(fmt::format("finish {}", slot)));
+    record_finish(made_.finish.back(), slot);
+  }
   made_.icon = take("icon");
   if (schedule().icon) {
     made_.icon.begin(vk::CommandBufferBeginInfo());
@@ -99,16 +101,20 @@ void PlanRecorder::record_begin() {
   made_.begin.end();
 }
 
-/// What comes after them.
-void PlanRecorder::record_finish() const {
-  made_.finish.begin(vk::CommandBufferBeginInfo());
+/// What comes after them: the bytes, and their way to the host.
+void PlanRecorder::record_finish(const vk::raii::CommandBuffer& commands, std::uint32_t slot) const {
+  commands.begin(vk::CommandBufferBeginInfo());
+  full_barrier(commands);
   if (schedule().bytes && !schedule().icon) {
-    full_barrier(made_.finish);
-    for (const Launch& one : schedule().bytes->launches) record_launch(made_.finish, one, 0);
+    for (const Launch& one : schedule().bytes->launches) record_launch(commands, one, 0);
+    full_barrier(commands);
   }
-  if (made_.tick_ns > 0) made_.finish.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *made_.times, 1);
-  host_barrier(made_.finish);
-  made_.finish.end();
+  const Place from = schedule().memory->of({.region = Region::pictures}), to = schedule().memory->slot(slot);
+  commands.copyBuffer(from.buffer->handle(), to.buffer->handle(),
+                      vk::BufferCopy(from.offset, to.offset, from.size_bytes));
+  if (made_.tick_ns > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *made_.times, 1);
+  host_barrier(commands);
+  commands.end();
 }
 
 void PlanRecorder::record_ops(const vk::raii::CommandBuffer& commands, const std::vector<LoweredOp>& ops,

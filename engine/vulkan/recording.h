@@ -18,9 +18,10 @@ struct Recording {
   double tick_ns = 0;                          ///< of the device's clock; 0: it has none
   vk::raii::QueryPool times{nullptr};          ///< when a run began and ended
   std::vector<vk::raii::CommandBuffer> steps;  ///< none where one dispatch does all
-  vk::raii::CommandBuffer prepare{nullptr}, begin{nullptr}, finish{nullptr};
-  vk::raii::CommandBuffer icon{nullptr};  ///< fusion single: the one dispatch
-  std::vector<vk::raii::Fence> fences;    ///< one for each submission that may be in flight
+  vk::raii::CommandBuffer prepare{nullptr}, begin{nullptr};
+  std::vector<vk::raii::CommandBuffer> finish;  ///< for each read-back slot
+  vk::raii::CommandBuffer icon{nullptr};        ///< fusion single: the one dispatch
+  std::vector<vk::raii::Fence> fences;          ///< one for each submission that may be in flight
 };
 
 std::unique_ptr<Recording> record_schedule(const Device& device, std::unique_ptr<Schedule> schedule,

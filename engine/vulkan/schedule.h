@@ -27,7 +27,7 @@ struct Forced {
 struct Shared {
   std::shared_ptr<Device> device;
   std::shared_ptr<const Weights> source;
-  std::unique_ptr<Pipelines> pipelines;
+  std::shared_ptr<Pipelines> pipelines;
   PlacedWeights weights;
   std::vector<std::shared_ptr<const PackedWeights>> packed;
   Forced forced;

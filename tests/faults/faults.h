@@ -19,6 +19,9 @@ enum DitFault : std::uint32_t {
 using DitFaultsArm = void (*)(std::uint64_t nth, DitFault fault);
 /// Calls since the last arming that can fail in the armed way.
 using DitFaultsCount = std::uint64_t (*)();
+/// From now on dispatches of pipelines whose debug name starts with `prefix` do nothing, as on a device that computes
+/// wrong; null: all do their work. Told when a pipeline is made, and obeyed when a command buffer is recorded.
+using DitFaultsDeaden = void (*)(const char* prefix);
 /// Name of the call with that number, e.g. "vkQueueSubmit"; null beyond the last.
 using DitFaultsName = const char* (*)(std::uint64_t nth);
 }

@@ -48,6 +48,9 @@ struct Layer {
   std::vector<const char*> calls;
   std::uint64_t nth = 0;
   DitFault fault = DIT_FAULT_MEMORY;
+  std::string dead;                         // prefix of the names of pipelines that do nothing
+  std::map<std::uint64_t, bool> pipelines;  // by handle: whether it does nothing
+  std::map<VkCommandBuffer, bool> bound;    // whether what is bound does nothing
 };
 
 // Never destroyed: drivers may call in when static objects are gone.
@@ -182,6 +185,42 @@ VKAPI_ATTR void VKAPI_CALL destroy_device(VkDevice device, const VkAllocationCal
   destroy(device, callbacks, "vkDestroyDevice");
 }
 
+/// What the next link has under `name`, for a device or one of its command buffers or queues.
+template <typename Function>
+Function next_of(const void* handle, const char* name) {
+  return reinterpret_cast<Function>(layer().objects.at(key_of(handle)).ask(name));
+}
+
+VKAPI_ATTR void VKAPI_CALL bind_pipeline(VkCommandBuffer commands, VkPipelineBindPoint point, VkPipeline pipeline) {
+  PFN_vkCmdBindPipeline next = nullptr;
+  {
+    const std::lock_guard lock(layer().mutex);
+    next = next_of<PFN_vkCmdBindPipeline>(commands, "vkCmdBindPipeline");
+    layer().bound[commands] = layer().pipelines[reinterpret_cast<std::uint64_t>(pipeline)];
+  }
+  next(commands, point, pipeline);
+}
+
+VKAPI_ATTR void VKAPI_CALL dispatch(VkCommandBuffer commands, std::uint32_t x, std::uint32_t y, std::uint32_t z) {
+  PFN_vkCmdDispatch next = nullptr;
+  {
+    const std::lock_guard lock(layer().mutex);
+    if (layer().bound[commands]) return;
+    next = next_of<PFN_vkCmdDispatch>(commands, "vkCmdDispatch");
+  }
+  next(commands, x, y, z);
+}
+
+/// Hears the names of pipelines, then goes on as any other call.
+VKAPI_ATTR VkResult VKAPI_CALL set_name(VkDevice device, const VkDebugUtilsObjectNameInfoEXT* info) {
+  if (info->objectType == VK_OBJECT_TYPE_PIPELINE) {
+    const std::lock_guard lock(layer().mutex);
+    const std::string& dead = layer().dead;
+    layer().pipelines[info->objectHandle] = !dead.empty() && std::string_view(info->pObjectName).starts_with(dead);
+  }
+  return Wrapped<"vkSetDebugUtilsObjectNameEXT", host, PFN_vkSetDebugUtilsObjectNameEXT>::call(device, info);
+}
+
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance(VkInstance instance, const char* name);
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device(VkDevice device, const char* name);
 
@@ -204,6 +243,9 @@ const std::map<std::string_view, PFN_vkVoidFunction>& own_functions() {
       {"vkDestroyInstance", as_void(&destroy_instance)},
       {"vkCreateDevice", as_void(&create_device)},
       {"vkDestroyDevice", as_void(&destroy_device)},
+      {"vkCmdBindPipeline", as_void(&bind_pipeline)},
+      {"vkCmdDispatch", as_void(&dispatch)},
+      {"vkSetDebugUtilsObjectNameEXT", as_void(&set_name)},
       DIT_WRAP(vkEnumeratePhysicalDevices, start),
       DIT_WRAP(vkAllocateCommandBuffers, host),
       DIT_WRAP(vkAllocateDescriptorSets, no_pool),
@@ -239,7 +281,6 @@ const std::map<std::string_view, PFN_vkVoidFunction>& own_functions() {
       DIT_WRAP(vkResetCommandBuffer, device_memory),
       DIT_WRAP(vkResetCommandPool, device_memory),
       DIT_WRAP(vkResetFences, device_memory),
-      DIT_WRAP(vkSetDebugUtilsObjectNameEXT, host),
       DIT_WRAP(vkSetEvent, device_memory),
       DIT_WRAP(vkSignalSemaphore, host),
       DIT_WRAP(vkWaitForFences, work),
@@ -292,6 +333,11 @@ __attribute__((visibility("default"))) void dit_faults_arm(std::uint64_t nth, Di
   layer().calls.clear();
   layer().nth = nth;
   layer().fault = fault;
+}
+
+__attribute__((visibility("default"))) void dit_faults_deaden(const char* prefix) {
+  const std::lock_guard lock(layer().mutex);
+  layer().dead = prefix ? prefix : "";
 }
 
 __attribute__((visibility("default"))) std::uint64_t dit_faults_count() {

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// Icons begun while the last ones are read: the same pictures, whatever is asked for next.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "engine/session.h"
+#include "tests/engine/devices_under_test.h"
+#include "tests/engine/golden.h"
+
+namespace dit::test {
+namespace {
+
+using Icon = std::vector<std::uint8_t>;
+
+class Prefetch : public ExecutorTest {
+ protected:
+  void SetUp() override {
+    ExecutorTest::SetUp();
+    if (!IsSkipped()) session_ = open();
+  }
+  std::unique_ptr<Session> open() {
+    const std::string device = GetParam() == "cpu" ? "cpu" : "vulkan:" + std::to_string(vulkan_index());
+    return Session::open({.model = golden_path("tiny.safetensors"), .device = device, .options = {.threads = 2}});
+  }
+  Icon read(std::uint32_t icon = 0) {
+    const ModelConfig& config = session_->model().config();
+    Icon out(std::size_t{config.width} * config.height * 4, 0xaa);
+    session_->read(icon, out);
+    return out;
+  }
+  Icon paint(const IconSettings& settings, const IconPoint& point) {
+    session_->begin(settings, std::span(&point, 1));
+    session_->advance(session_->steps());
+    return read();
+  }
+  void prefetch(const IconSettings& settings, const IconPoint& point) {
+    session_->prefetch(settings, std::span(&point, 1));
+  }
+
+  std::unique_ptr<Session> session_;
+};
+
+IconSettings settings(std::uint32_t steps) {
+  IconSettings s;
+  s.steps = steps;
+  s.guidance = 2;
+  return s;
+}
+
+IconPoint point(std::uint64_t n) { return {.from = {7, n}}; }
+
+TEST_P(Prefetch, AStreamHasThePicturesOfIconsOneByOne) {
+  const IconSettings s = settings(3);
+  std::vector<Icon> expected;
+  for (std::uint64_t n = 0; n < 6; ++n) expected.push_back(paint(s, point(n)));
+  for (std::uint64_t n = 0; n < 6; ++n) {
+    const IconPoint now = point(n);
+    session_->begin(s, std::span(&now, 1));
+    session_->advance(3);
+    prefetch(s, point(n + 1));
+    EXPECT_EQ(read(), expected[n]) << "read while icon " << n + 1 << " is under way";
+    EXPECT_EQ(session_->step(), 3u);
+  }
+}
+
+TEST_P(Prefetch, AWrongGuessChangesNothing) {
+  const Icon expected = paint(settings(3), point(5)), other = paint(settings(4), point(5));
+  paint(settings(3), point(0));
+  prefetch(settings(3), point(1));
+  EXPECT_EQ(paint(settings(3), point(5)), expected) << "another icon";
+  prefetch(settings(3), point(6));
+  EXPECT_EQ(paint(settings(4), point(5)), other) << "other steps";
+  paint(settings(3), point(0));
+  prefetch(settings(3), point(5));
+  const IconPoint p = point(5);
+  session_->begin(settings(3), std::span(&p, 1));
+  for (std::uint32_t step = 1; step <= 3; ++step) session_->advance(step);
+  EXPECT_EQ(read(), expected) << "step by step";
+  prefetch(settings(3), point(6));
+  std::vector<IconPoint> two = {point(5), point(6)};
+  session_->begin(settings(3), two);
+  session_->advance(3);
+  EXPECT_EQ(read(0), expected) << "a batch of two";
+}
+
+TEST_P(Prefetch, IsRefusedNowhereAndCancelsLikeAnyRun) {
+  prefetch(settings(3), point(0));  // before the first batch
+  const Icon expected = paint(settings(3), point(1));
+  paint(settings(3), point(0));
+  prefetch(settings(3), point(1));
+  session_->cancel();
+  const IconPoint p = point(1);
+  EXPECT_THROW(session_->begin(settings(3), std::span(&p, 1)), Cancelled);
+  EXPECT_THROW(prefetch(settings(3), point(1)), Cancelled);
+  session_->resume();
+  EXPECT_EQ(paint(settings(3), point(1)), expected);
+  prefetch(settings(3), point(2));
+  session_.reset();  // with work under way
+}
+
+INSTANTIATE_TEST_SUITE_P(Executors, Prefetch, ::testing::Values("cpu", "vulkan"),
+                         [](const auto& instance) { return instance.param; });
+
+}  // namespace
+}  // namespace dit::test
