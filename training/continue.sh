@@ -23,11 +23,11 @@ if [ "${1:-}" = --smoke ]; then
   python3 -B train.py --data "$folder/data" --out "$folder" --work "$folder" --name first $tiny
   export TEACHER_OPTIONS="--batch 8 --max-steps 2" STUDENT_OPTIONS="--batch 8 --max-steps 2 --critic 0.3 --seam 0.5"
   export PAINT_OPTIONS="--batch 2" PAINT_SECONDS=0 POLISH_OPTIONS="--icons 8 --rounds 2" EVALUATE_OPTIONS="--few 4 --steps 1"
-  "$here/continue.sh" "$folder/data" "$folder/work" "$folder/first.safetensors" "$folder/first.safetensors"
-  again=$("$here/continue.sh" "$folder/data" "$folder/work" "$folder/first.safetensors" "$folder/first.safetensors")
+  "$here/continue.sh" "$folder/data" "$folder/stages" "$folder/first.safetensors" "$folder/first.safetensors"
+  again=$("$here/continue.sh" "$folder/data" "$folder/stages" "$folder/first.safetensors" "$folder/first.safetensors")
   [ "$(grep -c 'is done' <<<"$again")" = 5 ] || { echo "a finished stage ran again: $again"; exit 1; }
   for file in candidate teacher.safetensors.00 icons.safetensors.00 icons-polished.safetensors.00 icons-polished.md; do
-    ls "$folder/work/out/$file"* >/dev/null
+    ls "$folder/stages/out/$file"* >/dev/null
   done
   echo "smoke run passed"
   exit
