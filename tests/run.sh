@@ -29,10 +29,11 @@ needed() {
   stage "$@"
   [ ${#failed[@]} -eq 0 ] || { printf '\ntests/run.sh: %s failed\n' "${failed[0]}" >&2; exit 1; }
 }
-# test_tree PRESET: ctest, keeping its summary for the end.
+# test_tree LOG PRESET OPTION...: ctest, keeping its summary for the end.
 test_tree() {
-  local status=0
-  ctest --preset "$1" 2>&1 | tee "build/$1.log" || status=$?
+  local log=$1 preset=$2 status=0
+  shift 2
+  ctest --preset "$preset" "$@" 2>&1 | tee "build/$log.log" || status=$?
   return $status
 }
 build_tree() { cmake --preset "$1" >/dev/null && cmake --build --preset "$1"; }
@@ -41,23 +42,25 @@ export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
 needed 'install' ./setup.sh --tests
 needed 'build' build_tree default
-stage 'test' test_tree default
-trees=(default)
+# One after the other, since some tell the time; scripts mostly wait for the programs that they start, so two at once.
+stage 'test' test_tree default default --label-exclude script
+stage 'test by scripts' test_tree scripts default --label-regex script --parallel 2
+logs=(default scripts)
 if $sanitizers; then
-  trees+=(asan)
+  logs+=(asan)
   failed_so_far=${#failed[@]}
   stage 'build with sanitizers' build_tree asan
   if [ ${#failed[@]} -eq "$failed_so_far" ]; then
-    stage 'test with sanitizers' test_tree asan
+    stage 'test with sanitizers' test_tree asan asan
   fi
 fi
 
 printf '\n== time\n'
 printf '%s\n' "${timings[@]}" "$(printf '%4d s  all' $SECONDS)"
-for tree in "${trees[@]}"; do
-  [ -f "build/$tree.log" ] || continue
-  printf '\n== %s\n' "$tree"
-  sed -n '/tests passed,/,$p' "build/$tree.log"
+for log in "${logs[@]}"; do
+  [ -f "build/$log.log" ] || continue
+  printf '\n== %s\n' "$log"
+  sed -n '/tests passed,/,$p' "build/$log.log"
 done
 if [ ${#failed[@]} -gt 0 ]; then
   printf '\ntests/run.sh: failed: %s\n' "${failed[*]}" >&2
