@@ -90,6 +90,9 @@ guint64 number(GstElement* element, const char* field) {
 }
 
 const std::string at_30 = "video/x-raw,format=RGBA,framerate=30/1";
+#define SKIP_IF_SANITIZED() \
+  if (sanitized) GTEST_SKIP() << "an icon takes ten seconds under a sanitizer, and this test waits for many"
+
 // More steps of the shipped model than fit into a thirtieth of a second, on sixteen cores too.
 const Properties slow = {
     {"model-location", icon_model()}, {"is-live", "true"}, {"steps", "24"}, {"guidance", "1"}, {"prompt", "red fox"}};
@@ -167,6 +170,7 @@ std::vector<gint> qualities(const Player& player) {
 }
 
 TEST(DitSrcLive, StepsGoDownUnderPressureAndUpWhenThereIsTime) {
+  SKIP_IF_SANITIZED();
   Live live(with(slow, {{"min-steps", "2"}}));
   const Frames pressed = live.play(3, [](const Frames& f) { return f.size() > 30 && f.back().steps < 24; });
   ASSERT_GT(pressed.size(), 30U);
@@ -195,6 +199,7 @@ TEST(DitSrcLive, WithoutMinStepsPicturesNeverDependOnTheTime) {
 }
 
 TEST(DitSrcLive, SkippingLeavesFramesOutAndSaysSo) {
+  SKIP_IF_SANITIZED();
   Live live(with(slow, {{"late-policy", "skip"}}));
   const Frames frames = live.play(2, [](const Frames& f) { return f.size() > 2; });
   ASSERT_GT(frames.size(), 2U);
@@ -216,6 +221,7 @@ TEST(DitSrcLive, SkippingLeavesFramesOutAndSaysSo) {
 }
 
 TEST(DitSrcLive, LatePaintsEveryFrame) {
+  SKIP_IF_SANITIZED();
   Live live(with(slow, {{"late-policy", "late"}}), at_30, false);
   const Frames frames = live.play(2, [](const Frames& f) { return f.size() > 2; });
   ASSERT_GT(frames.size(), 2U);

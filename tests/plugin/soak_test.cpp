@@ -10,12 +10,6 @@
 namespace dit::plugin_test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
-
 /// Resident memory after some icons and after the last.
 void expect_flat(const Properties& more, int icons) {
   Properties properties = {{"prompt", "red fox"}, {"steps", "1"}, {"guidance", "1"}};

@@ -20,6 +20,13 @@ std::string source_path(const std::string& relative);
 inline std::string tiny_model() { return source_path("tests/golden/tiny.safetensors"); }
 inline std::string icon_model() { return source_path("models/icons.safetensors"); }
 
+/// Whether a sanitizer watches, which makes an icon take seconds.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
 /// Resident memory of this process.
 std::uint64_t resident_bytes();
 /// What this process has allocated and not freed; 0 under sanitizers, whose heap is not glibc's. Unlike resident memory
