@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/self_test.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -18,21 +20,16 @@ std::string text_of(Mode mode) {
 
 /// The mode and all that stand in for it, best first; the plain kernels last.
 std::vector<Mode> fall_backs(Mode wanted) {
+  constexpr std::array precisions = {Precision::f16_matrix, Precision::f16, Precision::f32};
+  constexpr std::array fusions = {Fusion::single, Fusion::block, Fusion::op};
+  const bool none = wanted.fusion == Fusion::none;  // nothing falls back to it
   std::vector<Mode> modes;
-  const Fusion first = wanted.fusion;
-  for (const Precision precision : {Precision::f16_matrix, Precision::f16, Precision::f32}) {
-    if (precision == Precision::f16 && wanted.precision == Precision::f32) continue;
-    if (precision == Precision::f16_matrix && wanted.precision != Precision::f16_matrix) continue;
-    for (const Fusion fusion : {Fusion::none, Fusion::single, Fusion::block, Fusion::op}) {
-      // Each fusion falls back to the ones after it; none, which nothing falls back to, to op.
-      const bool none = first == Fusion::none && (fusion == Fusion::none || fusion == Fusion::op);
-      if (none || (first != Fusion::none && fusion != Fusion::none &&
-                   (first == Fusion::single || fusion == first || fusion == Fusion::op))) {
-        modes.push_back({precision, fusion});
-      }
+  for (auto p = std::ranges::find(precisions, wanted.precision); p != precisions.end(); ++p) {
+    if (none) modes.push_back({*p, Fusion::none});
+    for (auto f = std::ranges::find(fusions, none ? Fusion::op : wanted.fusion); f != fusions.end(); ++f) {
+      modes.push_back({*p, *f});
     }
   }
-  if (modes.back() != plain) modes.push_back(plain);
   return modes;
 }
 
