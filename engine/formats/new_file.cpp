@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "engine/formats/new_file.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -18,7 +20,9 @@ NewFile::NewFile(const fs::path& path) : path_(path) {
   target_ = fs::weakly_canonical(path, error);
   if (target_.empty()) target_ = path;
   const bool through = fs::exists(target_, error) && fs::is_other(target_, error);
-  if (!through) unfinished_ = target_.string() + ".part" + std::to_string(::getpid());
+  // Threads may write the same file too.
+  static std::atomic<unsigned> count = 0;
+  if (!through) unfinished_ = target_.string() + fmt::format(".part{}-{}", ::getpid(), count++);
   file_.reset(std::fopen(through ? target_.c_str() : unfinished_.c_str(), "wb"));
   const int reason = errno;
   if (!file_) unfinished_.clear();

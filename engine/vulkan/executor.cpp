@@ -31,6 +31,7 @@ class VulkanExecutor : public Executor {
       warning = std::move(trusted.warning);
     }
     shared_.device->note_choice(name_of(mode_.precision), name_of(mode_.fusion), std::move(warning));
+    shared_.pipelines->keep();  // those of the self-test
     place_weights(*shared_.device, *weights, options.expand_weights, shared_.weights);
   }
 
@@ -43,8 +44,10 @@ class VulkanExecutor : public Executor {
   bool lost() const noexcept override { return shared_.device->lost(); }
 
   std::unique_ptr<Plan> plan(Program program) override {
-    return translated("plan on " + info().name,
-                      [&] { return make_plan(shared_, std::move(program), mode_.precision, mode_.fusion); });
+    auto plan = translated("plan on " + info().name,
+                           [&] { return make_plan(shared_, std::move(program), mode_.precision, mode_.fusion); });
+    shared_.pipelines->keep();
+    return plan;
   }
 
  private:

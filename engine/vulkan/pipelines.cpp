@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/pipelines.h"
 
+#include "engine/vulkan/pipeline_file.h"
 #include "shaders/spirv.h"
 
 namespace dit::vulkan {
@@ -9,12 +10,19 @@ vk::DescriptorType descriptor_type(const Operand& operand) {
   return is_uniform(operand.region) ? vk::DescriptorType::eUniformBuffer : vk::DescriptorType::eStorageBuffer;
 }
 
-Pipelines::Pipelines(Device& device) : device_(device), cache_(device.handle(), vk::PipelineCacheCreateInfo()) {}
+Pipelines::Pipelines(Device& device, CacheFolder folder)
+    : device_(device), folder_(std::move(folder)), cache_(load_pipelines(device, folder_)) {}
+
+void Pipelines::keep() noexcept {
+  if (unkept_) keep_pipelines(device_, folder_, cache_);
+  unkept_ = false;
+}
 
 const Pipeline& Pipelines::get(const KernelCall& call) {
   std::pair<std::string, std::vector<std::uint32_t>> key(call.kernel, call.constants);
   const auto found = built_.find(key);
   if (found != built_.end()) return found->second;
+  unkept_ = true;
   return built_.emplace(std::move(key), build(call)).first->second;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/cache_folder.h"
 #include "engine/vulkan/device.h"
 #include "engine/vulkan/lower.h"
 
@@ -23,16 +24,21 @@ struct Pipeline {
 /// Owns every pipeline of an executor; the Device must outlive it.
 class Pipelines {
  public:
-  explicit Pipelines(Device& device);
+  /// folder  where compiled kernels are kept between runs
+  explicit Pipelines(Device& device, CacheFolder folder = CacheFolder::of_user());
 
   /// The pipeline that runs `call`, built on first use. The reference stays valid.
   const Pipeline& get(const KernelCall& call);
+  /// Keeps what has been built since the last time, for other runs.
+  void keep() noexcept;
 
  private:
   Pipeline build(const KernelCall& call) const;
 
   Device& device_;
+  CacheFolder folder_;
   vk::raii::PipelineCache cache_;
+  bool unkept_ = false;
   std::map<std::pair<std::string, std::vector<std::uint32_t>>, Pipeline> built_;
 };
 

@@ -17,6 +17,7 @@ ICONS = SOURCE / "models/icons.safetensors"
 def environment(scratch, **more):
     """The environment of a test's commands: this build's plugin, a registry of the test's own."""
     env = dict(os.environ, DIT_BUILD=str(BUILD), GST_PLUGIN_PATH=str(BUILD / "plugin"),
+               DIT_CACHE=os.environ.get("DIT_CACHE", str(BUILD / "cache")),
                GST_REGISTRY=str(pathlib.Path(scratch) / "registry.bin"), LC_ALL="C.UTF-8")
     env.pop("DIT_MODEL", None)
     env.update(more)
