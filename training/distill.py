@@ -13,6 +13,9 @@ not average over many, and a few Euler steps without guidance suffice. Its error
 - as the teacher sees pictures (--perceptual): its tokens for the two, both with the same noise added;
 - by a critic on the teacher's tokens (--critic) that learns to tell the student's icons from real ones of the data set
   (arXiv 2403.12015), which is what makes one step sharp: an average of several icons is no icon.
+With --own a share of the batch stands where the student itself would stand in four steps, and in two: what it is given then is
+what it will be given, its own blurred guess and not a point on the way to a perfect icon. That is where critic and teacher
+look first ("backward simulation", arXiv 2405.14867).
 The student starts as the teacher, or as another, smaller network (--resume).
 """
 import tempfile
@@ -21,6 +24,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import flow
 import paint
 import synthetic
 from augment import Batches
@@ -35,6 +39,7 @@ EMA_DECAY = 0.99
 TIMES = {0.0: 0.30, 0.125: 0.05, 0.25: 0.10, 0.375: 0.04, 0.5: 0.12, 0.625: 0.04, 0.75: 0.08, 0.875: 0.05}
 LAYERS = (0, 2, 4)      # blocks of the teacher that look; after the last of them nothing is computed
 CALIBRATE = 25          # steps between measurements of how the three gradients compare
+OWN_STATES = 5          # of one noise: four steps, and the second of two
 WEAVE = 0.04            # a seam from which on its gradient has its full size
 CRITIC_LR, CRITIC_WIDTH, CRITIC_FROM = 4e-4, 128, 300
 
@@ -99,17 +104,40 @@ class Distiller(Trainer):
         self.batches = Batches(self.icons, world.device, options.tiles)
         self.compile_parts()
 
+        # noises that the student follows; the first rows of a batch, which critic and teacher see
+        own = round(options.batch * options.own / OWN_STATES)
+        rows = torch.arange(options.batch - (OWN_STATES - 1) * own, device=world.device)
+        rows = torch.cat([rows[:own].repeat(OWN_STATES), rows[own:]])
+
         def accumulate():
-            pick = torch.randint(len(pairs[0]), (options.batch,), device=world.device)
+            pick = torch.randint(len(pairs[0]), (options.batch - (OWN_STATES - 1) * own,), device=world.device)[rows]
             noise, icons, style, words = (tensor[pick] for tensor in pairs)
             t = draw_times(len(pick), world.device)
             x, noise = paint.as_target(icons), noise.float()
-            predicted = self.predict(noisy(x, noise, t), t, style, words)
-            gradient, loss = self.gradient(predicted.detach(), x, t, style, words)
+            z, late = noisy(x, noise, t), t
+            if own:
+                states, times = self.own_states(noise[:own], style[:own], words[:own])
+                z, t = torch.cat([states, z[len(states):]]), torch.cat([times, t[len(states):]])
+                # what is lost in the first pass cannot be found again in the last: there errors count no more than at first
+                late = torch.cat([torch.zeros_like(times), t[len(states):]])
+            predicted = self.predict(z, t, style, words)
+            gradient, loss = self.gradient(predicted.detach(), x, late, style, words)
             predicted.backward(gradient)
             return loss
 
         return accumulate
+
+    @torch.no_grad()
+    def own_states(self, noise, style, words):
+        """(z, t) [OWN_STATES*n] where samplers of four and of two steps stand on the student's way from these noises."""
+        z, states = noise, [(noise, 0.0)]
+        for a, b in ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75)):
+            x = self.follow(z, torch.full((len(z),), a, device=z.device), style, words)
+            half = half if a else flow.euler_step(noise, x, 0.0, 0.5)
+            z = flow.euler_step(z, x, a, b)
+            states.append((z, b))
+        states.append((half, 0.5))
+        return torch.cat([z for z, _ in states]), torch.cat([torch.full((len(z),), t, device=z.device) for z, t in states])
 
     def compile_parts(self):
         """The pieces of a step, each compiled on its own."""
@@ -138,7 +166,8 @@ class Distiller(Trainer):
         self.pixels = self.compiled(lambda predicted, x, t: pixel_loss(predicted, x, t, patch, edge, power=1.0))
         self.surfaces = self.compiled(lambda predicted, x: flat_loss(predicted, x, patch))
         self.borders = self.compiled(lambda predicted: seam_loss(predicted, patch))
-        self.predict, self.look, self.judged = self.compiled(predict), self.compiled(look), self.compiled(judged)
+        self.predict, self.follow = self.compiled(predict), self.compiled(lambda *given: predict(*given))
+        self.look, self.judged = self.compiled(look), self.compiled(judged)
         self.critic_loss = self.compiled(critic_loss)
 
     def gradient(self, predicted, x, t, style, words):
@@ -210,6 +239,7 @@ def smoke(options):
     options.data, options.out, options.work = synthetic.write(folder), folder, folder
     options.patch, options.window, options.dim, options.depth, options.heads, options.cond_dim = 16, 24, 32, 1, 2, 16
     options.batch, options.max_steps, options.critic, options.flat, options.seam, options.fade = 8, 3, 0.3, 0.5, 0.5, True
+    options.own = 0.6
     teacher = Trainer(options, World(cpu=True))
     options.teacher = teacher.save()[1]
     painting = paint.arguments().parse_args(["--pairs", folder, "--batch", "2", "--seconds", "0"])
@@ -230,6 +260,7 @@ def main():
     parser.add_argument("--perceptual", type=float, default=1.0, help="the same for the teacher's eyes")
     parser.add_argument("--seen-share", type=float, default=0.5, help="share of a batch that teacher and critic look at")
     parser.add_argument("--critic", type=float, default=0.0, help="the same for the critic")
+    parser.add_argument("--own", type=float, default=0.0, help="share of a batch that stands on the student's own way")
     options = parser.parse_args()
     if options.smoke:
         return smoke(options)

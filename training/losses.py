@@ -78,7 +78,8 @@ def seam_loss(predicted, patch):
     for axis in (2, 3):
         step = white.diff(dim=axis).abs().mean(1)
         small = ((step > LEAST_STEP) & (step < SMALL_STEP)).to(step.dtype)
-        phase = F.one_hot((torch.arange(white.shape[axis] - 1, device=step.device) + 1) % patch, patch).to(step.dtype)
+        phase = (torch.arange(white.shape[axis] - 1, device=step.device) + 1) % patch
+        phase = (phase[:, None] == torch.arange(patch, device=step.device)).to(step.dtype)
         other = 5 - axis - 1
         total = total + (step * small).sum((0, other)) @ phase
         count = count + small.sum((0, other)) @ phase

@@ -60,6 +60,8 @@ def arguments():
     add("--fit", action="store_true", help="on resuming, fit the last layer anew to its tapered windows")
     add("--tiles", type=float, default=0.1, help="share of composed tiles")
     add("--seed", type=int, default=0)
+    add("--until", type=float, default=0.0, help="seconds since 1970 at which to have trained, however long compiling takes")
+    add("--keep", type=float, default=0.0, help="seconds between small checkpoints on the way; 0: only at the end")
     add("--quick", action="store_true", help="no sheets and figures at the end")
     add("--smoke", action="store_true", help="train, save, resume and measure a tiny network on the CPU")
     return parser
@@ -218,7 +220,7 @@ class Trainer:
         torch.manual_seed(options.seed + 1000 * self.world.rank + self.step + 1)
         accumulate = self.prepare()
         clock, total, done, began = torch.zeros(1, device=device), torch.zeros((), device=device), 0.0, time.time()
-        start, last_print = None, began
+        start, last_print, kept = None, began, 0.0
         while done < 1:
             self.gradients.zero_()
             total += accumulate()
@@ -226,6 +228,8 @@ class Trainer:
             if start is None:
                 torch.cuda.synchronize() if device.type == "cuda" else None
                 start = time.time()
+                if options.until:
+                    options.seconds = max(1.0, min(options.seconds, options.until - start))
                 self.say(f"first step after {start - began:.0f} s")
             count = self.step - self.first_step
             if count % SYNC_EVERY == 0 or count >= options.max_steps:
@@ -233,6 +237,9 @@ class Trainer:
                 elapsed = self.world.share(clock).item()
                 done = min(1.0, max(elapsed / options.seconds, count / options.max_steps))
                 self.seconds = self.base_seconds + elapsed
+                if options.keep and elapsed - kept > options.keep and done < 1 and self.world.rank == 0:
+                    kept = elapsed
+                    self.save_small()
             if count % 1000 == 0:
                 # ranks compute the same update; this only stops rounding differences from growing
                 for parameter in self.average.live:
@@ -259,7 +266,7 @@ class Trainer:
 
     def training_state(self):
         return {"step": self.step, "images": self.images, "seconds": round(self.seconds, 1),
-                "arguments": {k: v for k, v in vars(self.options).items() if k not in ("data", "out", "work", "resume")}}
+                "arguments": {k: v for k, v in vars(self.options).items() if k not in ("data", "out", "work", "resume", "until")}}
 
     def weights(self):
         """The averaged weights as a weight file holds them."""
@@ -274,9 +281,13 @@ class Trainer:
         full = os.path.join(self.options.work, self.options.name + ".full")
         torch.save({"config": self.config, "net": self.plain(self.net.state_dict()), "average": self.average.values,
                     "optimizer": self.optimizer.state(), "training": self.training_state()}, full)
+        return full, self.save_small()
+
+    def save_small(self):
         path = os.path.join(self.options.out, self.options.name + ".safetensors")
         save_small(path, self.config, self.weights(), self.training_state())
-        return full, path
+        self.say(f"kept at step {self.step}")
+        return path
 
     def report(self):
         """Sheets and figures of the averaged weights; rank 0 only."""
