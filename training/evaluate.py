@@ -8,7 +8,8 @@ training saw; `drawn`: 1,024 icons drawn as training draws them. All in the styl
 The row "real" is what the measures say of the real icons of the same pairs: its accuracy is the judge's own, its nearest
 distances are those of held-out icons to the training set (what a model that copies nothing shows), and its drawn_frechet,
 training icons against held-out icons, is the floor for that distance.
-Writes NAME.json, NAME.md (a table) and, for each model, a sheet of the 20 held-out names whose icons lie closest to a training icon.
+Writes NAME.json, NAME.md (a table) and, for each model, a sheet of the 20 held-out names whose icons lie closest to a training icon
+(at the first of --steps).
 """
 import argparse
 import json
@@ -204,8 +205,10 @@ def main():
         net = open_model(path, device)
         guidance = options.guidance or net.config["default_guidance"]
         name = os.path.basename(path).split(".")[0]
-        results |= evaluate(bench, net, name, [(steps, guidance) for steps in options.steps], options.out)
-        write(results, os.path.join(options.out, options.name))
+        for steps in options.steps:
+            # the sheet is of the first number of steps; figures are written as they come, for whoever is cut off
+            results |= evaluate(bench, net, name, [(steps, guidance)], options.out if steps == options.steps[0] else None)
+            write(results, os.path.join(options.out, options.name))
     print(table(results))
 
 
