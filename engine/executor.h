@@ -28,7 +28,7 @@ struct DeviceInfo {
   std::string api;        ///< "1.3.239"; empty for the CPU
   std::string problem;    ///< why this device cannot be used; empty if it can
   std::string precision;  ///< of an opened device, what Precision::automatic became: "f32"; empty in a mere listing
-  std::string fusion;     ///< likewise; empty for the CPU
+  std::string fusion;     ///< likewise, or "auto" where each plan's is measured; empty for the CPU
   std::string warning;    ///< of an opened device: what was asked for, fails here, and what is used instead; or empty
   bool software = false;  ///< a Vulkan device that is really the CPU
   bool hardware_gpu = false;
@@ -48,7 +48,7 @@ enum class Precision {
 
 /// How ops become dispatches on Vulkan; the CPU executor takes any and ignores it.
 enum class Fusion {
-  automatic,  ///< op in f32, block otherwise
+  automatic,  ///< what measures fastest on a GPU, see tuning.h; else op in f32, block otherwise
   none,       ///< a dispatch for every piece of an op
   op,         ///< a dispatch an op
   block,      ///< a few dispatches a transformer block
@@ -135,8 +135,10 @@ class Executor {
   virtual const DeviceInfo& info() const noexcept = 0;
   /// Whether the device is gone for good: a driver reset, or work that hangs. Any thread.
   virtual bool lost() const noexcept { return false; }
-  /// Allocates all that the program needs. errors: out_of_memory, device, unsupported
-  virtual std::unique_ptr<Plan> plan(Program program) = 0;
+  /// Allocates all that the program needs.
+  /// cancel  polled while it is measured how the program runs fastest
+  /// errors  out_of_memory, device, unsupported; Cancelled
+  virtual std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>& cancel = never_cancelled) = 0;
 };
 
 }  // namespace dit

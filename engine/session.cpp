@@ -124,7 +124,7 @@ void Session::State::make_plan(PlanShape shape) {
   const Turns::Turn turn(engine->turns(), cancel);
   // The old plan's memory must be free before the new one asks for its own.
   plan.reset();
-  plan = engine->executor().plan(record(config(), shape));
+  plan = engine->executor().plan(record(config(), shape), cancel);
 }
 
 /// Time and label vectors, and the condition of every step made of them.

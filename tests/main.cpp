@@ -24,7 +24,8 @@ class ValidationListener : public ::testing::EmptyTestEventListener {
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   ::setenv("DIT_VULKAN_VALIDATION", "1", /*overwrite=*/0);
-  // What tests leave behind is not the user's.
+  // Pictures are compared with others of the same fusion; and what tests leave behind is not the user's.
+  ::setenv("DIT_TUNE", "0", /*overwrite=*/0);
   ::setenv("DIT_CACHE", DIT_BUILD_DIR "/cache", /*overwrite=*/0);
   // Listeners hear of an end in reverse order, so this one still adds to the test that the printer is about to report.
   ::testing::UnitTest::GetInstance()->listeners().Append(new ValidationListener);

@@ -58,7 +58,7 @@ class CpuExecutor final : public Executor {
   }
 
   const DeviceInfo& info() const noexcept override { return info_; }
-  std::unique_ptr<Plan> plan(Program program) override {
+  std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>&) override {
     try {
       return std::make_unique<CpuPlan>(std::move(program), weights_, pool_, int8_);
     } catch (const std::bad_alloc&) {

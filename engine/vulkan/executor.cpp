@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "engine/vulkan/plan.h"
-#include "engine/vulkan/self_test.h"
+#include "engine/vulkan/tuning.h"
 #include "engine/vulkan/weights.h"
 
 namespace dit::vulkan {
@@ -30,7 +30,9 @@ class VulkanExecutor : public Executor {
       mode_ = trusted.mode;
       warning = std::move(trusted.warning);
     }
-    shared_.device->note_choice(name_of(mode_.precision), name_of(mode_.fusion), std::move(warning));
+    if (options.fusion == Fusion::automatic && is_tuned(info())) tuning_ = Tuning{test, TuningFile()};
+    shared_.device->note_choice(name_of(mode_.precision), name_of(tuning_ ? Fusion::automatic : mode_.fusion),
+                                std::move(warning));
     shared_.pipelines->keep();  // those of the self-test
     place_weights(*shared_.device, *weights, options.expand_weights, shared_.weights);
   }
@@ -43,15 +45,25 @@ class VulkanExecutor : public Executor {
   const DeviceInfo& info() const noexcept override { return shared_.device->info(); }
   bool lost() const noexcept override { return shared_.device->lost(); }
 
-  std::unique_ptr<Plan> plan(Program program) override {
-    auto plan = translated("plan on " + info().name,
-                           [&] { return make_plan(shared_, std::move(program), mode_.precision, mode_.fusion); });
+  std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>& cancel) override {
+    auto plan = translated("plan on " + info().name, [&] {
+      Fusion fusion = mode_.fusion;
+      if (tuning_) fusion = tuned_fusion(shared_, program, mode_, tuning_->test, tuning_->file, cancel);
+      return make_plan(shared_, std::move(program), mode_.precision, fusion);
+    });
     shared_.pipelines->keep();
     return plan;
   }
 
  private:
+  /// Of an automatic fusion.
+  struct Tuning {
+    SelfTestSource test;
+    TuningFile file;
+  };
+
   Mode mode_;
+  std::optional<Tuning> tuning_;
   Shared shared_;
 };
 

@@ -35,6 +35,9 @@ struct LaunchTime {
 /// come from an executor of this folder. Empty where a step is part of a persistent dispatch, or there is no clock.
 std::vector<LaunchTime> time_launches(Plan& plan, std::uint32_t step, std::uint32_t repeats);
 
+/// What a plan was made with, where that was left to the executor.
+Fusion fusion(const Plan& plan);
+
 /// Dispatches of one step; stages where one dispatch does all.
 std::uint32_t dispatches(const Plan& plan);
 

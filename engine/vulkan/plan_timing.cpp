@@ -54,6 +54,8 @@ std::vector<LaunchTime> time_launches(Plan& plan, std::uint32_t step, std::uint3
   return dynamic_cast<VulkanPlan&>(plan).time_launches(step, repeats);
 }
 
+Fusion fusion(const Plan& plan) { return dynamic_cast<const VulkanPlan&>(plan).fusion(); }
+
 std::uint32_t dispatches(const Plan& plan) { return dynamic_cast<const VulkanPlan&>(plan).dispatches(); }
 
 }  // namespace dit::vulkan
