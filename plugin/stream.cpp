@@ -75,11 +75,16 @@ std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings,
 void Stream::forget_position() noexcept {
   icons_.reset();
   span_ = {};
+  asked_.reset();
 }
 
 Picture Stream::paint(std::uint64_t frame) {
   const std::uint64_t position = frame - span_.first;
   const std::uint32_t step = every_step_ && position < steps_ ? static_cast<std::uint32_t>(position) + 1 : steps_;
+  if (asked_ != span_.index) {
+    in_order_ = !asked_ || (manner_.reverse ? span_.index + 1 == *asked_ : span_.index == *asked_ + 1);
+    asked_ = span_.index;
+  }
   const bool pipeline = pipelined_ && !every_step_ && !manner_.still && ahead_ > 1 && !itinerary_->changes_prompt();
   if (pipeline) {
     next_of_pipeline(span_.index);
@@ -134,9 +139,8 @@ void Stream::aim(std::uint64_t icon) {
   }
 }
 
-void Stream::begin(std::uint64_t icon) {
-  batch_.reset();
-  const auto start = Clock::now();
+/// Points of a batch for the icon that is wanted first.
+Stream::IconRange Stream::choose_points(std::uint64_t icon) {
   // Backwards, the batch ends with the icon that is wanted first. Icons between other prompts are another batch.
   const auto [leg_first, leg_last] = itinerary_->leg(icon);
   std::uint64_t first = icon;
@@ -147,6 +151,13 @@ void Stream::begin(std::uint64_t icon) {
   for (std::uint32_t i = 0; i < ahead_; ++i) {
     points_.push_back(itinerary_->station(first + std::min(i, count - 1)).point);
   }
+  return {first, count};
+}
+
+void Stream::begin(std::uint64_t icon) {
+  batch_.reset();
+  const auto start = Clock::now();
+  const auto [first, count] = choose_points(icon);
   aim(icon);
   session_->begin(icon_, points_);
   pictures_.resize(picture_bytes_ * ahead_ * kept_steps_);
@@ -167,12 +178,25 @@ void Stream::advance(std::uint32_t step) {
     const auto start = Clock::now();
     const std::uint32_t next = batch.every_step ? batch.done + 1 : step;
     session_->advance(next);
+    const std::optional<Time> gpu_time = session_->device_time();
+    if (next == steps_) prefetch(batch);
     for (std::uint32_t i = 0; i < batch.count; ++i) session_->read(i, slot(i, next));
     batch.done = next;
-    batch.time += Clock::now() - start;
-    add(batch.gpu_time, session_->device_time());
+    // What was begun ahead has cost more than is seen of it here.
+    batch.time += std::max<Time>(Clock::now() - start, gpu_time.value_or(Time{}));
+    add(batch.gpu_time, gpu_time);
   }
   batch_ = std::move(batch);
+}
+
+/// Has the device begin the batch after this one while the pictures of this are copied and sent: where that batch is
+/// known, and is run all at once. Not where steps follow the time that icons take, which would be hidden.
+void Stream::prefetch(const Batch& batch) {
+  if (!in_order_ || batch.every_step || manner_.still || itinerary_->changes_prompt()) return;
+  if (settings_->min_steps > 0) return;
+  if (manner_.reverse && batch.first == 0) return;
+  choose_points(manner_.reverse ? batch.first - 1 : batch.first + batch.count);
+  session_->prefetch(icon_, points_);
 }
 
 void Stream::begin_pipeline(std::uint64_t icon) {

@@ -95,10 +95,17 @@ class Stream {
     std::optional<Time> gpu_time;
   };
 
+  struct IconRange {
+    std::uint64_t first = 0;
+    std::uint32_t count = 0;
+  };
+
   bool fits(bool pipelined) const noexcept;
   bool covers(std::uint64_t icon) const noexcept;
   void begin(std::uint64_t icon);
+  IconRange choose_points(std::uint64_t icon);
   void advance(std::uint32_t step);
+  void prefetch(const Batch& batch);
   void begin_pipeline(std::uint64_t icon);
   void next_of_pipeline(std::uint64_t icon);
   void aim(std::uint64_t icon);
@@ -123,8 +130,11 @@ class Stream {
   IconClock icons_;
   IconSpan span_;
 
+  std::optional<std::uint64_t> asked_;  ///< the icon of the last paint()
+  bool in_order_ = true;                ///< it came after the one before, so that the next is known
+
   std::optional<Batch> batch_;
-  std::vector<IconPoint> points_;       ///< of batch_
+  std::vector<IconPoint> points_;       ///< of batch_, or of the one that was begun ahead
   std::vector<SolverStep> schedule_;    ///< of batch_
   std::vector<std::uint8_t> pictures_;  ///< [icon of the batch][kept_steps_]
 };

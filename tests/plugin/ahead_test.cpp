@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// On Vulkan the next icons are begun while the last are copied: the pictures stay those of icons painted one by one,
+// whatever comes in between, and an end does not wait for what was begun.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "engine/session.h"
+#include "player.h"
+
+namespace dit::plugin_test {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+class DitSrcAhead : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const DeviceInfo& device : list_devices()) usable_ |= device.spec != "cpu" && device.problem.empty();
+    if (!usable_) GTEST_SKIP() << "no usable Vulkan device";
+    session_ = Session::open({.model = tiny_model(), .device = "vulkan"});
+  }
+
+  /// Icon `index` on its own.
+  Bytes icon(std::uint64_t index, std::uint64_t seed = 3, std::uint32_t steps = 4) {
+    IconSettings settings;
+    settings.prompt = "red fox";
+    settings.style = "flat";
+    settings.seed = seed;
+    settings.steps = steps;
+    const IconPoint point = {.from = {seed, index}};
+    session_->begin(settings, std::span(&point, 1));
+    session_->advance(steps);
+    Bytes rgba(std::size_t{12} * 8 * 4);
+    session_->read(0, rgba);
+    return rgba;
+  }
+
+  static Properties properties(const Properties& more = {}) {
+    Properties all = {{"device", "vulkan"}, {"prompt", "red fox"}, {"style", "flat"}, {"seed", "3"}, {"steps", "4"}};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  bool usable_ = false;
+  std::unique_ptr<Session> session_;
+};
+
+TEST_F(DitSrcAhead, FramesAreTheIconsOneByOne) {
+  for (const char* batch : {"1", "3"}) {
+    const auto frames = pictures(properties({{"batch-size", batch}}), 8);
+    for (std::uint64_t k = 0; k < frames.size(); ++k) EXPECT_EQ(frames[k], icon(k)) << "frame " << k << ", " << batch;
+  }
+}
+
+TEST_F(DitSrcAhead, ASeekFindsItsIcon) {
+  Player player(properties({{"num-buffers", "500"}}));
+  player.play();
+  for (const double rate : {1.0, -1.0, 2.0}) {
+    ASSERT_TRUE(player.seek(rate, GST_FORMAT_DEFAULT, GST_SEEK_FLAG_FLUSH, 20, 26));
+    const auto frames = player.until_end();
+    ASSERT_GE(frames.size(), 3u);
+    for (const Frame& frame : frames) EXPECT_EQ(frame.bytes, icon(frame.offset)) << "rate " << rate;
+  }
+  EXPECT_TRUE(player.errors().empty());
+}
+
+TEST_F(DitSrcAhead, ChangedPropertiesTakeTheirTurn) {
+  Source source(properties());
+  source.play();
+  source.pull(2);
+  set(source.element(), {{"seed", "9"}, {"steps", "5"}});
+  bool changed = false;
+  for (const Frame& frame : source.pull(30)) {
+    changed = changed || frame.bytes == icon(frame.offset, 9, 5);
+    EXPECT_EQ(frame.bytes, changed ? icon(frame.offset, 9, 5) : icon(frame.offset)) << frame.offset;
+  }
+}
+
+TEST_F(DitSrcAhead, AnEndDoesNotWaitForWhatWasBegun) {
+  const Properties endless = properties({{"steps", "1000"}, {"sampler", "euler"}});
+  for (int round = 0; round < 3; ++round) {
+    Source source(endless);
+    source.play();
+    if (round > 0) source.pull();
+    const auto start = std::chrono::steady_clock::now();
+    gst_element_set_state(source.element(), GST_STATE_NULL);
+    // An icon takes seconds on a software device, a step a few milliseconds.
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  }
+}
+
+}  // namespace
+}  // namespace dit::plugin_test
