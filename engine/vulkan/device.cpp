@@ -120,11 +120,11 @@ Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevic
   memory_budget_ = has_extension(physical_, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
 
   choose_features(extensions);
-  vk::PhysicalDeviceCooperativeMatrixFeaturesNV matrix(true);
   vk::PhysicalDeviceVulkan12Features features;
-  features.shaderFloat16 = abilities_.matrix;
-  features.vulkanMemoryModel = features.vulkanMemoryModelDeviceScope = abilities_.matrix;
-  if (abilities_.matrix) features.pNext = &matrix;
+  const bool matrix = abilities_.matrices != MatrixExtension::none;
+  features.shaderFloat16 = features.vulkanMemoryModel = features.vulkanMemoryModelDeviceScope = matrix;
+  MatrixFeatures matrix_features(abilities_.matrices);
+  features.pNext = matrix_features.chained(nullptr);
   const float priority = 1;
   const vk::DeviceQueueCreateInfo queue({}, family_, 1, &priority);
   vk::DeviceCreateInfo create({}, queue, {}, extensions);
@@ -155,24 +155,10 @@ void Device::choose_features(std::vector<const char*>& extensions) {
   const auto& subgroup = chain.get<vk::PhysicalDeviceSubgroupProperties>();
   const bool shuffles = static_cast<bool>(subgroup.supportedOperations & vk::SubgroupFeatureFlagBits::eShuffle);
   if (abilities_.stages && offered.shaderFloat16 && offered.vulkanMemoryModel && offered.vulkanMemoryModelDeviceScope &&
-      subgroup.subgroupSize == 32 && shuffles && offers_matrices()) {
-    abilities_.matrix = true;
-    extensions.push_back(VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME);
+      subgroup.subgroupSize == 32 && shuffles) {
+    abilities_.matrices = offered_matrices(*instance_, physical_);
   }
-}
-
-/// Whether 16×16 blocks of f16 are multiplied into f32 by a subgroup.
-bool Device::offers_matrices() const {
-  if (!has_extension(physical_, VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME)) return false;
-  const auto features =
-      physical_.getFeatures2<vk::PhysicalDeviceFeatures2, vk::PhysicalDeviceCooperativeMatrixFeaturesNV>();
-  if (!features.get<vk::PhysicalDeviceCooperativeMatrixFeaturesNV>().cooperativeMatrix) return false;
-  using Type = vk::ComponentTypeNV;
-  const auto shapes = physical_.getCooperativeMatrixPropertiesNV();
-  return std::any_of(shapes.begin(), shapes.end(), [](const vk::CooperativeMatrixPropertiesNV& p) {
-    return p.MSize == 16 && p.NSize == 16 && p.KSize == 16 && p.AType == Type::eFloat16 && p.BType == Type::eFloat16 &&
-           p.CType == Type::eFloat32 && p.DType == Type::eFloat32 && p.scope == vk::ScopeNV::eSubgroup;
-  });
+  if (const char* name = MatrixFeatures(abilities_.matrices).extension_name()) extensions.push_back(name);
 }
 
 std::uint64_t Device::free_bytes(std::uint32_t heap) const {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/vulkan/instance.h"
+#include "engine/vulkan/matrices.h"
 
 namespace dit::vulkan {
 
@@ -55,7 +56,7 @@ class Buffer {
 /// What a device offers beyond the needs of the plain kernels.
 struct Abilities {
   bool stages = false;           ///< the memory model and the bindings of stage.comp
-  bool matrix = false;           ///< products of f16 blocks by a subgroup of 32
+  MatrixExtension matrices{};    ///< that multiplies blocks of f16 in a subgroup of 32
   std::uint32_t processors = 1;  ///< workgroups of the largest size that are certainly resident together
 };
 
@@ -110,7 +111,6 @@ class Device : public std::enable_shared_from_this<Device> {
  private:
   void name(vk::ObjectType type, std::uint64_t handle, const std::string& text) const;
   void choose_features(std::vector<const char*>& extensions);
-  bool offers_matrices() const;
 
   std::shared_ptr<Instance> instance_;
   vk::raii::PhysicalDevice physical_;

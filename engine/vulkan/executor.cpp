@@ -18,8 +18,10 @@ class VulkanExecutor : public Executor {
     shared_.source = weights;
     mode_.precision = chosen(options.precision);
     mode_.fusion = chosen(mode_.precision, options.fusion);
-    expect(mode_.precision != Precision::f16_matrix || shared_.device->abilities().matrix, ErrorKind::unsupported,
-           "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_NV_cooperative_matrix)",
+    expect(mode_.precision != Precision::f16_matrix || shared_.device->abilities().matrices != MatrixExtension::none,
+           ErrorKind::unsupported,
+           "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_KHR_cooperative_matrix or "
+           "VK_NV_cooperative_matrix)",
            info().name);
     expect(mode_.precision != Precision::f16_matrix || mode_.fusion != Fusion::single, ErrorKind::unsupported,
            "fusion single: serves precisions f32 and f16, not f16-matrix");

@@ -29,8 +29,9 @@ StageOptions stage_options(const Device& device, const Forced& forced, Precision
   return options;
 }
 
-const char* suffix(Precision precision) {
-  return precision == Precision::f16_matrix ? "_matrix_nv" : precision == Precision::f16 ? "_f16" : "_f32";
+const char* kernel_suffix(const Device& device, Precision precision) {
+  if (precision == Precision::f16_matrix) return suffix(device.abilities().matrices);
+  return precision == Precision::f16 ? "_f16" : "_f32";
 }
 
 std::vector<Operand> stage_operands(bool pictures) {
@@ -171,7 +172,7 @@ void Scheduling::write_stages(const StagedProgram& staged) const {
 Launch Scheduling::stage_launch(const StagedProgram& staged, std::uint32_t index, const StageOptions& options,
                                 const std::string& label) const {
   const StagedWork& work = staged.work[index];
-  KernelCall call = {std::string("stage") + suffix(options.precision),
+  KernelCall call = {std::string("stage") + kernel_suffix(device(), options.precision),
                      specialization_constants(work, options),
                      stage_operands(work.stage.kind == STAGE_RGBA),
                      push_constants(work.stage),
@@ -188,7 +189,7 @@ Launch Scheduling::icon_launch(const StagedProgram& staged, const StageOptions& 
     tiles = std::max(tiles, work.stage.tiles);
     if (work.stage.kind == STAGE_PRODUCT) warp = work.tile;
   }
-  KernelCall call = {std::string("icon") + suffix(options.precision),
+  KernelCall call = {std::string("icon") + kernel_suffix(device(), options.precision),
                      {options.invocations, warp.down, warp.across, warp.ahead, quads, floats},
                      stage_operands(true),
                      {0, spin_limit},
