@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "engine/self_test.h"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
+#include "engine/difference.h"
 #include "engine/dit.h"
 
 namespace dit {
@@ -87,17 +86,7 @@ SelfTest make_self_test(const std::function<std::unique_ptr<Executor>(std::share
   return test;
 }
 
-double error_of(const SelfTest& test, std::span<const float> x) {
-  double worst = 0, largest = 1e-30;
-  for (std::size_t i = 0; i < test.expected.size(); ++i) {
-    const double expected = test.expected[i];
-    const double difference = i < x.size() ? std::fabs(x[i] - expected) : std::numeric_limits<double>::infinity();
-    if (!std::isfinite(difference)) return std::numeric_limits<double>::infinity();
-    worst = std::max(worst, difference);
-    largest = std::max(largest, std::fabs(expected));
-  }
-  return worst / largest;
-}
+double error_of(const SelfTest& test, std::span<const float> x) { return relative_difference(x, test.expected); }
 
 /// Right kernels were off by 5e-7 in f32 and by 4e-4 in f16 on an NVIDIA H200 (shaders/README.md). The bounds leave
 /// room for other devices, and are far below what one wrong block of sixteen values makes.

@@ -125,6 +125,13 @@ struct ToRgba {
   uint round_down;
 };
 
+struct Ceiling {
+  uint step;     // unused
+  uint quads;    // to copy
+  uint repeats;  // of what an invocation does
+  uint spin_limit;
+};
+
 #ifdef __cplusplus
 }  // namespace dit::vulkan::params
 #endif

@@ -104,7 +104,8 @@ void Buffer::invalidate() const {
   if (!coherent_) device_->handle().invalidateMappedMemoryRanges(vk::MappedMemoryRange(*memory_, 0, VK_WHOLE_SIZE));
 }
 
-Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevice& physical, DeviceInfo info)
+Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevice& physical, DeviceInfo info,
+               bool statistics)
     : instance_(std::move(instance)), physical_(physical), info_(std::move(info)), identity_(identity_of(physical)) {
   const auto properties =
       physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceMaintenance3Properties>();
@@ -125,6 +126,12 @@ Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevic
   features.shaderFloat16 = features.vulkanMemoryModel = features.vulkanMemoryModelDeviceScope = matrix;
   MatrixFeatures matrix_features(abilities_.matrices);
   features.pNext = matrix_features.chained(nullptr);
+  vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables(true);
+  abilities_.statistics = statistics && has_extension(physical_, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+  if (abilities_.statistics) {
+    extensions.push_back(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+    executables.pNext = std::exchange(features.pNext, &executables);
+  }
   const float priority = 1;
   const vk::DeviceQueueCreateInfo queue({}, family_, 1, &priority);
   vk::DeviceCreateInfo create({}, queue, {}, extensions);
@@ -229,6 +236,17 @@ void Device::run_once(const std::function<void(const vk::raii::CommandBuffer&)>&
   once_.end();
   submit(once_, once_done_);
   wait(once_done_);
+}
+
+std::shared_ptr<Device> open_device(std::size_t index, bool statistics) {
+  const std::shared_ptr<Instance> instance = make_instance(true);
+  return translated("Vulkan device " + std::to_string(index), [&] {
+    const vk::raii::PhysicalDevices devices(instance->handle);
+    expect(index < devices.size(), ErrorKind::device, "Vulkan device {}: there are {}", index, devices.size());
+    DeviceInfo info = describe_device(devices[index], index);
+    expect(info.problem.empty(), ErrorKind::device, "Vulkan device {} ({}): {}", index, info.name, info.problem);
+    return std::make_shared<Device>(instance, devices[index], std::move(info), statistics);
+  });
 }
 
 void full_barrier(const vk::raii::CommandBuffer& commands) {

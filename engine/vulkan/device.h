@@ -55,6 +55,7 @@ class Buffer {
 
 /// What a device offers beyond the needs of the plain kernels.
 struct Abilities {
+  bool statistics = false;       ///< of compiled kernels, and they were asked for
   bool stages = false;           ///< the memory model and the bindings of stage.comp
   MatrixExtension matrices{};    ///< that multiplies blocks of f16 in a subgroup of 32
   std::uint32_t processors = 1;  ///< workgroups of the largest size that are certainly resident together
@@ -62,8 +63,10 @@ struct Abilities {
 
 class Device : public std::enable_shared_from_this<Device> {
  public:
-  /// errors  device, out_of_memory
-  Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevice& physical, DeviceInfo info);
+  /// statistics  ask the driver for what it can tell of compiled kernels, where it can
+  /// errors      device, out_of_memory
+  Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevice& physical, DeviceInfo info,
+         bool statistics = false);
 
   const DeviceInfo& info() const { return info_; }
   const vk::PhysicalDeviceLimits& limits() const { return limits_; }
@@ -128,6 +131,10 @@ class Device : public std::enable_shared_from_this<Device> {
   vk::raii::CommandBuffer once_{nullptr};
   vk::raii::Fence once_done_{nullptr};
 };
+
+/// Device `index` of describe(). `statistics`: see Device.
+/// errors  device, out_of_memory
+std::shared_ptr<Device> open_device(std::size_t index, bool statistics = false);
 
 /// Orders everything before it in the queue, and makes its writes visible to kernels and copies after it.
 void full_barrier(const vk::raii::CommandBuffer& commands);

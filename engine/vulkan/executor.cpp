@@ -75,14 +75,9 @@ std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size
                                const SelfTestSource& test) {
   expect(options.precision != Precision::int8, ErrorKind::unsupported,
          "precision 'int8': Vulkan serves auto, f32, f16 and f16-matrix");
-  const std::shared_ptr<Instance> instance = make_instance(true);
+  std::shared_ptr<Device> device = open_device(index);
   return translated("Vulkan device " + std::to_string(index), [&]() -> std::unique_ptr<Executor> {
-    const vk::raii::PhysicalDevices devices(instance->handle);
-    expect(index < devices.size(), ErrorKind::device, "Vulkan device {}: there are {}", index, devices.size());
-    DeviceInfo info = describe_device(devices[index], index);
-    expect(info.problem.empty(), ErrorKind::device, "Vulkan device {} ({}): {}", index, info.name, info.problem);
-    return std::make_unique<VulkanExecutor>(
-        std::move(weights), std::make_shared<Device>(instance, devices[index], std::move(info)), options, test);
+    return std::make_unique<VulkanExecutor>(std::move(weights), std::move(device), options, test);
   });
 }
 

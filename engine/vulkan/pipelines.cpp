@@ -19,7 +19,7 @@ void Pipelines::keep() noexcept {
 }
 
 const Pipeline& Pipelines::get(const KernelCall& call) {
-  std::pair<std::string, std::vector<std::uint32_t>> key(call.kernel, call.constants);
+  KernelKey key(call.kernel, call.constants);
   const auto found = built_.find(key);
   if (found != built_.end()) return found->second;
   unkept_ = true;
@@ -46,7 +46,9 @@ Pipeline Pipelines::build(const KernelCall& call) const {
   const vk::SpecializationInfo constants(static_cast<std::uint32_t>(entries.size()), entries.data(),
                                          call.constants.size() * 4, call.constants.data());
   const vk::PipelineShaderStageCreateInfo stage({}, vk::ShaderStageFlagBits::eCompute, *module, "main", &constants);
-  pipeline.handle = vk::raii::Pipeline(device, cache_, vk::ComputePipelineCreateInfo({}, stage, *pipeline.layout));
+  vk::PipelineCreateFlags flags;
+  if (device_.abilities().statistics) flags |= vk::PipelineCreateFlagBits::eCaptureStatisticsKHR;
+  pipeline.handle = vk::raii::Pipeline(device, cache_, vk::ComputePipelineCreateInfo(flags, stage, *pipeline.layout));
   device_.name(pipeline.handle, call.kernel);
   return pipeline;
 }

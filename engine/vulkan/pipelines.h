@@ -21,6 +21,9 @@ struct Pipeline {
   vk::raii::Pipeline handle{nullptr};
 };
 
+/// Kernel and constants.
+using KernelKey = std::pair<std::string, std::vector<std::uint32_t>>;
+
 /// Owns every pipeline of an executor; the Device must outlive it.
 class Pipelines {
  public:
@@ -29,6 +32,8 @@ class Pipelines {
 
   /// The pipeline that runs `call`, built on first use. The reference stays valid.
   const Pipeline& get(const KernelCall& call);
+  using Built = std::map<KernelKey, Pipeline>;
+  const Built& built() const noexcept { return built_; }
   /// Keeps what has been built since the last time, for other runs.
   void keep() noexcept;
 
@@ -39,7 +44,7 @@ class Pipelines {
   CacheFolder folder_;
   vk::raii::PipelineCache cache_;
   bool unkept_ = false;
-  std::map<std::pair<std::string, std::vector<std::uint32_t>>, Pipeline> built_;
+  Built built_;
 };
 
 }  // namespace dit::vulkan

@@ -46,6 +46,8 @@ class VulkanPlan : public Plan {
   /// What it was made with; see make_plan.
   Fusion fusion() const { return schedule().fusion; }
 
+  /// For benchmarks.
+  const Schedule& schedule() const { return *recording_->schedule; }
   /// See executor.h.
   std::vector<LaunchTime> time_launches(std::uint32_t step, std::uint32_t repeats);
   std::uint32_t dispatches() const;
@@ -73,7 +75,6 @@ class VulkanPlan : public Plan {
   void note_device_time();
   void capture_op(const LoweredOp& op, std::uint32_t step, const Checkpoint& checkpoint);
   void check_activation(TensorId id, const char* what) const;
-  const Schedule& schedule() const { return *recording_->schedule; }
   const Placement& memory() const { return *schedule().memory; }
   bool on_host(TensorId id) const { return memory().tensor(id).buffer->mapped() != nullptr; }
   TensorLayout layout(TensorId id) const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/plan.h"
+#include "engine/vulkan/stopwatch.h"
 
 namespace dit::vulkan {
 
@@ -26,25 +27,22 @@ std::vector<LaunchTime> VulkanPlan::time_launches(std::uint32_t step, std::uint3
   std::vector<LaunchTime> times;
   if (recording_->tick_ns <= 0) return times;
   drop();
-  const vk::raii::QueryPool pool(device().handle(), vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2));
+  Stopwatch watch(device());
   for (const LoweredOp& op : schedule().step) {
     for (const Launch& one : op.launches) {
-      device().run_once([&](const vk::raii::CommandBuffer& commands) {
-        commands.resetQueryPool(*pool, 0, 2);
-        for (std::uint32_t i = 0; i <= repeats; ++i) {
-          // The first repetition warms the caches.
-          if (i == 1) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *pool, 0);
-          record_launch(commands, one, step);
-          kernel_barrier(commands);
-        }
-        commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *pool, 1);
-      });
-      const auto ticks = pool.getResults<std::uint64_t>(0, 2, 2 * sizeof(std::uint64_t), sizeof(std::uint64_t),
-                                                        vk::QueryResultFlagBits::e64 | vk::QueryResultFlagBits::eWait);
+      const auto some = [&](std::uint32_t count) {
+        return [&one, step, count](const vk::raii::CommandBuffer& commands) {
+          for (std::uint32_t i = 0; i < count; ++i) {
+            record_launch(commands, one, step);
+            kernel_barrier(commands);
+          }
+        };
+      };
       std::string kernel = one.call.kernel;
       for (const std::uint32_t constant : one.call.constants) kernel += fmt::format(" {}", constant);
+      // One repetition warms the caches.
       times.push_back({op.op->label, kernel, one.call.groups[0] * one.call.groups[1] * one.call.groups[2],
-                       static_cast<double>(ticks.second[1] - ticks.second[0]) * recording_->tick_ns / 1e3 / repeats});
+                       watch.time(some(repeats), some(1)) / repeats});
     }
   }
   return times;

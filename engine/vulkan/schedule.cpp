@@ -105,7 +105,7 @@ Launch Scheduling::launch(KernelCall call, const std::string& label) const {
            device().limits().maxComputeWorkGroupCount[i]);
   }
   const Pipeline& pipeline = shared_.pipelines->get(call);
-  return {std::move(call), &pipeline, {}};
+  return {std::move(call), &pipeline, {}, {}};
 }
 
 std::vector<LoweredOp> Scheduling::lower_list(const std::vector<Op>& ops) const {
@@ -177,7 +177,9 @@ Launch Scheduling::stage_launch(const StagedProgram& staged, std::uint32_t index
                      stage_operands(work.stage.kind == STAGE_RGBA),
                      push_constants(work.stage),
                      {std::min(work.stage.tiles, groups_a_line), 1, 1}};
-  return launch(std::move(call), label);
+  Launch made = launch(std::move(call), label);
+  made.work = work;
+  return made;
 }
 
 Launch Scheduling::icon_launch(const StagedProgram& staged, const StageOptions& options) const {

@@ -38,6 +38,7 @@ struct Launch {
   KernelCall call;
   const Pipeline* pipeline = nullptr;
   vk::DescriptorSet set;
+  std::optional<StagedWork> work;  ///< of a stage, for benchmarks
 };
 
 /// Launches that end with the op's output in memory.

@@ -40,8 +40,10 @@ std::string key_of(const Shared& shared, const Program& program, Precision preci
       if (found != shared.weights.tensors.end()) weights = name_of(found->second.dtype);
     }
   }
-  return fmt::format("{} {} {} weights {} kernels {}.{:016x}", shared.device->identity(), name_of(precision),
-                     shape_key(program), weights.empty() ? "none" : weights, version, kernels);
+  const bool matrix = precision == Precision::f16_matrix;
+  return fmt::format("{} {}{} {} weights {} kernels {}.{:016x}", shared.device->identity(), name_of(precision),
+                     matrix ? suffix(shared.device->abilities().matrices) : "", shape_key(program),
+                     weights.empty() ? "none" : weights, version, kernels);
 }
 
 std::vector<Fusion> candidates(const Device& device, Mode usual) {

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/cli/bench.h"
+#include "engine/difference.h"
+#include "engine/error.h"
+
+namespace dit::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using nlohmann::json;
+
+constexpr double longest_ms = 20e3;  // of all runs of a row
+constexpr std::uint32_t warm_up = 3, least_runs = 5, kernel_repeats = 20;
+
+struct Spread {
+  double median = 0, mean = 0, deviation = 0, least = 0;
+};
+
+Spread spread_of(std::vector<double> values) {
+  Spread s;
+  std::sort(values.begin(), values.end());
+  s.median = values[values.size() / 2];
+  s.least = values.front();
+  for (const double v : values) s.mean += v / static_cast<double>(values.size());
+  for (const double v : values) s.deviation += (v - s.mean) * (v - s.mean) / static_cast<double>(values.size());
+  s.deviation = std::sqrt(s.deviation);
+  return s;
+}
+
+json to_json(const Spread& s) {
+  return {{"median", s.median}, {"mean", s.mean}, {"deviation", s.deviation}, {"least", s.least}};
+}
+
+/// Milliseconds of whole runs, by both clocks.
+struct Times {
+  std::vector<double> device, wall;
+};
+
+Times time_runs(Plan& plan, const BenchOptions& options) {
+  Times times;
+  double spent = 0;
+  const std::uint32_t least = warm_up + least_runs;
+  for (std::uint32_t i = 0; i < options.runs + warm_up && (spent < longest_ms || i < least); ++i) {
+    const Clock::time_point start = Clock::now();
+    plan.run(0, options.steps, never_cancelled);
+    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    spent += ms;
+    if (i < warm_up) continue;  // and learns how many steps go into a submission
+    times.wall.push_back(ms);
+    const auto time = plan.device_time();
+    times.device.push_back(time ? std::chrono::duration<double, std::milli>(*time).count() : ms);
+  }
+  return times;
+}
+
+class Icons {
+ public:
+  explicit Icons(const BenchSubject& subject) : subject_(subject), options_(subject.options) {}
+
+  json run();
+
+ private:
+  json run_one(Precision precision, Fusion fusion, std::uint32_t batch);
+  json time_kernels(Plan& plan, Precision precision);
+  const std::vector<float>& expected();
+
+  const BenchSubject& subject_;
+  const BenchOptions& options_;
+  std::vector<float> expected_;  // x after the plain f32 kernels, batch 1
+};
+
+/// The first icon, which is the same in every batch.
+const std::vector<float>& Icons::expected() {
+  if (!expected_.empty()) return expected_;
+  const auto executor =
+      vulkan::open(subject_.model->weights(), options_.device, {.precision = Precision::f32, .fusion = Fusion::op});
+  const auto plan = executor->plan(subject_.program(1, options_.steps));
+  plan->set_request(subject_.request(plan->program()));
+  plan->prepare(never_cancelled);
+  plan->run(0, options_.steps, never_cancelled);
+  return expected_ = plan->read(plan->program().x);
+}
+
+json Icons::run_one(Precision precision, Fusion fusion, std::uint32_t batch) {
+  const auto executor =
+      vulkan::open(subject_.model->weights(), options_.device, {.precision = precision, .fusion = fusion});
+  const auto plan = executor->plan(subject_.program(batch, options_.steps));
+  plan->set_request(subject_.request(plan->program()));
+  plan->prepare(never_cancelled);
+  const Times times = time_runs(*plan, options_);
+  const Spread device = spread_of(times.device), wall = spread_of(times.wall);
+  std::vector<float> x = plan->read(plan->program().x);
+  x.resize(x.size() / batch);
+  const double error = relative_difference(x, expected());
+  BenchWork work = work_of_step(plan->program(), precision != Precision::f32);
+  work.flop *= options_.steps;
+  work.bytes *= options_.steps;
+  const bool single = fusion == Fusion::single;
+  const std::uint32_t dispatches = vulkan::dispatches(*plan);
+  const double launches = static_cast<double>(options_.steps) * dispatches;
+  const BenchShare share = share_of(subject_.ceilings, work, device.median * 1e3, precision == Precision::f16_matrix,
+                                    single ? BenchLaunches{1, launches} : BenchLaunches{launches, 0});
+  fmt::print("{:11} {:7} {:5} {:10} {:9.4f} {:9.4f} {:9.4f} {:10.1f} {:8.2f} {:8.0f} {:5.1f} % {:8} {:9.1e}\n",
+             name_of(precision), name_of(fusion), batch, dispatches, device.median / options_.steps,
+             device.median / batch, wall.median / batch, 1e3 * batch / wall.median, work.flop / device.median * 1e-9,
+             work.bytes / device.median * 1e-6, 100 * share.share, share.bound, error);
+  json row = {{"precision", name_of(precision)},
+              {"fusion", name_of(fusion)},
+              {"batch", batch},
+              {"dispatches", dispatches},
+              {"device_ms", to_json(device)},
+              {"wall_ms", to_json(wall)},
+              {"runs", times.wall.size()},
+              {"flop", work.flop},
+              {"bytes", work.bytes},
+              {"bound", share.bound},
+              {"share", share.share},
+              {"error", error}};
+  if (options_.kernels) row["kernels"] = time_kernels(*plan, precision);
+  return row;
+}
+
+/// Work is told of the longest of the dispatches that an op takes, and covers the ops fused into it.
+json Icons::time_kernels(Plan& plan, Precision precision) {
+  const Program& program = plan.program();
+  const auto times = vulkan::time_launches(plan, std::min(1u, options_.steps - 1), kernel_repeats);
+  json rows = json::array();
+  std::size_t done = 0;  // ops of the program that a row has covered
+  for (std::size_t begin = 0, end = 0; begin < times.size(); begin = end) {
+    while (end < times.size() && times[end].label == times[begin].label) ++end;
+    const auto first = times.begin() + static_cast<std::ptrdiff_t>(begin),
+               last = times.begin() + static_cast<std::ptrdiff_t>(end);
+    const auto longest =
+        std::max_element(first, last, [](const auto& a, const auto& b) { return a.microseconds < b.microseconds; });
+    std::size_t op = done;
+    while (op < program.step.size() && program.step[op].label != times[begin].label) ++op;
+    const bool known = op < program.step.size();
+    const BenchWork work = known ? work_of(program, done, op + 1, precision != Precision::f32) : BenchWork();
+    if (known) done = op + 1;
+    for (auto time = first; time != last; ++time) {
+      const double us = time->microseconds;
+      json row = {{"label", time->label}, {"kernel", time->kernel}, {"groups", time->groups}, {"microseconds", us}};
+      std::string rates;
+      if (known && time == longest) {
+        const BenchShare share = share_of(subject_.ceilings, work, us, precision == Precision::f16_matrix, {1, 0});
+        rates = fmt::format("{:9.1f} GB/s {:9.1f} GFLOP/s {:5.1f} % {:8}", work.bytes / us * 1e-3,
+                            work.flop / us * 1e-3, 100 * share.share, share.bound);
+        row.update({{"flop", work.flop}, {"bytes", work.bytes}, {"bound", share.bound}, {"share", share.share}});
+      }
+      fmt::print("    {:24} {:8.2f} us {:6} groups {:50} {}\n", time->label, us, time->groups, rates, time->kernel);
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+json Icons::run() {
+  json rows = json::array();
+  fmt::print("{:11} {:7} {:5} {:>10} {:>9} {:>9} {:>9} {:>10} {:>8} {:>8} {:>7} {:8} {:>9}\n", "precision", "fusion",
+             "batch", "dispatches", "ms/step", "ms/icon", "wall/icon", "icons/s", "TFLOP/s", "GB/s", "share", "of",
+             "error");
+  for (const std::string& precision : options_.precisions) {
+    for (const std::uint32_t batch : options_.batches) {
+      for (const std::string& fusion : options_.fusions) {
+        try {
+          rows.push_back(run_one(precision_from_name(precision), fusion_from_name(fusion), batch));
+        } catch (const Error& error) {
+          fmt::print("{:11} {:7} {:5} {}\n", precision, fusion, batch, error.what());
+        }
+        std::fflush(stdout);
+      }
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+json bench_icons(const BenchSubject& subject) { return Icons(subject).run(); }
+
+}  // namespace dit::cli
