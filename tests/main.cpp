@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Runs the tests with Vulkan's validation layer on: any message it prints fails the test that caused it.
+// --bench: times the ops of the kernel tests too, each once it is right; without the layer.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <string_view>
 
 #include "engine/vulkan/validation.h"
+#include "tests/engine/op_case.h"
 
 namespace {
 
@@ -23,7 +26,8 @@ class ValidationListener : public ::testing::EmptyTestEventListener {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  ::setenv("DIT_VULKAN_VALIDATION", "1", /*overwrite=*/0);
+  for (int i = 1; i < argc; ++i) dit::test::benchmarking |= std::string_view(argv[i]) == "--bench";
+  ::setenv("DIT_VULKAN_VALIDATION", dit::test::benchmarking ? "0" : "1", /*overwrite=*/0);
   // Pictures are compared with others of the same fusion; and what tests leave behind is not the user's.
   ::setenv("DIT_TUNE", "0", /*overwrite=*/0);
   ::setenv("DIT_CACHE", DIT_BUILD_DIR "/cache", /*overwrite=*/0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The parts of `dit bench`. Each prints what it finds and returns it for the JSON file.
 //   bench.cpp          options, order, the file
-//   bench_ceilings.cpp what the device can do at most, and shares of it
+//   bench_ceilings.cpp what the device can do at most
 //   bench_icons.cpp    whole icons, and every dispatch of a step
 //   bench_sweep.cpp    tiles and workgroups of products; statistics of kernels
 #pragma once
@@ -45,30 +45,10 @@ struct BenchSubject {
   Request request(const Program& program) const;
 };
 
-/// Operations and bytes that ops must do and move at least: every weight, everything read from outside and everything
-/// written, once.
-struct BenchWork {
-  double flop = 0, bytes = 0;
-};
-
-/// Of ops first … last − 1 of a step, as one dispatch.
-BenchWork work_of(const Program& program, std::size_t first, std::size_t last, bool half);
-/// Of a step, op by op.
-BenchWork work_of_step(const Program& program, bool half);
-
-/// The ceiling that bounds some work, and the share of it that was reached.
-struct BenchShare {
-  const char* bound = "none";  ///< "matrix", "f32", "copy", "dispatch" or "barrier"
-  double share = 0;
-};
-
-/// What the work cannot do without: dispatches, or barriers of a persistent one.
-struct BenchLaunches {
-  double dispatches = 0, barriers = 0;
-};
-
-BenchShare share_of(const vulkan::Ceilings& ceilings, const BenchWork& work, double microseconds, bool matrix,
-                    const BenchLaunches& launches);
+/// As the device holds them in a precision. The plain kernels read f32 here whatever the file has.
+inline ElementSizes sizes_in(Precision precision) {
+  return precision == Precision::f32 ? ElementSizes{4, 4} : ElementSizes{2, 2};
+}
 
 nlohmann::json bench_ceilings(const BenchSubject& subject);
 /// Rows for every precision, batch and fusion that the device runs.

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 
 #include "engine/cli/bench.h"
 #include "engine/difference.h"
@@ -99,14 +101,15 @@ json Icons::run_one(Precision precision, Fusion fusion, std::uint32_t batch) {
   std::vector<float> x = plan->read(plan->program().x);
   x.resize(x.size() / batch);
   const double error = relative_difference(x, expected());
-  BenchWork work = work_of_step(plan->program(), precision != Precision::f32);
+  Work work = work_of_step(plan->program(), sizes_in(precision));
   work.flop *= options_.steps;
   work.bytes *= options_.steps;
   const bool single = fusion == Fusion::single;
   const std::uint32_t dispatches = vulkan::dispatches(*plan);
   const double launches = static_cast<double>(options_.steps) * dispatches;
-  const BenchShare share = share_of(subject_.ceilings, work, device.median * 1e3, precision == Precision::f16_matrix,
-                                    single ? BenchLaunches{1, launches} : BenchLaunches{launches, 0});
+  const vulkan::Share share =
+      vulkan::share_of(subject_.ceilings, work, device.median * 1e3, precision == Precision::f16_matrix,
+                       single ? vulkan::Launches{1, launches} : vulkan::Launches{launches, 0});
   fmt::print("{:11} {:7} {:5} {:10} {:9.4f} {:9.4f} {:9.4f} {:10.1f} {:8.2f} {:8.0f} {:5.1f} % {:8} {:9.1e}\n",
              name_of(precision), name_of(fusion), batch, dispatches, device.median / options_.steps,
              device.median / batch, wall.median / batch, 1e3 * batch / wall.median, work.flop / device.median * 1e-9,
@@ -127,29 +130,38 @@ json Icons::run_one(Precision precision, Fusion fusion, std::uint32_t batch) {
   return row;
 }
 
-/// Work is told of the longest of the dispatches that an op takes, and covers the ops fused into it.
+/// Ops of a step whose work dispatches with this label do: the op of that name, and what is fused into it.
+std::vector<Op> ops_of(const Program& program, const std::string& label, std::size_t& done) {
+  std::vector<Op> ops;
+  for (std::size_t i = done; i < program.step.size(); ++i) {
+    ops.push_back(program.step[i]);
+    if (program.step[i].label != label) continue;
+    done = i + 1;
+    return ops;
+  }
+  return {};
+}
+
 json Icons::time_kernels(Plan& plan, Precision precision) {
-  const Program& program = plan.program();
   const auto times = vulkan::time_launches(plan, std::min(1u, options_.steps - 1), kernel_repeats);
   json rows = json::array();
-  std::size_t done = 0;  // ops of the program that a row has covered
-  for (std::size_t begin = 0, end = 0; begin < times.size(); begin = end) {
-    while (end < times.size() && times[end].label == times[begin].label) ++end;
-    const auto first = times.begin() + static_cast<std::ptrdiff_t>(begin),
-               last = times.begin() + static_cast<std::ptrdiff_t>(end);
-    const auto longest =
-        std::max_element(first, last, [](const auto& a, const auto& b) { return a.microseconds < b.microseconds; });
-    std::size_t op = done;
-    while (op < program.step.size() && program.step[op].label != times[begin].label) ++op;
-    const bool known = op < program.step.size();
-    const BenchWork work = known ? work_of(program, done, op + 1, precision != Precision::f32) : BenchWork();
-    if (known) done = op + 1;
+  std::size_t done = 0;  // ops of the step that a row has covered
+  for (auto first = times.begin(), last = first; first != times.end(); first = last) {
+    last = std::find_if(first, times.end(), [&](const auto& time) { return time.label != first->label; });
+    const std::vector<Op> ops = ops_of(plan.program(), first->label, done);
+    const Work work = work_of(plan.program(), ops, sizes_in(precision));
+    // Of several dispatches the kernel of the op's name does the work, else the longest.
+    const std::string own = ops.empty() ? "" : kernel_name(ops.back().what);
+    const auto main = std::ranges::max_element(first, last, {}, [&own](const vulkan::LaunchTime& time) {
+      return std::pair(time.kernel.starts_with(own), time.microseconds);
+    });
     for (auto time = first; time != last; ++time) {
       const double us = time->microseconds;
       json row = {{"label", time->label}, {"kernel", time->kernel}, {"groups", time->groups}, {"microseconds", us}};
       std::string rates;
-      if (known && time == longest) {
-        const BenchShare share = share_of(subject_.ceilings, work, us, precision == Precision::f16_matrix, {1, 0});
+      if (!ops.empty() && time == main) {
+        const vulkan::Share share =
+            vulkan::share_of(subject_.ceilings, work, us, precision == Precision::f16_matrix, {1, 0});
         rates = fmt::format("{:9.1f} GB/s {:9.1f} GFLOP/s {:5.1f} % {:8}", work.bytes / us * 1e-3,
                             work.flop / us * 1e-3, 100 * share.share, share.bound);
         row.update({{"flop", work.flop}, {"bytes", work.bytes}, {"bound", share.bound}, {"share", share.share}});

@@ -52,7 +52,7 @@ void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> r
   fmt::print("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_blocks, 16 * shape.column_blocks,
              16 * shape.depth_blocks, shape.left_made ? ", left side made on the way" : "", runs.size());
   const auto line = [&](const SweptProduct& p) {
-    const BenchShare share = share_of(ceilings, {.flop = flop, .bytes = 0}, p.microseconds, matrix, {1, 0});
+    const vulkan::Share share = vulkan::share_of(ceilings, {.flop = flop, .bytes = 0}, p.microseconds, matrix, {1, 0});
     fmt::print("    {:8.2f} us {:8.1f} GFLOP/s {:5.1f} % {:8}  workgroup {:4}, {}{}\n", p.microseconds,
                flop / p.microseconds * 1e-3, 100 * share.share, share.bound, p.invocations, text_of(p.tile),
                p.chosen ? "  <- chosen" : "");

@@ -186,6 +186,19 @@ Ceilings Measuring::measure() {
 
 }  // namespace
 
+Share share_of(const Ceilings& ceilings, const Work& work, double microseconds, bool matrix, const Launches& launches) {
+  Share share;
+  const auto consider = [&](const char* bound, double least_us) {
+    if (least_us > share.share * microseconds) share = {bound, least_us / microseconds};
+  };
+  const double rate = matrix ? ceilings.matrix_tflop_s : ceilings.f32_tflop_s;
+  if (rate > 0) consider(matrix ? "matrix" : "f32", work.flop / rate * 1e-6);
+  if (ceilings.copy_gb_s > 0) consider("copy", work.bytes / ceilings.copy_gb_s * 1e-3);
+  consider("dispatch", launches.dispatches * ceilings.dispatch_us);
+  consider("barrier", launches.barriers * ceilings.grid_barrier_us);
+  return share;
+}
+
 Ceilings measure_ceilings(std::size_t index) {
   const std::shared_ptr<Device> device = open_device(index);
   return translated("ceilings of " + device->info().name, [&] { return Measuring(*device).measure(); });

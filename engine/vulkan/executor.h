@@ -31,8 +31,9 @@ struct LaunchTime {
   double microseconds = 0;  ///< barrier included
 };
 
-/// Repeats every dispatch of step `step`, each after a barrier. The plan's tensors are garbage afterwards. `plan` must
-/// come from an executor of this folder. Empty where a step is part of a persistent dispatch, or there is no clock.
+/// Repeats every dispatch of step `step`, each after a barrier; of a program without ops to repeat, what there is. The
+/// plan's tensors are garbage afterwards. `plan` must come from an executor of this folder. Empty where a step is part
+/// of a persistent dispatch, or there is no clock.
 std::vector<LaunchTime> time_launches(Plan& plan, std::uint32_t step, std::uint32_t repeats);
 
 /// What a plan was made with, where that was left to the executor.

@@ -12,6 +12,7 @@
 #include "engine/executor.h"
 #include "engine/vulkan/tiles.h"
 #include "engine/weights.h"
+#include "engine/work.h"
 
 namespace dit::vulkan {
 
@@ -38,6 +39,19 @@ struct SweptProduct {
   double microseconds = 0;  ///< median of three, barrier included
   bool chosen = false;      ///< what the cost model takes, with workgroups as the engine makes them
 };
+
+/// The ceiling that bounds some work, and the share of it that was reached.
+struct Share {
+  const char* bound = "none";  ///< "matrix", "f32", "copy", "dispatch" or "barrier"
+  double share = 0;
+};
+
+/// What work cannot do without: dispatches, or barriers of a persistent one.
+struct Launches {
+  double dispatches = 0, barriers = 0;
+};
+
+Share share_of(const Ceilings& ceilings, const Work& work, double microseconds, bool matrix, const Launches& launches);
 
 struct SweepRange {
   std::vector<std::uint32_t> workgroups = {64, 128, 256, 512,

@@ -28,8 +28,14 @@ std::vector<LaunchTime> VulkanPlan::time_launches(std::uint32_t step, std::uint3
   if (recording_->tick_ns <= 0) return times;
   drop();
   Stopwatch watch(device());
-  for (const LoweredOp& op : schedule().step) {
-    for (const Launch& one : op.launches) {
+  std::vector<const LoweredOp*> ops;
+  for (const LoweredOp& op : schedule().step) ops.push_back(&op);
+  if (ops.empty()) {
+    for (const LoweredOp& op : schedule().prepare) ops.push_back(&op);
+    if (schedule().bytes) ops.push_back(&*schedule().bytes);
+  }
+  for (const LoweredOp* op : ops) {
+    for (const Launch& one : op->launches) {
       const auto some = [&](std::uint32_t count) {
         return [&one, step, count](const vk::raii::CommandBuffer& commands) {
           for (std::uint32_t i = 0; i < count; ++i) {
@@ -41,7 +47,7 @@ std::vector<LaunchTime> VulkanPlan::time_launches(std::uint32_t step, std::uint3
       std::string kernel = one.call.kernel;
       for (const std::uint32_t constant : one.call.constants) kernel += fmt::format(" {}", constant);
       // One repetition warms the caches.
-      times.push_back({op.op->label, kernel, one.call.groups[0] * one.call.groups[1] * one.call.groups[2],
+      times.push_back({op->op->label, kernel, one.call.groups[0] * one.call.groups[1] * one.call.groups[2],
                        watch.time(some(repeats), some(1)) / repeats});
     }
   }

@@ -33,10 +33,17 @@ def lines_of(folder, ours_file):
     right = [row for row in ours["results"] if row["error"] < 2e-2]
     wrong = len(ours["results"]) - len(right)
     yield f"{name}, {ours['steps']} steps, on {ours['device']} ({ours['driver']}), {ours['date']}"
+    if "ceilings" in ours:
+        c = ours["ceilings"]
+        yield (f"  ceilings: copy {c['copy_gb_s']:.0f} GB/s, f32 {c['f32_tflop_s']:.1f} TFLOP/s, matrices "
+               f"{c['matrix_tflop_s']:.0f} TFLOP/s, dispatch {c['dispatch_us']:.2f} us ({c['alternating_us']:.2f} alternating), "
+               f"grid barrier {c['grid_barrier_us']:.2f} us, submit {c['submit_us']:.0f} us")
     for batch, row in sorted(fastest(right, wall).items()):
         icon = row["device_ms"]["median"] / batch
         text = (f"  batch {batch:4}  {row['precision']:>10} {row['fusion']:<6} {icon:9.4f} ms an icon on the device, "
                 f"{wall(row) / batch:9.4f} by the wall clock, error {row['error']:.0e}")
+        if "share" in row:
+            text += f", {100 * row['share']:.0f} % of {row['bound']}"
         if batch in theirs:
             other = theirs[batch]
             text += f";  torch {other['dtype']} {other['variant']} {other['ms'] / batch:9.4f}: ours is {other['ms'] / wall(row):.2f}x"

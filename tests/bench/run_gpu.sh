@@ -84,6 +84,8 @@ if wanted gst; then
         ditsrc model-location="$model" device="vulkan:$vulkan" steps="$steps" ${GST_OPTIONS:-} num-buffers="$1" ! fakesink > /dev/null || return 1
       echo "$begin $EPOCHREALTIME" | awk '{ printf "%.6f", $2 - $1 }'
     }
+    # The first start builds kernels, and measures which fusion is fastest.
+    play 2 > /dev/null
     # Two lengths, so that the time of starting drops out of the difference.
     short=$(play $((count / 10 + 1)))
     long=$(play "$count")

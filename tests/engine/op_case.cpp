@@ -4,15 +4,49 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "engine/quantised.h"
+#include "engine/vulkan/measure.h"
+#include "engine/work.h"
 #include "tests/engine/devices_under_test.h"
 
 namespace dit::test {
+
+bool benchmarking = false;
+
+namespace {
+
+constexpr std::uint32_t bench_repeats = 20;
+constexpr std::size_t cpu_runs = 21;
+
+/// Microseconds of a step on the host, the median.
+double host_time(Plan& plan, std::uint32_t step) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> times;
+  for (std::size_t i = 0; i < cpu_runs; ++i) {
+    const Clock::time_point start = Clock::now();
+    plan.run(step, step + 1, never_cancelled);
+    times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+  }
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+std::string shapes_of(const Program& program, const Op& op) {
+  std::string text = to_string(program.tensor(output_of(op.what)).shape);
+  for (const TensorInfo& tensor : program.tensors) {
+    if (tensor.kind == TensorKind::weight && tensor.shape.size() > 1) text += " by " + to_string(tensor.shape);
+  }
+  return text;
+}
+
+}  // namespace
 
 std::uint16_t float_to_half(float value) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
@@ -176,14 +210,53 @@ void OpCase::check(const std::string& kind, std::uint32_t step, double f32_bound
           << " first differs at " << i << ": got " << got[i] << ", expected " << expected[i];
     }
   }
+  check_bytes(kind, *plan, oracle);
+  if (benchmarking && !::testing::Test::HasFailure()) time(kind, *plan, step);
+}
+
+/// The picture in bytes.
+void OpCase::check_bytes(const std::string& kind, Plan& plan, reference::Oracle& oracle) const {
   if (!std::holds_alternative<op::ToRgba>(op_)) return;
   std::vector<std::uint8_t> icon(oracle[rgba_].size() / shape_.batch);
   for (std::uint32_t b = 0; b < shape_.batch; ++b) {
-    plan->read_rgba(b, icon);
+    plan.read_rgba(b, icon);
     for (std::size_t i = 0; i < icon.size(); ++i) {
       ASSERT_NEAR(icon[i], oracle[rgba_][b * icon.size() + i], 1)
           << "to_rgba on " << kind << ": icon " << b << " byte " << i;
     }
+  }
+}
+
+/// A row of the benchmark for each dispatch; the kernel of the op's name carries its work, else the longest.
+void OpCase::time(const std::string& kind, Plan& plan, std::uint32_t step) const {
+  const Program& program = plan.program();
+  const std::vector<Op>& ops = program.step.empty() ? program.prepare : program.step;
+  const bool half = kind.ends_with("_f16") || kind.ends_with("_matrix");
+  const bool staged = kind != "cpu" && kind != "vulkan";
+  const double weight = half ? 2 : staged ? 4 : static_cast<double>(storage_bytes(dtype_, 1024)) / 1024;
+  const Work work = work_of(program, ops, {.weight = weight, .activation = half ? 2.0 : 4.0});
+  const std::string what =
+      fmt::format("{:16} {:16} {:4} {}", kernel_name(op_), kind, name_of(dtype_), shapes_of(program, ops.front()));
+  const auto rates = [&](double us) {
+    return fmt::format("{:10.2f} us {:9.2f} GB/s {:9.2f} GFLOP/s", us, work.bytes / us * 1e-3, work.flop / us * 1e-3);
+  };
+  if (kind == "cpu") {
+    if (!program.step.empty()) fmt::print("bench {:80} {}\n", what, rates(host_time(plan, step)));
+    return;
+  }
+  static const vulkan::Ceilings ceilings = vulkan::measure_ceilings(vulkan_index());
+  const auto launches = vulkan::time_launches(plan, step, bench_repeats);
+  const auto main = std::ranges::max_element(launches, {}, [this](const vulkan::LaunchTime& one) {
+    return std::pair(one.kernel.starts_with(kernel_name(op_)), one.microseconds);
+  });
+  for (auto one = launches.begin(); one != launches.end(); ++one) {
+    std::string row = fmt::format("{:10.2f} us", one->microseconds);
+    if (one == main) {
+      const vulkan::Share share =
+          vulkan::share_of(ceilings, work, one->microseconds, kind.ends_with("_matrix"), {1, 0});
+      row = fmt::format("{} {:5.1f} % {:8}", rates(one->microseconds), 100 * share.share, share.bound);
+    }
+    fmt::print("bench {:80} {}  {}\n", what, row, one->kernel.substr(0, one->kernel.find(' ')));
   }
 }
 

@@ -45,6 +45,8 @@ class OpCase {
   void check(const std::string& kind, std::uint32_t step = 0, double f32_bound = 1e-5);
 
  private:
+  void check_bytes(const std::string& kind, Plan& plan, reference::Oracle& oracle) const;
+  void time(const std::string& kind, Plan& plan, std::uint32_t step) const;
   std::vector<float> random(std::uint64_t count, double scale, double offset);
   Program program() const;
   /// Null where the kind does not serve this case's shape.
@@ -60,6 +62,9 @@ class OpCase {
   TensorId condition_, x_, rgba_;
   std::mt19937 random_{7};
 };
+
+/// Whether dit_tests was started with --bench: a case that is right is then timed.
+extern bool benchmarking;
 
 /// f32 to IEEE half, round to nearest even, for test weights.
 std::uint16_t float_to_half(float value);
