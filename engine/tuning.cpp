@@ -73,6 +73,8 @@ void drop_oldest(json& entries) {
   }
 }
 
+std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
+
 std::string text_of(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
 
 }  // namespace
@@ -126,18 +128,35 @@ std::optional<Tuned> TuningFile::recall(const std::string& key) const {
   return found == unwritten().entries.end() ? std::nullopt : std::optional(found->second);
 }
 
-void TuningFile::remember(const std::string& key, const Tuned& tuned) const {
+/// Null: the entry is taken out.
+bool TuningFile::write_entry(const std::string& key, const json& entry) const {
   const std::lock_guard lock(unwritten().mutex);
-  json entry = {{"fusion", name_of(tuned.fusion)},
-                {"milliseconds", json::object()},
-                {"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
-  for (const auto& [fusion, time] : tuned.milliseconds) entry["milliseconds"][name_of(fusion)] = time;
   json entries = read_entries(folder_);
-  entries[key] = std::move(entry);
+  entries.erase(key);
+  if (!entry.is_null()) entries[key] = entry;
   drop_oldest(entries);
   const json file = {{"format", format}, {"entries", std::move(entries)}};
-  if (folder_.write(file_name, file.dump(1) + "\n")) return;
+  return folder_.write(file_name, file.dump(1) + "\n");
+}
+
+void TuningFile::remember(const std::string& key, const Tuned& tuned) const {
+  json entry = {{"fusion", name_of(tuned.fusion)}, {"milliseconds", json::object()}, {"date", now()}};
+  for (const auto& [fusion, time] : tuned.milliseconds) entry["milliseconds"][name_of(fusion)] = time;
+  if (write_entry(key, entry)) return;
+  const std::lock_guard lock(unwritten().mutex);
   unwritten().entries.insert_or_assign({folder_.path().string(), key}, tuned);
+}
+
+unsigned TuningFile::unfinished(const std::string& key) const {
+  const json entries = read_entries(folder_);
+  const auto found = entries.find(key);
+  if (found == entries.end() || !found->is_object()) return 0;
+  const json count = found->value("unfinished", json());
+  return count.is_number_unsigned() ? count.get<unsigned>() : 0;
+}
+
+void TuningFile::note_unfinished(const std::string& key, unsigned count) const {
+  write_entry(key, count == 0 ? json() : json{{"unfinished", count}, {"date", now()}});
 }
 
 }  // namespace dit

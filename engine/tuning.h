@@ -2,6 +2,7 @@
 // Which way to compute was fastest for a program on a device, remembered between runs.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -37,7 +38,14 @@ class TuningFile {
   std::optional<Tuned> recall(const std::string& key) const;
   void remember(const std::string& key, const Tuned& tuned) const;
 
+  /// How often measuring was begun and has not ended: a kernel may take the device down, or the process.
+  unsigned unfinished(const std::string& key) const;
+  /// 0: none was.
+  void note_unfinished(const std::string& key, unsigned count) const;
+
  private:
+  bool write_entry(const std::string& key, const nlohmann::json& entry) const;
+
   CacheFolder folder_;
 };
 

@@ -221,10 +221,30 @@ TEST_F(TunedVulkan, IsNotMeasuredWhereTheUserSaysSo) {
 
 TEST_F(TunedVulkan, ACancelLeavesNothingBehind) {
   const std::atomic<bool> cancelled{true};
-  EXPECT_THROW(fusion_of_a_plan(cancelled), Cancelled);
-  EXPECT_FALSE(fs::exists(folder_ / "tuning.json"));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THROW(fusion_of_a_plan(cancelled), Cancelled);
+    EXPECT_TRUE(file()["entries"].empty()) << file();
+  }
   fusion_of_a_plan();
-  EXPECT_TRUE(fs::exists(folder_ / "tuning.json"));
+  EXPECT_TRUE(file()["entries"].begin()->contains("fusion"));
+}
+
+TEST_F(TunedVulkan, WhatTookTheProcessDownIsNotTriedForEver) {
+  fusion_of_a_plan();
+  json all = file();
+  const std::string key = all["entries"].begin().key();
+  const TuningFile tuning{CacheFolder(folder_)};
+  tuning.note_unfinished(key, 1);
+  EXPECT_FALSE(tuning.recall(key));
+  EXPECT_EQ(tuning.unfinished(key), 1u);
+  fusion_of_a_plan();
+  EXPECT_TRUE(tuning.recall(key)) << "once may have been the user, who was in a hurry";
+  EXPECT_EQ(tuning.unfinished(key), 0u);
+  tuning.note_unfinished(key, 2);
+  EXPECT_EQ(fusion_of_a_plan(), Fusion::op);
+  EXPECT_FALSE(tuning.recall(key)) << "nothing was measured";
+  tuning.note_unfinished(key, 0);
+  EXPECT_TRUE(file()["entries"].empty());
 }
 
 TEST_F(TunedVulkan, WhatComputesWrongIsNotChosen) {
