@@ -167,7 +167,8 @@ double Measuring::submit_time() {
 }
 
 Ceilings Measuring::measure() {
-  const std::uint32_t groups = device_.abilities().processors * (device_.info().software ? 1 : 8);
+  // Many rounds of workgroups, so that the last one, which need not fill the device, does not count.
+  const std::uint32_t groups = device_.info().software ? 1 : std::max(32 * device_.abilities().processors, 1024u);
   const std::uint32_t room = quads_ * 4 / (invocations / 32 * 8 * 256);  // for the sums that MATRIX stores
   Ceilings c;
   c.copy_gb_s = copy_rate();
