@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Golden activations: what the reference network computes, for the engine to be held against.
 
-    golden.py            write tests/golden (and read models/icons.safetensors)
+    golden.py            write tests/golden (and read the two files of models/)
     golden.py --check    compute again and compare with the committed files
 
 Everything is computed in f64 from the stored weights (f32 or f16) and inputs (f32), then rounded to f32.
@@ -24,6 +24,7 @@ from weights import load_model, save_model, word_rows
 
 KEEP = 2048
 STEPS, GUIDANCE = 8, 2.5
+SHIPPED = "icons", "icons-small"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOLDEN = os.path.join(ROOT, "tests", "golden")
 
@@ -148,14 +149,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the committed files; write nothing")
     parser.add_argument("--out", default=GOLDEN, help="folder of the golden files")
-    parser.add_argument("--model", default=os.path.join(ROOT, "models", "icons.safetensors"))
+    parser.add_argument("--model", nargs="+", default=[os.path.join(ROOT, "models", name + ".safetensors") for name in SHIPPED])
     parser.add_argument("--prompt", default="red fox")
     parser.add_argument("--style", default="fluent-emoji-flat")
-    parser.add_argument("--skip-tiny", action="store_true", help="only the golden file of --model")
+    parser.add_argument("--skip-tiny", action="store_true", help="only the golden files of --model")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     files = [] if options.skip_tiny else list(tiny_goldens(options.out, write=not options.check))
-    files.append(model_goldens(options.model, options.out, options.prompt, options.style))
+    files += [model_goldens(model, options.out, options.prompt, options.style) for model in options.model]
     failed = False
     for path, tensors, metadata in files:
         if options.check:

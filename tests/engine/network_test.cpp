@@ -16,8 +16,8 @@ namespace dit::test {
 namespace {
 
 std::shared_ptr<const Model> open_model(const std::string& name) {
-  return Model::open(name == "icons" ? std::string(DIT_SOURCE_DIR) + "/models/icons.safetensors"
-                                     : golden_path(name + ".safetensors"));
+  return Model::open(name.starts_with("icons") ? std::string(DIT_SOURCE_DIR) + "/models/" + name + ".safetensors"
+                                               : golden_path(name + ".safetensors"));
 }
 
 /// A golden model on an executor, fed with the golden inputs.
@@ -151,7 +151,7 @@ double GoldenRun::worst_step_error() {
 class Network : public ExecutorTest {};
 
 TEST_P(Network, EveryLayerMatchesPyTorch) {
-  for (const std::string name : {"tiny", "tiny-eps", "icons"}) {
+  for (const std::string name : {"tiny", "tiny-eps", "icons", "icons-small"}) {
     // On a software Vulkan device the shipped model costs seconds a step, and one step is what this takes.
     if (name == "icons" && GetParam() == "vulkan_block_f32" && vulkan_is_software()) continue;
     EXPECT_LE(GoldenRun(name, GetParam()).worst_layer_error(), 1e-4) << name;

@@ -41,6 +41,13 @@ class Install(unittest.TestCase):
         model = re.search(r"model=\(string\)([^,;]+)", done.stdout).group(1).strip('"')
         self.assertTrue(Path(model).resolve().is_relative_to(self.prefix.resolve()), model)
 
+    def test_small_model_is_beside_the_other_and_paints(self):
+        small = next(self.prefix.rglob("icons-small.safetensors"))
+        self.assertTrue((small.parent / "icons.safetensors").exists())
+        done = self.gst("gst-launch-1.0", "-m", *LAUNCH.split(), f"model-location={small}", "!", "fakesink")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(str(small), done.stdout)
+
     def test_no_symbol_is_missing(self):
         done = run("ldd", "-r", self.plugins / "libgstdit.so")
         self.assertNotIn("undefined symbol", done.stdout + done.stderr)
