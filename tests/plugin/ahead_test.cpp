@@ -3,7 +3,9 @@
 // whatever comes in between, and an end does not wait for what was begun.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iostream>
 
 #include "engine/session.h"
 #include "player.h"
@@ -48,7 +50,7 @@ class DitSrcAhead : public ::testing::Test {
 
 TEST_F(DitSrcAhead, FramesAreTheIconsOneByOne) {
   for (const char* batch : {"1", "3"}) {
-    const auto frames = pictures(properties({{"batch-size", batch}}), 8);
+    const auto frames = pictures(properties({{"batch-size", batch}}), 5);
     for (std::uint64_t k = 0; k < frames.size(); ++k) EXPECT_EQ(frames[k], icon(k)) << "frame " << k << ", " << batch;
   }
 }
@@ -81,16 +83,26 @@ TEST_F(DitSrcAhead, AChangedPropertyTakesItsTurn) {
 }
 
 TEST_F(DitSrcAhead, AnEndDoesNotWaitForWhatWasBegun) {
-  const Properties endless = properties({{"steps", "1000"}, {"sampler", "euler"}});
+  using Clock = std::chrono::steady_clock;
+  const Properties slow = properties({{"steps", "120"}, {"sampler", "euler"}});
+  icon(0, 3, 120);  // makes the plan
+  const auto begun = Clock::now();
+  icon(1, 3, 120);
+  const Clock::duration icon_time = Clock::now() - begun;
+  Clock::duration best = std::chrono::hours(1);
   for (int round = 0; round < 3; ++round) {
-    Source source(endless);
+    Source source(slow);
     source.play();
-    if (round > 0) source.pull();
-    const auto start = std::chrono::steady_clock::now();
+    source.pull();
+    const auto start = Clock::now();
     gst_element_set_state(source.element(), GST_STATE_NULL);
-    // An icon takes seconds on a software device, a step a few milliseconds.
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+    best = std::min(best, Clock::now() - start);
   }
+  // A busy machine may hold up one end or two. One that waits for the icon that was begun takes an icon's time each
+  // time.
+  EXPECT_LT(best, icon_time / 2);
+  std::cout << "icon " << icon_time / std::chrono::milliseconds(1) << " ms, end " << best / std::chrono::milliseconds(1)
+            << " ms\n";
 }
 
 }  // namespace
