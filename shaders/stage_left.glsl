@@ -35,11 +35,22 @@ void put_left(uint block, uint row, uint e, bool into_tile, bool real, vec4 low,
   }
 }
 
-vec4 modulated(vec4 x, uint four, vec2 statistics, uint row_start) {
-  const vec4 scale = table_four(row_start, S.scale, 4u * four, S.width);
-  const vec4 shift = table_four(row_start, S.shift, 4u * four, S.width);
-  return within((x - statistics.x) * statistics.y * (1.0 + scale) + shift, four, S.width);
+/// Scale and shift of four neighbouring columns.
+struct Modulation {
+  vec4 scale, shift;
+};
+
+Modulation modulation_of(uint four, uint row_start) {
+  return Modulation(table_four(row_start, S.scale, 4u * four, S.width),
+                    table_four(row_start, S.shift, 4u * four, S.width));
 }
+
+vec4 modulated(vec4 x, uint four, vec2 statistics, Modulation m) {
+  return within((x - statistics.x) * statistics.y * (1.0 + m.scale) + m.shift, four, S.width);
+}
+
+// Where few eights are held there are registers for their modulation too, asked for before the statistics are known.
+const uint MODULATIONS = HELD <= 4u ? HELD * 2u : 1u;
 
 /// Blocks of norm(x)·(1+scale)+shift for `blocks` blocks of rows, into the tile or to the arena. Two passes over the
 /// values, so that a large mean costs no digits; HELD eights of each row are read once and kept, the rest read again.
@@ -49,12 +60,17 @@ void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
   const uint eights = S.depth_blocks * 2u, width = S.width;
   const uint block = min(first_block + row / 16u, S.row_blocks - 1u);
   const uint from = S.a + (block * 16u + row % 16u) * eights * 2u;
+  const uint row_start = table_row(block / S.token_blocks, step);
   vec4 x[HELD * 2u];
   [[unroll]] for (uint i = 0u; i < HELD * 2u; ++i) {
     const uint e = member + i / 2u * team;
     x[i] = e < eights ? arena_floats4[from + 2u * e + i % 2u] : vec4(0.0);
   }
-  const uint row_start = table_row(block / S.token_blocks, step);
+  Modulation early[MODULATIONS];
+  if (MODULATIONS == HELD * 2u) {
+    [[unroll]] for (uint i = 0u; i < MODULATIONS; ++i)
+      early[i] = modulation_of(2u * (member + i / 2u * team) + i % 2u, row_start);
+  }
   const uint rest = 2u * (member + HELD * team);  // first four beyond those held
   float sum = 0.0, mean = 0.0;
   if (S.centred != 0u) {
@@ -79,13 +95,18 @@ void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
   const bool real = block % S.token_blocks * 16u + row % 16u < S.tokens;
   [[unroll]] for (uint i = 0u; i < HELD; ++i) {
     const uint e = member + i * team;
-    const vec4 low = modulated(x[2u * i], 2u * e, statistics, row_start);
-    const vec4 high = modulated(x[2u * i + 1u], 2u * e + 1u, statistics, row_start);
+    Modulation m[2];
+    [[unroll]] for (uint h = 0u; h < 2u; ++h) {
+      if (MODULATIONS == HELD * 2u) m[h] = early[2u * i + h];
+      else m[h] = modulation_of(2u * e + h, row_start);
+    }
+    const vec4 low = modulated(x[2u * i], 2u * e, statistics, m[0]);
+    const vec4 high = modulated(x[2u * i + 1u], 2u * e + 1u, statistics, m[1]);
     if (e < eights) put_left(block, row, e, into_tile, real, low, high);
   }
   for (uint f = rest; f < 2u * eights; f += 2u * team) {
-    const vec4 low = modulated(arena_floats4[from + f], f, statistics, row_start);
-    const vec4 high = modulated(arena_floats4[from + f + 1u], f + 1u, statistics, row_start);
+    const vec4 low = modulated(arena_floats4[from + f], f, statistics, modulation_of(f, row_start));
+    const vec4 high = modulated(arena_floats4[from + f + 1u], f + 1u, statistics, modulation_of(f + 1u, row_start));
     put_left(block, row, f / 2u, into_tile, real, low, high);
   }
 }
