@@ -65,7 +65,7 @@ void main() {
   for (uint step = range[RANGE_FIRST_STEP]; step < last_step; ++step) {
     for (uint s = range[RANGE_FIRST_STAGE]; s < last_stage; ++s) {
       // Only the last step's bytes are read.
-      S = stages[s];
+      stage_at = s;
       if (S.kind == STAGE_RGBA && step + 1u < last_step) continue;
       for (uint t = gl_WorkGroupID.x; t < S.tiles; t += gl_NumWorkGroups.x) {
         run_stage(t, step);

@@ -39,6 +39,7 @@
 #define LeftBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA>
 #define RightBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>
 #define SumBlock coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
+#define ResultBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
 #define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutRowMajor)
 #define LOAD_BY_COLUMN(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutColumnMajor)
 #define STORE_SUM(m, memory, at) coopMatStore(m, memory, at, 16u, gl_CooperativeMatrixLayoutRowMajor)
@@ -80,7 +81,12 @@ layout(set = 0, binding = 7, std430) readonly buffer ModulationRow { uint modula
 layout(set = 0, binding = 8, std430) readonly buffer Normals { vec4 normal_pieces[]; };
 
 /// The stage at work. In stage.comp all but places and counts of rows are constants, which the compiler sees through.
+#ifdef PERSISTENT
+uint stage_at;
+#define S stages[stage_at]
+#else
 Stage S;
+#endif
 
 shared uvec4 tile[TILE_QUADS];
 shared float sums[TILE_FLOATS];
@@ -138,10 +144,13 @@ void set_tile_eight(uint at, uint eight, vec4 low, vec4 high) {
 }
 #endif
 
-// Rows of a staged block start 16 bytes further apart than they must, so that eight of them lie in different banks.
+// Rows of a staged line of CHUNK blocks start 16 bytes further apart than they must, so that eight of them lie in
+// different banks.
 const uint ROW_QUADS = BLOCK / 16u;
-const uint STAGED_PITCH = ROW_QUADS + 1u;
-const uint STAGED_BLOCK = 16u * STAGED_PITCH;
+const uint STAGED_PITCH = CHUNK * ROW_QUADS + 1u;
+const uint STAGED_LINE = 16u * STAGED_PITCH;
+const uint STAGED_TILE = (ROWS + COLUMNS) * STAGED_LINE;
+const bool TWO_TILES = TILE_QUADS >= 2u * STAGED_TILE;  // one is filled while the other is read
 const uint STAGED = (ROWS + COLUMNS) * CHUNK * BLOCK / INVOCATIONS + (CHUNK == 0u ? 1u : 0u);  // quads an invocation
 
 #ifdef MATRIX

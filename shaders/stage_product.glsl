@@ -2,6 +2,7 @@
 // Products: a workgroup makes a tile of warps_down·DOWN × warps_across·ACROSS blocks, each warp DOWN × ACROSS of them over
 // every warps_deep-th block of the sum. Small products are read straight from the cache into registers, large ones pass
 // through shared memory. What is needed once the sum is there (bias, gate, the old value) is asked for before it is made.
+// Sums of whole blocks that nobody shares leave as matrices; the others pass through shared memory, four values at a time.
 
 /// Sums of this warp's blocks.
 SumBlock sum[DOWN * ACROSS];
@@ -140,40 +141,56 @@ uint staged_from(TilePlace t, uint i) {
   return start + block % CHUNK * BLOCK + q % BLOCK;
 }
 
+/// Where quad i of an invocation's share of a chunk goes in a staged tile.
+uint staged_to(uint i) {
+  const uint q = thread() + i * INVOCATIONS, block = q / BLOCK, quad = q % BLOCK;
+  return block / CHUNK * STAGED_LINE + quad / ROW_QUADS * STAGED_PITCH + block % CHUNK * ROW_QUADS + quad % ROW_QUADS;
+}
+
+void multiply_chunk(TilePlace t, uint base) {
+  [[unroll]] for (uint u = 0u; u < CHUNK; ++u) {
+    LeftBlock l[DOWN];
+    RightBlock r[ACROSS];
+    [[unroll]] for (uint i = 0u; i < DOWN; ++i)
+      LOAD_LEFT(l[i], tile, base + (t.my_row + i) * STAGED_LINE + u * ROW_QUADS, STAGED_PITCH);
+    [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
+      LOAD_RIGHT(r[j], tile, base + (ROWS + t.my_column + j) * STAGED_LINE + u * ROW_QUADS, STAGED_PITCH);
+    [[unroll]] for (uint i = 0u; i < DOWN; ++i)
+      [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
+        sum[i * ACROSS + j] = MULTIPLY_ADD(l[i], r[j], sum[i * ACROSS + j]);
+  }
+}
+
 /// CHUNK blocks of the sum at a time pass through shared memory, the next ones in registers meanwhile.
 void multiply_staged(TilePlace t) {
   uvec4 held[STAGED];
-  uint from[STAGED];
-  [[unroll]] for (uint i = 0u; i < STAGED; ++i) from[i] = staged_from(t, i);
-  for (uint k = 0u; k < S.depth_blocks + CHUNK; k += CHUNK) {
-    if (k > 0u) {
-      barrier();
-      [[unroll]] for (uint i = 0u; i < STAGED; ++i) {
-        const uint q = thread() + i * INVOCATIONS;
-        tile[q / BLOCK * STAGED_BLOCK + q % BLOCK / ROW_QUADS * STAGED_PITCH + q % ROW_QUADS] = held[i];
-      }
-      barrier();
-    }
-    if (k < S.depth_blocks) {
-      [[unroll]] for (uint i = 0u; i < STAGED; ++i) {
-        const bool left = (thread() + i * INVOCATIONS) / BLOCK / CHUNK < ROWS;
-        if (left) held[i] = arena_quads[from[i] + k * BLOCK];
-        else held[i] = weight_quads[from[i] + k * BLOCK];
-      }
-    }
-    if (k == 0u) continue;
-    [[unroll]] for (uint u = 0u; u < CHUNK; ++u) {
-      LeftBlock l[DOWN];
-      RightBlock r[ACROSS];
-      [[unroll]] for (uint i = 0u; i < DOWN; ++i)
-        LOAD_LEFT(l[i], tile, ((t.my_row + i) * CHUNK + u) * STAGED_BLOCK, STAGED_PITCH);
-      [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
-        LOAD_RIGHT(r[j], tile, ((ROWS + t.my_column + j) * CHUNK + u) * STAGED_BLOCK, STAGED_PITCH);
-      [[unroll]] for (uint i = 0u; i < DOWN; ++i)
-        [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
-          sum[i * ACROSS + j] = MULTIPLY_ADD(l[i], r[j], sum[i * ACROSS + j]);
-    }
+  uint from[STAGED], to[STAGED];
+  [[unroll]] for (uint i = 0u; i < STAGED; ++i) {
+    from[i] = staged_from(t, i);
+    to[i] = staged_to(i);
   }
+  const uint left = ROWS * CHUNK * BLOCK / INVOCATIONS;  // of an invocation's quads: a whole number
+#define FETCH(k)                                                      \
+  [[unroll]] for (uint i = 0u; i < STAGED; ++i) {                     \
+    if (i < left) held[i] = arena_quads[from[i] + (k) * BLOCK];       \
+    else held[i] = weight_quads[from[i] + (k) * BLOCK];               \
+  }
+#define PUT [[unroll]] for (uint i = 0u; i < STAGED; ++i) tile[base + to[i]] = held[i];
+  uint base = 0u;
+  FETCH(0u)
+  PUT
+  barrier();
+  for (uint k = 0u; k < S.depth_blocks; k += CHUNK) {
+    const bool more = k + CHUNK < S.depth_blocks;
+    if (more) FETCH(k + CHUNK)
+    multiply_chunk(t, base);
+    if (TWO_TILES) base = STAGED_TILE - base;
+    else barrier();
+    if (more) PUT
+    barrier();
+  }
+#undef FETCH
+#undef PUT
 }
 
 /// Four number `item` of those that leave together, SLOTS blocks a warp from block `first` of its share on. `place`: of
@@ -183,6 +200,28 @@ Four leaving_four(TilePlace t, uint first, uint slot, uint place, uint four) {
   return Four(t.first_row + place / across * DOWN + i, four / 4u,
               (t.first_column + place % across * ACROSS + j) * 16u + four % 4u * 4u);
 }
+
+#ifdef MATRIX_KHR
+/// Whether sums can leave as matrices, straight from registers: nobody shares them, nothing of them is padding, and they
+/// meet no more than an activation or the old value.
+bool leaves_as_matrices() {
+  const bool kind = S.store == STORE_BLOCKS || (S.store == STORE_ADD && S.gate == NO_PLACE);
+  return kind && S.bias == NO_PLACE && S.warps_deep == 1u && S.tokens % 16u == 0u && S.columns == S.column_blocks * 16u;
+}
+
+void leave_as_matrix(SumBlock v, uint block, uint column_block) {
+  if (S.store == STORE_BLOCKS) {
+    for (uint i = 0u; i < v.length(); ++i) v[i] = clamp(activated(v[i], S.activation), -65504.0, 65504.0);
+    coopMatStore(ResultBlock(v), arena_quads, S.y + (block * S.column_blocks + column_block) * BLOCK, ROW_QUADS,
+                 gl_CooperativeMatrixLayoutRowMajor);
+    return;
+  }
+  const uint pitch = S.column_blocks * 4u, at = S.y + block * 16u * pitch + column_block * 4u;
+  SumBlock old;
+  coopMatLoad(old, arena_floats4, at, pitch, gl_CooperativeMatrixLayoutRowMajor);
+  coopMatStore(v + old, arena_floats4, at, pitch, gl_CooperativeMatrixLayoutRowMajor);
+}
+#endif
 
 void product(uint tile_at, uint step) {
   const uint deep = S.warps_deep, places = S.warps_down * S.warps_across, place = warp() % places;
@@ -195,7 +234,12 @@ void product(uint tile_at, uint step) {
   const uint fours = SLOTS * 64u * (alone ? 1u : places), turns = (fours + sharers - 1u) / sharers;
 #define LEAVING_FOUR(first, item)                                                                    \
   leaving_four(t, first, alone ? (item) / 64u : (item) / 64u / places, alone ? place : (item) / 64u % places, (item) % 64u)
+#ifdef MATRIX_KHR
+  Meeting next;
+  if (!leaves_as_matrices()) next = meeting(LEAVING_FOUR(0u, me), step);
+#else
   Meeting next = meeting(LEAVING_FOUR(0u, me), step);
+#endif
 
   [[unroll]] for (uint i = 0u; i < DOWN * ACROSS; ++i) sum[i] = no_sum();
   if (CHUNK > 0u) {
@@ -204,6 +248,17 @@ void product(uint tile_at, uint step) {
     multiply_from_cache(t, step);
   }
 
+#ifdef MATRIX_KHR
+  if (leaves_as_matrices()) {
+    [[unroll]] for (uint i = 0u; i < DOWN; ++i)
+      [[unroll]] for (uint j = 0u; j < ACROSS; ++j) {
+        const uint block = t.first_row + t.my_row + i, column_block = t.first_column + t.my_column + j;
+        if (block < S.row_blocks && column_block < S.column_blocks)
+          leave_as_matrix(sum[i * ACROSS + j], block, column_block);
+      }
+    return;
+  }
+#endif
   [[unroll]] for (uint first = 0u; first < DOWN * ACROSS; first += SLOTS) {
     if (alone) MEET_WARP else barrier();
     [[unroll]] for (uint b = 0u; b < SLOTS; ++b) STORE_SUM(sum[first + b], sums, (warp() * SLOTS + b) * 256u);

@@ -40,11 +40,10 @@ std::vector<std::uint32_t> push_constants(const params::Stage& stage) {
 
 std::vector<std::uint32_t> specialization_constants(const StagedWork& work, const StageOptions& options) {
   const Tile& tile = work.tile;
+  const std::uint32_t invocations = work.invocations ? work.invocations : options.invocations;
   std::vector<std::uint32_t> constants = {
-      options.invocations, tile.down,       tile.across,
-      tile.ahead,          work.tile_quads, std::max(work.tile_floats, options.invocations),
-      tile.chunk,          tile.rows(),     tile.columns(),
-      tile.slots,          work.held};
+      invocations, tile.down,   tile.across,    tile.ahead, work.tile_quads, std::max(work.tile_floats, invocations),
+      tile.chunk,  tile.rows(), tile.columns(), tile.slots, work.held};
   constants.resize(STAGE_CONSTANTS + sizeof(params::Stage) / 4);
   // Alike for all stages of a kind, so that they share a pipeline; of the places only whether there is one.
   params::Stage fixed = work.stage;

@@ -41,13 +41,19 @@ void Staging::add_attention(params::Stage s) {
   cost_ += stage_cost + 3000.0 * divide_up(s.tiles, options_.processors);
 }
 
+bool Staging::leaves_as_matrices(const params::Stage& s) const {
+  const bool kind = s.store == STORE_BLOCKS || (s.store == STORE_ADD && s.gate == NO_PLACE);
+  return options_.matrix() && kind && s.bias == NO_PLACE && s.tokens % 16 == 0 && s.columns == s.column_blocks * 16;
+}
+
 void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
   const bool made = s.left != LEFT_BLOCKS;
   const ProductShape shape = {.row_blocks = s.row_blocks,
                               .column_blocks = s.column_blocks,
                               .depth_blocks = s.depth_blocks,
                               .left_made = made,
-                              .most_rows = most_rows};
+                              .most_rows = most_rows,
+                              .leaves_as_matrices = leaves_as_matrices(s)};
   Tile tile = choose(shape);
   s.warps_down = tile.warps_down;
   s.warps_across = tile.warps_across;
@@ -62,19 +68,23 @@ void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
     quads += s.head_group * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
   }
   // One kernel of all stages has room for the least alone.
-  const std::uint32_t slot_floats = options_.invocations / 32 * 256;
+  const std::uint32_t invocations = tile.chunk > 0 ? tile.warps() * 32 : options_.invocations;
+  const std::uint32_t slot_floats = invocations / 32 * 256;
   while (!like_ && tile.slots < tile.down * tile.across &&
          quads * 16 + 2 * tile.slots * slot_floats * 4 <= options_.shared_bytes) {
     tile.slots *= 2;
   }
   floats = std::max(floats, tile.slots * slot_floats);
-  result_.work.push_back({s, tile, quads, floats, made ? held(s.depth_blocks, tile.rows()) : 1});
+  result_.work.push_back({s, tile, quads, floats, made ? held(s.depth_blocks, tile.rows()) : 1, invocations});
   cost_ += stage_cost + tile_cost(shape, tile, limits());
 }
 
 void Staging::add_made_product(const params::Stage& s, std::uint32_t maker) {
-  ProductShape shape = {
-      .row_blocks = s.row_blocks, .column_blocks = s.column_blocks, .depth_blocks = s.depth_blocks, .left_made = true};
+  ProductShape shape = {.row_blocks = s.row_blocks,
+                        .column_blocks = s.column_blocks,
+                        .depth_blocks = s.depth_blocks,
+                        .left_made = true,
+                        .leaves_as_matrices = leaves_as_matrices(s)};
   const auto cheapest = [&](bool made) -> std::optional<double> {
     shape.left_made = made;
     try {

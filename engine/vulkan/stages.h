@@ -49,6 +49,7 @@ struct StagedWork {
   Tile tile;
   std::uint32_t tile_quads = 1, tile_floats = 1;  ///< of shared memory
   std::uint32_t held = 4;                         ///< HELD of stage.glsl
+  std::uint32_t invocations = 0;                  ///< of a workgroup; 0: as the options say
 };
 
 /// Stages first … last − 1 end with the op's output.

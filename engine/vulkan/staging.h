@@ -82,6 +82,8 @@ class Staging {
   void add_product(params::Stage s, std::uint32_t most_rows = UINT32_MAX);
   /// Norm or windows on the way or before, whichever is cheaper, and the product.
   void add_made_product(const params::Stage& s, std::uint32_t maker);
+  /// leaves_as_matrices() of stage_product.glsl, but for what the tile decides
+  bool leaves_as_matrices(const params::Stage& s) const;
   std::uint32_t attention_floats(const params::Stage& s) const;
 
   const Program& program_;

@@ -12,6 +12,7 @@ struct ProductShape {
   std::uint32_t row_blocks = 1, column_blocks = 1, depth_blocks = 1;
   bool left_made = false;                ///< the left side is made in shared memory, for all of the depth
   std::uint32_t most_rows = UINT32_MAX;  ///< blocks of rows that a tile may have
+  bool leaves_as_matrices = false;       ///< sums may leave from registers; see stage_product.glsl
   auto operator<=>(const ProductShape&) const = default;
 };
 
@@ -20,14 +21,16 @@ struct Tile {
   std::uint32_t down = 1, across = 1;  ///< blocks a warp
   std::uint32_t ahead = 1;
   std::uint32_t warps_down = 1, warps_across = 1, warps_deep = 1;
-  std::uint32_t chunk = 0;  ///< blocks of the sum that pass through shared memory at a time; 0: none do
-  std::uint32_t slots = 1;  ///< blocks of sums for which a warp has room in shared memory
+  std::uint32_t chunk = 0;    ///< blocks of the sum that pass through shared memory at a time; 0: none do
+  std::uint32_t buffers = 1;  ///< chunks in shared memory: with two, one is filled while the other is read
+  std::uint32_t slots = 1;    ///< blocks of sums for which a warp has room in shared memory
 
   std::uint32_t rows() const { return down * warps_down; }
   std::uint32_t columns() const { return across * warps_across; }
-  /// Quads of shared memory for both sides of a chunk, rows of a block one quad further apart than they must.
+  std::uint32_t warps() const { return warps_down * warps_across * warps_deep; }
+  /// Quads of shared memory for both sides of the chunks, rows one quad further apart than they must.
   std::uint32_t staged_quads(std::uint32_t quads_a_block) const {
-    return (rows() + columns()) * chunk * (quads_a_block + 16);
+    return buffers * (rows() + columns()) * (chunk * quads_a_block + 16);
   }
   std::uint32_t count_across(const ProductShape& p) const { return (p.column_blocks + columns() - 1) / columns(); }
   std::uint32_t count(const ProductShape& p) const { return (p.row_blocks + rows() - 1) / rows() * count_across(p); }
