@@ -6,7 +6,8 @@
 #   STAGES="teacher pairs" continue.sh ...       only these, in this order
 #   continue.sh --smoke                          all of them, tiny, on a CPU and made-up icons
 #
-# stages: candidate (polish STUDENT, measure it), teacher (train TEACHER on), pairs (it paints), student (distil), finish (polish, measure, sheets)
+# stages: candidate (polish STUDENT, measure it), teacher (train TEACHER on; only when STAGES names it), pairs (the teacher paints),
+# student (distil, from STUDENT if there is one), finish (polish, measure, sheets)
 # DATA holds the icon set and judge.safetensors; results lie in WORK/out. Lengths in seconds, by environment: TEACHER_SECONDS,
 # PAINT_SECONDS, STUDENT_SECONDS; further options: TEACHER_OPTIONS, PAINT_OPTIONS, STUDENT_OPTIONS, POLISH_OPTIONS. It runs on every GPU there is.
 set -euo pipefail
@@ -21,8 +22,9 @@ if [ "${1:-}" = --smoke ]; then
   export OMP_NUM_THREADS=1
   tiny="--patch 16 --window 24 --dim 32 --depth 1 --heads 2 --cond-dim 16 --batch 8 --max-steps 2 --quick"
   python3 -B train.py --data "$folder/data" --out "$folder" --work "$folder" --name first $tiny
-  export TEACHER_OPTIONS="--batch 8 --max-steps 2" STUDENT_OPTIONS="--batch 8 --max-steps 2 --critic 0.3 --seam 0.5"
+  export TEACHER_OPTIONS="--batch 8 --max-steps 2" STUDENT_OPTIONS="--batch 8 --max-steps 2 --own 0.4 --critic 1.0 --seam 1.0"
   export PAINT_OPTIONS="--batch 2" PAINT_SECONDS=0 POLISH_OPTIONS="--icons 8 --rounds 2" EVALUATE_OPTIONS="--few 4 --steps 1"
+  export STAGES="candidate teacher pairs student finish"
   "$here/continue.sh" "$folder/data" "$folder/stages" "$folder/first.safetensors" "$folder/first.safetensors"
   again=$("$here/continue.sh" "$folder/data" "$folder/stages" "$folder/first.safetensors" "$folder/first.safetensors")
   [ "$(grep -c 'is done' <<<"$again")" = 5 ] || { echo "a finished stage ran again: $again"; exit 1; }
@@ -41,6 +43,11 @@ cd "$here"
 gpus=$(nvidia-smi --list-gpus 2>/dev/null | wc -l || true)
 places=(--data "$data" --out "$work/out" --work "$work")
 
+# the teacher as it was given, until it is trained on
+painter() {
+  if [ -e "$work/done/teacher" ]; then echo "$work/out/teacher.safetensors"; else echo "$teacher"; fi
+}
+
 # on all GPUs together
 together() {
   if [ "$gpus" -gt 1 ]; then torchrun --standalone --nproc-per-node "$gpus" "$@"; else python3 -B "$@"; fi
@@ -51,7 +58,7 @@ measure() {
 }
 
 polish() {
-  python3 -B polish.py --data "$data" --model "$1" --out "$work/out" --name "$2" ${POLISH_OPTIONS:---icons 4000}
+  python3 -B polish.py --data "$data" --model "$1" --out "$work/out" --name "$2" ${POLISH_OPTIONS:---icons 6000 --rounds 1000 --batch 192}
 }
 
 candidate() {
@@ -69,26 +76,27 @@ teacher() {
 pairs() {
   local ranks=()
   for ((rank = 0; rank < (gpus > 0 ? gpus : 1); rank++)); do
-    CUDA_VISIBLE_DEVICES=$rank python3 -B paint.py --data "$data" --teacher "$work/out/teacher.safetensors" --pairs "$work/pairs" \
-      --rank "$rank" --seconds "${PAINT_SECONDS:-45}" ${PAINT_OPTIONS:-} &
+    CUDA_VISIBLE_DEVICES=$rank python3 -B paint.py --data "$data" --teacher "$(painter)" --pairs "$work/pairs" \
+      --rank "$rank" --seconds "${PAINT_SECONDS:-65}" ${PAINT_OPTIONS:---guidance 2 --roll 2} &
     ranks+=($!)
   done
   for rank in "${ranks[@]}"; do wait "$rank"; done
 }
 
 student() {
-  together distill.py "${places[@]}" --teacher "$work/out/teacher.safetensors" --pairs "$work/pairs" --name icons --edge 1.0 --quick \
-    --lr 3e-4 --muon-lr 1e-3 --decay-from 0.3 --seconds "${STUDENT_SECONDS:-240}" ${STUDENT_OPTIONS:---critic 0.5 --seam 1.0}
+  together distill.py "${places[@]}" --teacher "$(painter)" --pairs "$work/pairs" --name icons --edge 1.0 --quick \
+    ${student:+--resume "$student"} --lr 2.5e-4 --muon-lr 8e-4 --decay-from 0.2 --seconds "${STUDENT_SECONDS:-600}" \
+    ${STUDENT_OPTIONS:---batch 1024 --own 0.4 --critic 1.0 --seam 1.0}
 }
 
 finish() {
   polish "$work/out/icons.safetensors" icons-polished
   measure --model "$work/out/icons-polished.safetensors" --name icons-polished --steps 1 2 4 8
-  measure --model "$work/out/teacher.safetensors" --name teacher --steps 32
+  measure --model "$(painter)" --name teacher --steps 32
   python3 -B sample.py --model "$work/out/icons-polished.safetensors" --out "$work/out" --guidance 1
 }
 
-for stage in ${STAGES:-${4:+candidate} teacher pairs student finish}; do
+for stage in ${STAGES:-${4:+candidate} pairs student finish}; do
   case $stage in candidate | teacher | pairs | student | finish) ;; *) echo "no stage '$stage'"; exit 2 ;; esac
   if [ -e "$work/done/$stage" ]; then
     echo "$stage is done"
