@@ -60,7 +60,8 @@ class Cli(CliCase):
         steps = {line.split()[0]: [float(v) for v in line.split()[1:]] for line in text.splitlines()
                  if line.strip().startswith(("guided", "unguided"))}
         # By hand: every token through the blocks' qkv, attention, output and MLP; patch embedding and final layer.
-        dim, features = config["dim"], config["channels"] * config["patch"] ** 2
+        # Those two see a token's window, which may be larger than its patch.
+        dim, features = config["dim"], config["channels"] * config.get("window", config["patch"]) ** 2
         tokens = config["height"] * config["width"] // config["patch"] ** 2
         block = 2 * tokens * dim * (3 * dim + dim + 2 * config["mlp_dim"]) + 4 * tokens * tokens * dim
         by_hand = (config["depth"] * block + 2 * 2 * tokens * features * dim) / 1e9
