@@ -21,7 +21,8 @@ constexpr std::size_t shown = 5;  // of the tiles of a product; the file has all
 std::string text_of(const vulkan::Tile& t) {
   std::string text = fmt::format("{}x{} a warp, warps {}x{}", t.down, t.across, t.warps_down, t.warps_across);
   if (t.warps_deep > 1) text += fmt::format("x{} deep", t.warps_deep);
-  return text + (t.chunk > 0 ? fmt::format(", staged by {}", t.chunk) : fmt::format(", {} ahead", t.ahead));
+  return text + (t.chunk > 0 ? fmt::format(", staged by {}{}", t.chunk, t.buffers > 1 ? " twice" : "")
+                             : fmt::format(", {} ahead", t.ahead));
 }
 
 json to_json(const SweptProduct& p) {
@@ -40,6 +41,7 @@ json to_json(const SweptProduct& p) {
             {"warps_across", t.warps_across},
             {"warps_deep", t.warps_deep},
             {"chunk", t.chunk},
+            {"buffers", t.buffers},
             {"slots", t.slots}}},
           {"microseconds", p.microseconds},
           {"chosen", p.chosen}};

@@ -89,8 +89,9 @@ std::vector<SweptProduct> Sweep::run(std::uint32_t invocations, std::optional<Ti
       if (!launch.work || launch.work->stage.kind != STAGE_PRODUCT) continue;
       if (tile && !is(*tile, launch.work->tile)) continue;  // this product cannot run it
       if (std::exchange(seen[key_of(launch.work->stage)], true)) continue;
-      products.push_back(
-          {op.op->label, shape_of(launch.work->stage), invocations, launch.work->tile, time(launch), false});
+      // Tiles that pass through shared memory bring their own size of workgroup.
+      const Tile& used = launch.work->tile;
+      products.push_back({op.op->label, shape_of(launch.work->stage), used.warps() * 32, used, time(launch), false});
     }
   }
   return products;
@@ -105,7 +106,9 @@ std::vector<Tile> Sweep::tiles(const std::vector<SweptProduct>& products, std::u
                              .matrix = mode_.precision == Precision::f16_matrix};
   std::vector<Tile> all;
   for (const SweptProduct& product : products) {
-    for (const Tile& tile : possible_tiles(product.shape, limits)) {
+    ProductShape shape = product.shape;
+    shape.leaves_as_matrices = limits.matrix;  // where sums do not, that tile is not taken up either
+    for (const Tile& tile : possible_tiles(shape, limits)) {
       if (std::find(all.begin(), all.end(), tile) == all.end()) all.push_back(tile);
     }
   }
