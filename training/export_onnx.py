@@ -51,6 +51,7 @@ class Exporter:
         self.c, self.tensors, self.batch, self.graph = config, tensors, batch, Graph()
         self.rows, self.columns = config["height"] // config["patch"], config["width"] // config["patch"]
         self.tokens = self.rows * self.columns
+        self.window = config.get("window") or config["patch"]
         self.head_dim = config.get("head_dim") or config["dim"] // config["heads"]
         gated = "blocks.0.modulation.weight" not in tensors or \
             tensors["blocks.0.modulation.weight"].shape[0] == 6 * config["dim"]
@@ -113,19 +114,58 @@ class Exporter:
     def modulation_size(self):
         return self.c["dim"] * (self.chunks * self.c["depth"] + 2)
 
+    def strides(self):
+        margin = (self.window - self.c["patch"]) // 2
+        return {"kernel_shape": [self.window] * 2, "strides": [self.c["patch"]] * 2, "pads": [margin] * 4}
+
+    def embed_windows(self):
+        """Windows around the patches, zero outside the picture, through patch_embed: a convolution. [R,T,D]"""
+        g, dim, window = self.graph, self.c["dim"], self.window
+        weight = self.tensor("patch_embed.weight").reshape(dim, self.c["channels"], window, window)
+        inputs = ["x", g.floats("patch_embed.weight", weight)]
+        if "patch_embed.bias" in self.tensors:
+            inputs.append(g.floats("patch_embed.bias", self.tensor("patch_embed.bias")))
+        x = g.reshape(g.add("Conv", *inputs, **self.strides()), self.batch, dim, self.tokens)
+        return g.add("Transpose", x, perm=[0, 2, 1])
+
+    def add_windows(self, x):
+        """final.linear's windows, added up where they overlap: a transposed convolution. [R,C,H,W]"""
+        g, c, window = self.graph, self.c, self.window
+        weight = self.tensor("final.linear.weight").T.reshape(c["dim"], c["channels"], window, window)
+        x = g.reshape(g.add("Transpose", x, perm=[0, 2, 1]), self.batch, c["dim"], self.rows, self.columns)
+        x = g.add("ConvTranspose", x, g.floats("final.linear.weight", weight), **self.strides())
+        if "final.linear.bias" not in self.tensors:
+            return x
+        # A bias differs along a window, so what all of them add up to is a picture of its own.
+        patch, margin = c["patch"], (window - c["patch"]) // 2
+        bias = self.tensor("final.linear.bias").reshape(c["channels"], window, window)
+        total = np.zeros((c["channels"], c["height"] + 2 * margin, c["width"] + 2 * margin), np.float32)
+        for row in range(0, c["height"], patch):
+            for column in range(0, c["width"], patch):
+                total[:, row:row + window, column:column + window] += bias
+        inside = total[:, margin:margin + c["height"], margin:margin + c["width"]]
+        return g.add("Add", x, g.floats("final.bias", inside))
+
     def network(self):
         g, c = self.graph, self.c
         p, channels = c["patch"], c["channels"]
         chunks = self.chunks * c["depth"] + 2
         tables = g.add("Split", "modulation", g.integers([c["dim"]] * chunks), outputs=chunks, axis=0)
-        x = g.reshape("x", self.batch, channels, self.rows, p, self.columns, p)
-        x = g.reshape(g.add("Transpose", x, perm=[0, 2, 4, 1, 3, 5]), self.batch, self.tokens, channels * p * p)
-        x = g.add("Add", self.linear(x, "patch_embed"), g.floats("pos_embed", self.tensor("pos_embed")))
+        if self.window > p:
+            x = self.embed_windows()
+        else:
+            x = g.reshape("x", self.batch, channels, self.rows, p, self.columns, p)
+            x = g.reshape(g.add("Transpose", x, perm=[0, 2, 4, 1, 3, 5]), self.batch, self.tokens, channels * p * p)
+            x = self.linear(x, "patch_embed")
+        x = g.add("Add", x, g.floats("pos_embed", self.tensor("pos_embed")))
         for i in range(c["depth"]):
             x = self.block(x, f"blocks.{i}.", tables[i * self.chunks:(i + 1) * self.chunks])
-        x = self.linear(self.norm(x, tables[-1], tables[-2]), "final.linear")
-        x = g.reshape(x, self.batch, self.rows, self.columns, channels, p, p)
-        x = g.add("Transpose", x, perm=[0, 3, 1, 4, 2, 5])
+        x = self.norm(x, tables[-1], tables[-2])
+        if self.window > p:
+            x = self.add_windows(x)
+        else:
+            x = g.reshape(self.linear(x, "final.linear"), self.batch, self.rows, self.columns, channels, p, p)
+            x = g.add("Transpose", x, perm=[0, 3, 1, 4, 2, 5])
         x = g.add("Reshape", x, g.integers([self.batch, channels, c["height"], c["width"]]), name="prediction")
         g.add("Add", g.add("Mul", "x", "a"), g.add("Mul", x, "b"), name="next")
 
