@@ -60,7 +60,12 @@ class Icon:
     def network(self, x, *rows):
         c, w, p = self.c, self.w, self.c["patch"]
         b, (gy, gx) = x.shape[0], (c["height"] // p, c["width"] // p)
-        tokens = x.to(self.dtype).view(b, c["channels"], gy, p, gx, p).permute(0, 2, 4, 1, 3, 5).reshape(b, gy * gx, -1)
+        window = c.get("window", p)
+        margin = (window - p) // 2
+        if margin:
+            tokens = F.unfold(x.to(self.dtype), window, padding=margin, stride=p).transpose(1, 2)
+        else:
+            tokens = x.to(self.dtype).view(b, c["channels"], gy, p, gx, p).permute(0, 2, 4, 1, 3, 5).reshape(b, gy * gx, -1)
         h = F.linear(tokens, w["patch_embed.weight"], w["patch_embed.bias"]) + w["pos_embed"]
         for i in range(c["depth"]):
             n = f"blocks.{i}."
@@ -78,6 +83,8 @@ class Icon:
             h = h + (parts[5] * y if half == 3 else y)
         shift, scale = rows[-1].chunk(2)
         y = F.linear(self.norm(h, scale, shift), w["final.linear.weight"], w["final.linear.bias"])
+        if margin:
+            return F.fold(y.transpose(1, 2), (c["height"], c["width"]), window, padding=margin, stride=p).float()
         y = y.view(b, gy, gx, c["channels"], p, p).permute(0, 3, 1, 4, 2, 5)
         return y.reshape(b, c["channels"], c["height"], c["width"]).float()
 
