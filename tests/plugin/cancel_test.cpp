@@ -118,8 +118,9 @@ TEST(DitSrcCancel, FlushEndsAnIconAndItIsStartedAfresh) {
     EXPECT_TRUE(gst_element_send_event(source.element(), gst_event_new_flush_start()));
     EXPECT_TRUE(gst_element_send_event(source.element(), gst_event_new_flush_stop(TRUE)));
     if (before > 0) continue;  // the machine was quick, and the first icon has left already
-    ++interrupted;
     const auto frames = source.pull(2);
+    if (frames[0].offset == 1) continue;  // it was finished just then, and went with all that a flush throws away
+    ++interrupted;
     for (std::size_t i = 0; i < 2; ++i) {
       EXPECT_EQ(frames[i].offset, i);
       EXPECT_EQ(frames[i].bytes, undisturbed[i]) << "round " << round << " frame " << i;
