@@ -8,8 +8,9 @@
 #if defined(MATRIX_NV) || defined(MATRIX_KHR)
 #define HALF
 #define MATRIX
-#pragma use_vulkan_memory_model
-#extension GL_KHR_memory_scope_semantics : require
+#include "matrix.glsl"
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 #endif
 // A dispatch of one stage ends before another reads what it wrote; only a persistent one must hand it on itself.
 #if !defined(PERSISTENT)
@@ -18,32 +19,6 @@
 #define BETWEEN_WORKGROUPS nonprivate
 #else
 #define BETWEEN_WORKGROUPS coherent
-#endif
-#ifdef MATRIX
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_shuffle : require
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
-#endif
-#ifdef MATRIX_NV
-#extension GL_NV_cooperative_matrix : require
-#define LeftBlock fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
-#define RightBlock fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
-#define SumBlock fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>
-#define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoadNV(m, memory, at, pitch, false)
-#define LOAD_BY_COLUMN(m, memory, at, pitch) coopMatLoadNV(m, memory, at, pitch, true)
-#define STORE_SUM(m, memory, at) coopMatStoreNV(m, memory, at, 16u, false)
-#define MULTIPLY_ADD coopMatMulAddNV
-#endif
-#ifdef MATRIX_KHR
-#extension GL_KHR_cooperative_matrix : require
-#define LeftBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA>
-#define RightBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>
-#define SumBlock coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
-#define ResultBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
-#define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutRowMajor)
-#define LOAD_BY_COLUMN(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutColumnMajor)
-#define STORE_SUM(m, memory, at) coopMatStore(m, memory, at, 16u, gl_CooperativeMatrixLayoutRowMajor)
-#define MULTIPLY_ADD coopMatMulAdd
 #endif
 
 #include "stage.h"
