@@ -26,6 +26,7 @@ StageOptions stage_options(const Device& device, const Forced& forced, Precision
   }
   options.shared_bytes = std::min(device.limits().maxComputeSharedMemorySize, most_shared_bytes) - own_shared_bytes;
   options.processors = device.abilities().processors;
+  options.sums_leave_as_matrices = options.matrix() && device.abilities().matrices == MatrixExtension::khr;
   return options;
 }
 

@@ -43,7 +43,8 @@ void Staging::add_attention(params::Stage s) {
 
 bool Staging::leaves_as_matrices(const params::Stage& s) const {
   const bool kind = s.store == STORE_BLOCKS || (s.store == STORE_ADD && s.gate == NO_PLACE);
-  return options_.matrix() && kind && s.bias == NO_PLACE && s.tokens % 16 == 0 && s.columns == s.column_blocks * 16;
+  return options_.sums_leave_as_matrices && kind && s.bias == NO_PLACE && s.tokens % 16 == 0 &&
+         s.columns == s.column_blocks * 16;
 }
 
 void Staging::add_product(params::Stage s, std::uint32_t most_rows) {

@@ -24,6 +24,9 @@ struct StageOptions {
   std::uint32_t processors = 8;          ///< workgroups that run at the same time, for the choice of tiles
   std::optional<Tile> forced = {};       ///< in place of the choice, where it can be; for benchmarks
 
+  /// Whether the kernels have leave_as_matrix() of stage_product.glsl: through KHR alone.
+  bool sums_leave_as_matrices = false;
+
   bool half() const { return precision != Precision::f32; }
   bool matrix() const { return precision == Precision::f16_matrix; }
 };
