@@ -95,24 +95,28 @@ using Checkpoint = std::function<void(const Op& op, const Shape& shape, std::spa
 inline const std::atomic<bool> never_cancelled{false};
 
 /// A recorded program on a device, everything allocated. The Executor must outlive it.
-/// thread  one at a time among an executor and all its plans, except set_request and read_rgba: those touch this plan
-///         alone
+/// thread  one at a time among an executor and all its plans, except set_request, set_icons and read_rgba: those touch
+///         this plan alone
 class Plan {
  public:
   virtual ~Plan() = default;
 
   /// Copies the request to the device. errors: Error{settings} if a size does not fit the shape.
   virtual void set_request(const Request& request) = 0;
+  /// The same where nothing but the icons has changed; costs next to nothing. errors: Error{settings} unless there are
+  /// B.
+  virtual void set_icons(std::span<const IconPoint> icons) = 0;
   /// Runs Program::prepare. Needed after a request with another condition table.
   /// cancel  polled between ops where the host runs them; when true, Cancelled is thrown and prepare is owed
   virtual void prepare(const std::atomic<bool>& cancel) = 0;
   /// Runs steps [first, last) of the request's L and waits for them. History slots go by the step's number mod 4.
   /// cancel  polled at least once a step; when true, running work ends and Cancelled is thrown
   virtual void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) = 0;
-  /// Begins run(first, last) and comes back at once, where the device works beside the host: a run() of the same steps
-  /// then goes on from there, and read_rgba() gives the pictures of the run before until it ends. Another request, or
-  /// other steps, drop what was begun. Elsewhere nothing happens, and the run() does it all.
-  virtual void start(std::uint32_t /*first*/, std::uint32_t /*last*/) {}
+  /// Where the device works beside the host, has it run [first, last) for these icons after what it is at, and comes
+  /// back at once: a run() of the same steps and icons then goes on from there, and read_rgba() gives the pictures of
+  /// the run before until it ends. One run may be under way and one wait behind it; more are not taken. Any other run
+  /// or request drops both. Elsewhere nothing happens, and the run() does it all. errors: as run(), settings
+  virtual void start(std::span<const IconPoint> /*icons*/, std::uint32_t /*first*/, std::uint32_t /*last*/) {}
   /// Time that the device itself spent in the last run(), if it can tell.
   virtual std::optional<std::chrono::nanoseconds> device_time() const { return std::nullopt; }
   /// The icon as of the last step run. out [H,W,4] u8, straight alpha.

@@ -67,13 +67,14 @@ struct Session::State {
   // Conditioning: one vector of cond_dim a step, and one a condition.
   std::vector<float> times, labels, from_label, toward_label;
 
-  bool prepared = false;  // the tables on the device are those of `request`
-  bool ahead = false;     // the device works on `request` already
+  bool prepared = false;        // the tables on the device are those of `request`
+  bool started = false;         // the plan has been told to begin this batch
+  std::vector<IconPoint> next;  // the batch after it, if the plan has been told of that too
 
   bool pipelined = false;  // what `request` is made for
   IconSource source;       // of a running pipeline
   Rhythm rhythm;
-  std::uint64_t tick = 0, started = 0;
+  std::uint64_t tick = 0, begun = 0;
 
   std::atomic<bool> cancel{false};
 
@@ -248,19 +249,17 @@ void Session::begin(const IconSettings& settings, std::span<const IconPoint> ico
   expect(!icons.empty() && icons.size() <= 1024, ErrorKind::settings, "batch: expected 1 to 1024 icons, found {}",
          icons.size());
   s.source = nullptr;
-  const bool ahead = std::exchange(s.ahead, false) && s.asks_for_icons_only(settings, icons) &&
-                     std::ranges::equal(icons, s.request.icons);
-  if (!ahead) s.configure(settings, static_cast<std::uint32_t>(icons.size()), false);
+  s.started = s.asks_for_icons_only(settings, icons) && std::ranges::equal(icons, s.next);
+  s.next.clear();
+  s.configure(settings, static_cast<std::uint32_t>(icons.size()), false);
   const auto same_blend = [](const IconPoint& a, const IconPoint& b) { return a.blend == b.blend; };
   const bool moved = !s.from_label.empty() && !std::ranges::equal(icons, s.request.icons, same_blend);
   std::ranges::copy(icons, s.request.icons.begin());
-  if (ahead) {
-    // All is where it should be.
-  } else if (moved || !s.prepared) {
+  if (moved || !s.prepared) {
     if (moved) s.blend_conditions();
     s.prepare();
   } else {
-    s.plan->set_request(s.request);
+    s.plan->set_icons(s.request.icons);
   }
   s.step = 0;
 }
@@ -276,15 +275,15 @@ void Session::begin(const IconSettings& settings, std::uint64_t first_index, std
 void Session::prefetch(const IconSettings& settings, std::span<const IconPoint> icons) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
-  // A batch that is done, so that its pictures are safe, and nothing to prepare for the next.
-  if (!s.asks_for_icons_only(settings, icons) || s.step != steps()) return;
+  // Nothing to prepare for the next, and this one is run all at once or is done.
+  if (!s.asks_for_icons_only(settings, icons) || (s.step != 0 && s.step != steps())) return;
+  if (std::ranges::equal(icons, s.next)) return;
   // Sessions that share a processor take turns of one step, which a batch under way would not give up.
   if (s.engine->sessions() > 1 && !s.engine->device().hardware_gpu) return;
-  std::ranges::copy(icons, s.request.icons.begin());
-  s.plan->set_request(s.request);
   const Turns::Turn turn(s.engine->turns(), s.cancel);
-  s.plan->start(0, steps());
-  s.ahead = true;
+  if (s.step == 0 && !std::exchange(s.started, true)) s.plan->start(s.request.icons, 0, steps());
+  s.plan->start(icons, 0, steps());
+  s.next.assign(icons.begin(), icons.end());
 }
 
 void Session::advance(std::uint32_t step) {
@@ -306,7 +305,7 @@ void Session::begin_pipeline(const IconSettings& settings, IconSource source, st
   s.source = nullptr;
   slots = std::min(slots, settings.steps.value_or(model().config().default_steps));
   s.configure(settings, std::max(1u, slots), true);
-  s.tick = s.started = 0;
+  s.tick = s.begun = 0;
   s.source = std::move(source);
 }
 
@@ -321,8 +320,8 @@ std::uint32_t Session::next_icon() {
     for (std::uint32_t slot = 0; slot < s.count; ++slot) {
       const std::uint32_t age = s.rhythm.age(s.tick, slot);
       if (age == 0) {
-        s.request.icons[slot] = source(s.started++);
-        s.plan->set_request(s.request);
+        s.request.icons[slot] = source(s.begun++);
+        s.plan->set_icons(s.request.icons);
       }
       const std::uint64_t born = std::uint64_t{slot} * s.rhythm.interval() + age;
       if (age + 1 == s.rhythm.steps && s.tick >= born) finished = slot;

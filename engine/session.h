@@ -64,11 +64,11 @@ class Session {
   /// Runs on until `step` steps are done (1 … steps()). errors: Cancelled, device; settings inside a pipeline
   void advance(std::uint32_t step);
 
-  /// Has the device work on what the next begin() will ask for, if it can do so beside the host; read() gives the batch
-  /// that is done until then. For a stream: after the last advance() of a batch and before its pictures are read. A
-  /// begin() that asks for something else is as right, and only loses the work. Never blocks for long: it does nothing
-  /// where anything but the icons changes, in a pipeline, or on the CPU.
-  /// errors  Cancelled, device
+  /// Has the device go on with what the next begin() will ask for, as soon as it is done with this batch, if it works
+  /// beside the host; read() gives the batch begun last until the next one's advance(). For a stream: between begin()
+  /// and the advance() that does all steps at once. A begin() or advance() that asks for something else is as right,
+  /// and only loses the work. Never waits for the device: it does nothing where anything but the icons changes, between
+  /// two steps of a batch, in a pipeline, or on the CPU. errors  Cancelled, device
   void prefetch(const IconSettings& settings, std::span<const IconPoint> icons);
 
   /// Starts a pipeline: a batch of `slots` icons, each at a different step, so that in the steady state an icon is

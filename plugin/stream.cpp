@@ -177,9 +177,9 @@ void Stream::advance(std::uint32_t step) {
   while (batch.done < step) {
     const auto start = Clock::now();
     const std::uint32_t next = batch.every_step ? batch.done + 1 : step;
+    if (next == steps_) prefetch(batch);
     session_->advance(next);
     const std::optional<Time> gpu_time = session_->device_time();
-    if (next == steps_) prefetch(batch);
     for (std::uint32_t i = 0; i < batch.count; ++i) session_->read(i, slot(i, next));
     batch.done = next;
     // What was begun ahead has cost more than is seen of it here.
@@ -189,8 +189,9 @@ void Stream::advance(std::uint32_t step) {
   batch_ = std::move(batch);
 }
 
-/// Has the device begin the batch after this one while the pictures of this are copied and sent: where that batch is
-/// known, and is run all at once. Not where steps follow the time that icons take, which would be hidden.
+/// Tells the device of the batch after this one before this one is waited for, so that it goes from one to the next by
+/// itself, however long the pictures take to be copied and sent: where that batch is known, and is run all at once. Not
+/// where steps follow the time that icons take, which would be hidden.
 void Stream::prefetch(const Batch& batch) {
   if (!in_order_ || batch.every_step || manner_.still || itinerary_->changes_prompt()) return;
   if (settings_->min_steps > 0) return;

@@ -169,6 +169,12 @@ void CpuPlan::set_request(const Request& request) {
   if (program_.condition != no_tensor) std::ranges::copy(request.condition, places_[program_.condition].values);
 }
 
+void CpuPlan::set_icons(std::span<const IconPoint> icons) {
+  expect(icons.size() == icons_.size(), ErrorKind::settings, "icons: expected {}, found {}", icons_.size(),
+         icons.size());
+  std::ranges::copy(icons, icons_.begin());
+}
+
 void CpuPlan::execute_all(const std::vector<Op>& ops, std::uint32_t step, const std::atomic<bool>& cancel) {
   for (const Op& op : ops) {
     if (cancel.load(std::memory_order_relaxed)) throw Cancelled();

@@ -22,6 +22,7 @@ class CpuPlan final : public Plan {
   CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8 = false);
 
   void set_request(const Request& request) override;
+  void set_icons(std::span<const IconPoint> icons) override;
   void prepare(const std::atomic<bool>& cancel) override;
   void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) override;
   void read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) override;

@@ -126,6 +126,7 @@ Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevic
   features.shaderFloat16 = features.vulkanMemoryModel = features.vulkanMemoryModelDeviceScope = matrix;
   MatrixFeatures matrix_features(abilities_.matrices);
   features.pNext = matrix_features.chained(nullptr);
+  features.hostQueryReset = abilities_.host_resets_queries;
   vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables(true);
   abilities_.statistics = statistics && has_extension(physical_, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
   if (abilities_.statistics) {
@@ -151,6 +152,7 @@ void Device::choose_features(std::vector<const char*>& extensions) {
   const auto& offered = features.get<vk::PhysicalDeviceVulkan12Features>();
   abilities_.stages = limits_.maxPerStageDescriptorStorageBuffers >= stage_storage_buffers &&
                       limits_.maxUniformBufferRange >= STAGES_LIMIT * sizeof(params::Stage);
+  abilities_.host_resets_queries = offered.hostQueryReset;
   abilities_.processors = info_.software ? 1 : 8;
   if (has_extension(physical_, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME)) {
     const auto chain =
@@ -198,6 +200,10 @@ void Device::submit(std::span<const vk::CommandBuffer> commands, const vk::raii:
   info.commandBufferCount = static_cast<std::uint32_t>(commands.size());
   info.pCommandBuffers = commands.data();
   queue_.submit(info, *fence);
+}
+
+bool Device::is_done(const vk::raii::Fence& fence) const noexcept {
+  return handle_.getDispatcher()->vkGetFenceStatus(*handle_, *fence) == VK_SUCCESS;
 }
 
 bool Device::wait_slice(const vk::raii::Fence& fence, Clock::time_point since) {

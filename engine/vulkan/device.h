@@ -55,8 +55,9 @@ class Buffer {
 
 /// What a device offers beyond the needs of the plain kernels.
 struct Abilities {
-  bool statistics = false;       ///< of compiled kernels, and they were asked for
-  bool stages = false;           ///< the memory model and the bindings of stage.comp
+  bool statistics = false;  ///< of compiled kernels, and they were asked for
+  bool stages = false;      ///< the memory model and the bindings of stage.comp
+  bool host_resets_queries = false;
   MatrixExtension matrices{};    ///< that multiplies blocks of f16 in a subgroup of 32
   std::uint32_t processors = 1;  ///< workgroups of the largest size that are certainly resident together
 };
@@ -99,6 +100,8 @@ class Device : public std::enable_shared_from_this<Device> {
   void submit(const vk::raii::CommandBuffer& commands, const vk::raii::Fence& fence) const;
   /// One after the other, in one submission.
   void submit(std::span<const vk::CommandBuffer> commands, const vk::raii::Fence& fence) const;
+  /// Whether a fence is signalled by now; also false if that cannot be told.
+  bool is_done(const vk::raii::Fence& fence) const noexcept;
   /// Waits for a fence in slices. The work's time is limited: Error{device}, and the device is stuck() from then on.
   void wait(const vk::raii::Fence& fence);
   /// One slice of wait(): true when the fence is signalled. Throws as wait() does once `since` is too long ago.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The Vulkan executor: hand-written GLSL compute, one pre-recorded command buffer a step. Any Vulkan 1.2 device.
+// The Vulkan executor: hand-written GLSL compute, command buffers recorded once. Any Vulkan 1.2 device.
 // This header needs no Vulkan header.
 #pragma once
 

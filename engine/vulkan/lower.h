@@ -17,7 +17,7 @@ enum class Region {
   row_stats,       ///< scratch of the plan: mean and 1/deviation of each row
   windows,         ///< scratch of the plan: what Final makes before overlapping windows are added up
   normal_table,    ///< of the executor: dit::normal_table()
-  icons,           ///< of the request: [B] 12 words, see noise.glsl
+  icons,           ///< of the run: [B] 12 words, see noise.glsl
   modulation_row,  ///< of the request: [S,R]
   solver,          ///< of the request: [S] SolverRow
   solver_row,      ///< of the request: [S,B]
@@ -26,7 +26,7 @@ enum class Region {
   stages,          ///< uniform: [STAGES_LIMIT] params::Stage
   pictures,        ///< the rgba tensor, or a word where there is none
   control,         ///< of a persistent dispatch: counters on the device
-  range,           ///< of the request: what a persistent dispatch runs
+  range,           ///< of the run: what a persistent dispatch does
   status,          ///< a word for the host: whether a persistent dispatch gave up
 };
 

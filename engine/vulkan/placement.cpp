@@ -20,7 +20,7 @@ std::uint64_t Layout::total_bytes() const { return std::max<std::uint64_t>(total
 
 Placement::Placement(Device& device, const PlacedWeights& weights, const Program& program, const StageLayouts* layouts)
     : weights_(weights), tensors_(program.tensors.size()), types_(program.tensors.size(), DType::f32) {
-  Layout arena(device), pictures(device), request(device), read_back(device);
+  Layout arena(device), pictures(device), words(device), request(device), read_back(device);
   for (TensorId id = 0; id < program.tensors.size(); ++id) {
     const TensorInfo& tensor = program.tensors[id];
     const std::uint64_t count = element_count(tensor.shape);
@@ -39,9 +39,14 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
   }
   const PlanShape& s = program.shape;
   pictures_ = program.rgba == no_tensor ? pictures.add(picture_buffer_, 4) : tensors_.at(program.rgba);
-  for (Place& slot : slots_) slot = read_back.add(read_back_, pictures_.size_bytes);
+  icons_ = words.add(words_, s.batch * std::uint64_t{48});
+  range_ = words.add(words_, RANGE_WORDS * 4);
+  for (RunSlot& slot : slots_) {
+    slot.icons = request.add(request_, icons_.size_bytes);
+    slot.range = request.add(request_, range_.size_bytes);
+    slot.pictures = read_back.add(read_back_, pictures_.size_bytes);
+  }
   status_ = read_back.add(read_back_, 4);
-  range_ = request.add(request_, RANGE_WORDS * 4);
   if (layouts) {
     control_ = arena.add(arena_, CONTROL_WORDS * 4);
     stage_left_ = arena.add(arena_, layouts->left_bytes);
@@ -54,7 +59,6 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
   expect(windows_.size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
          "overlapping windows: model needs {} in one buffer, {} offers {}", size_text(windows_.size_bytes),
          device.info().name, size_text(device.limits().maxStorageBufferRange));
-  icons_ = request.add(request_, s.batch * std::uint64_t{48});
   modulation_row_ = request.add(request_, std::uint64_t{s.steps} * s.rows() * 4);
   solver_ = request.add(request_, s.steps * sizeof(SolverRow));
   solver_row_ = request.add(request_, std::uint64_t{s.steps} * s.batch * 4);
@@ -66,6 +70,7 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
            device.info().name, size_text(device.limits().maxStorageBufferRange));
   }
   picture_buffer_ = Buffer(device, Memory::device, pictures.total_bytes(), "pictures");
+  words_ = Buffer(device, Memory::device, words.total_bytes(), "words of a run");
   request_ = Buffer(device, Memory::upload, request.total_bytes(), "request");
   read_back_ = Buffer(device, Memory::read_back, read_back.total_bytes(), "read-back");
 }

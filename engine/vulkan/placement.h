@@ -46,8 +46,15 @@ struct PlacedWeights {
   std::map<std::string, PlacedWeight> tensors;
 };
 
-/// Places that pictures are copied to in turn: the host reads one while the device fills the next.
-inline constexpr std::uint32_t read_back_slots = 2;
+/// Runs that share a plan: the host reads the pictures of one while the device works on the next, and has the words of
+/// a third.
+inline constexpr std::uint32_t run_slots = 3;
+
+/// What a run has to itself, all mapped.
+struct RunSlot {
+  Place icons, range;  ///< copied to Region::icons and Region::range when the run begins
+  Place pictures;      ///< a copy of Region::pictures when it ends
+};
 
 /// Owns a plan's buffers. Activations never share memory, so that each can be read after any step.
 /// The condition lies in the request, which is mapped, and is not copied.
@@ -70,10 +77,11 @@ class Placement {
   const Place& stage_rows() const { return stage_rows_; }
   void set_packed_weights(const Place& place) { packed_weights_ = place; }
 
-  const Place& slot(std::uint32_t i) const { return slots_.at(i); }
+  const RunSlot& slot(std::uint32_t i) const { return slots_.at(i); }
 
   const Buffer& arena() const { return arena_; }
   const Buffer& pictures() const { return picture_buffer_; }
+  const Buffer& words() const { return words_; }
   const Buffer& request() const { return request_; }
   const Buffer& read_back() const { return read_back_; }
 
@@ -81,8 +89,8 @@ class Placement {
   Place place_weight(TensorId id, const TensorInfo& tensor);
 
   const PlacedWeights& weights_;
-  Buffer arena_, picture_buffer_, request_, read_back_, stages_;
-  std::array<Place, read_back_slots> slots_;
+  Buffer arena_, picture_buffer_, words_, request_, read_back_, stages_;
+  std::array<RunSlot, run_slots> slots_;
   std::vector<Place> tensors_;
   std::vector<DType> types_;
   Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_;

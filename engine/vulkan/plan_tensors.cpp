@@ -74,9 +74,17 @@ void VulkanPlan::capture(bool prepare, std::uint32_t step, const Checkpoint& che
 void VulkanPlan::capture_op(const LoweredOp& op, std::uint32_t step, const Checkpoint& checkpoint) {
   guarded([&] {
     drop();
-    if (op.launches.empty()) set_range({step, step + 1, op.first_stage, op.last_stage, 0});
+    put_icons(0, icons_);
+    if (op.launches.empty()) {
+      clear_status();
+      put_range(0, {step, step + 1, op.first_stage, op.last_stage, 0});
+    }
     device().run_once([&](const vk::raii::CommandBuffer& commands) {
-      if (op.launches.empty()) record_icon(commands, schedule());
+      if (op.launches.empty()) {
+        record_icon(commands, schedule(), 0);
+      } else {
+        record_words(commands, schedule(), 0);
+      }
       for (const Launch& one : op.launches) {
         full_barrier(commands);
         record_launch(commands, one, step);

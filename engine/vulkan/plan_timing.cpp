@@ -4,15 +4,15 @@
 
 namespace dit::vulkan {
 
-void VulkanPlan::note_device_time() {
-  if (recording_->tick_ns <= 0) return;
+void VulkanPlan::note_device_time(std::uint32_t slot) {
+  if (recording_->tick_ns() <= 0) return;
   std::array<std::uint64_t, 2> ticks{};
   const vk::Device handle = *device().handle();
   const vk::Result result =
-      handle.getQueryPoolResults(*recording_->times, 0, 2, sizeof(ticks), ticks.data(), sizeof(std::uint64_t),
+      handle.getQueryPoolResults(*recording_->times(), 2 * slot, 2, sizeof(ticks), ticks.data(), sizeof(std::uint64_t),
                                  vk::QueryResultFlagBits::e64, *device().handle().getDispatcher());
   if (result != vk::Result::eSuccess) return;
-  const double ns = static_cast<double>(ticks[1] - ticks[0]) * recording_->tick_ns;
+  const double ns = static_cast<double>(ticks[1] - ticks[0]) * recording_->tick_ns();
   device_time_ = std::chrono::nanoseconds(static_cast<std::int64_t>(ns));
 }
 
@@ -25,7 +25,7 @@ std::uint32_t VulkanPlan::dispatches() const {
 
 std::vector<LaunchTime> VulkanPlan::time_launches(std::uint32_t step, std::uint32_t repeats) {
   std::vector<LaunchTime> times;
-  if (recording_->tick_ns <= 0) return times;
+  if (recording_->tick_ns() <= 0) return times;
   drop();
   Stopwatch watch(device());
   std::vector<const LoweredOp*> ops;

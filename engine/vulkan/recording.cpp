@@ -8,6 +8,10 @@
 namespace dit::vulkan {
 namespace {
 
+// Of one command buffer: at two to three microseconds a dispatch what lies between two of them is lost in their time.
+constexpr std::uint32_t most_steps = 64;
+constexpr std::uint32_t room_a_step = 8;  // see Recording::full()
+
 /// Puts a barrier before a call that depends on one since the last barrier, and only there.
 class Hazards {
  public:
@@ -35,135 +39,174 @@ class Hazards {
   std::set<Key> read_, written_;
 };
 
-class PlanRecorder {
+/// Ops one after the other, with a barrier where one depends on another since the last barrier.
+class OpRecorder {
  public:
-  PlanRecorder(const Device& device, Recording& recording) : device_(device), made_(recording) {}
-  void record(std::uint32_t steps);
+  OpRecorder(const Device& device, const vk::raii::CommandBuffer& commands)
+      : device_(device), commands_(commands), launches_(commands) {}
+
+  void record(const std::vector<LoweredOp>& ops, std::uint32_t step) {
+    for (const LoweredOp& op : ops) {
+      if (device_.labels()) commands_.beginDebugUtilsLabelEXT(vk::DebugUtilsLabelEXT(op.op->label.c_str()));
+      for (const Launch& one : op.launches) {
+        if (hazards_.conflict(one.call)) {
+          kernel_barrier(commands_);
+          hazards_.clear();
+        }
+        hazards_.add(one.call);
+        launches_.record(one, step);
+      }
+      if (device_.labels()) commands_.endDebugUtilsLabelEXT();
+    }
+  }
 
  private:
-  void record_ops(const vk::raii::CommandBuffer& commands, const std::vector<LoweredOp>& ops, std::uint32_t step) const;
-  void record_begin();
-  void record_finish(const vk::raii::CommandBuffer& commands, std::uint32_t slot) const;
-  const Schedule& schedule() const { return *made_.schedule; }
-
   const Device& device_;
-  Recording& made_;
+  const vk::raii::CommandBuffer& commands_;
+  LaunchRecorder launches_;
+  Hazards hazards_;
 };
-
-void PlanRecorder::record(std::uint32_t steps) {
-  const vk::raii::Device& handle = device_.handle();
-  const bool single = schedule().fusion == Fusion::single;
-  if (single) steps = 0;
-  made_.pool = vk::raii::CommandPool(handle, vk::CommandPoolCreateInfo({}, device_.family()));
-  vk::raii::CommandBuffers buffers(handle, vk::CommandBufferAllocateInfo(*made_.pool, vk::CommandBufferLevel::ePrimary,
-                                                                         steps + 3 + read_back_slots));
-  std::size_t next = 0;
-  const auto take = [&](const std::string& name) {
-    device_.name(buffers[next], name);
-    return std::move(buffers[next++]);
-  };
-  made_.prepare = take("prepare");
-  record_ops(made_.prepare, schedule().prepare, 0);
-  made_.begin = take("begin");
-  record_begin();
-  for (std::uint32_t slot = 0; slot < read_back_slots; ++slot) {
-    made_.finish.push_back(take(fmt::format("finish {}", slot)));
-    record_finish(made_.finish.back(), slot);
-  }
-  made_.icon = take("icon");
-  if (schedule().icon) {
-    made_.icon.begin(vk::CommandBufferBeginInfo());
-    record_icon(made_.icon, schedule());
-    made_.icon.end();
-  }
-  for (std::uint32_t step = 0; step < steps; ++step) {
-    made_.steps.push_back(take(fmt::format("step {}", step)));
-    record_ops(made_.steps.back(), schedule().step, step);
-  }
-  // A software device runs one step at a time anyway, and a second one in flight would only delay a cancel. A
-  // persistent dispatch reads its range from the request, so there is one at a time too.
-  const std::uint32_t in_flight = device_.info().software || single ? 1 : most_in_flight;
-  for (std::uint32_t i = 0; i < in_flight; ++i) made_.fences.emplace_back(handle, vk::FenceCreateInfo());
-}
-
-/// What comes before the steps of a run.
-void PlanRecorder::record_begin() {
-  const auto families = device_.physical().getQueueFamilyProperties();
-  if (families[device_.family()].timestampValidBits > 0) {
-    made_.tick_ns = static_cast<double>(device_.limits().timestampPeriod);
-    made_.times = vk::raii::QueryPool(device_.handle(), vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2));
-  }
-  made_.begin.begin(vk::CommandBufferBeginInfo());
-  if (made_.tick_ns > 0) {
-    made_.begin.resetQueryPool(*made_.times, 0, 2);
-    made_.begin.writeTimestamp(vk::PipelineStageFlagBits::eTopOfPipe, *made_.times, 0);
-  }
-  made_.begin.end();
-}
-
-/// What comes after them: the bytes, and their way to the host.
-void PlanRecorder::record_finish(const vk::raii::CommandBuffer& commands, std::uint32_t slot) const {
-  commands.begin(vk::CommandBufferBeginInfo());
-  full_barrier(commands);
-  if (schedule().bytes && !schedule().icon) {
-    for (const Launch& one : schedule().bytes->launches) record_launch(commands, one, 0);
-    full_barrier(commands);
-  }
-  const Place from = schedule().memory->of({.region = Region::pictures}), to = schedule().memory->slot(slot);
-  commands.copyBuffer(from.buffer->handle(), to.buffer->handle(),
-                      vk::BufferCopy(from.offset, to.offset, from.size_bytes));
-  if (made_.tick_ns > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *made_.times, 1);
-  host_barrier(commands);
-  commands.end();
-}
-
-void PlanRecorder::record_ops(const vk::raii::CommandBuffer& commands, const std::vector<LoweredOp>& ops,
-                              std::uint32_t step) const {
-  commands.begin(vk::CommandBufferBeginInfo());
-  full_barrier(commands);  // against the step before, which may still be in flight
-  Hazards hazards;
-  for (const LoweredOp& op : ops) {
-    if (device_.labels()) commands.beginDebugUtilsLabelEXT(vk::DebugUtilsLabelEXT(op.op->label.c_str()));
-    for (const Launch& one : op.launches) {
-      if (hazards.conflict(one.call)) {
-        kernel_barrier(commands);
-        hazards.clear();
-      }
-      hazards.add(one.call);
-      record_launch(commands, one, step);
-    }
-    if (device_.labels()) commands.endDebugUtilsLabelEXT();
-  }
-  host_barrier(commands);
-  commands.end();
-}
 
 }  // namespace
 
-void record_launch(const vk::raii::CommandBuffer& commands, const Launch& launch, std::uint32_t step) {
-  std::vector<std::uint32_t> push = launch.call.push;
-  push[0] = step;
-  commands.bindPipeline(vk::PipelineBindPoint::eCompute, *launch.pipeline->handle);
-  commands.bindDescriptorSets(vk::PipelineBindPoint::eCompute, *launch.pipeline->layout, 0, launch.set, {});
-  commands.pushConstants<std::uint32_t>(*launch.pipeline->layout, vk::ShaderStageFlagBits::eCompute, 0, push);
-  commands.dispatch(launch.call.groups[0], launch.call.groups[1], launch.call.groups[2]);
+Recording::Recording(Device& device, std::unique_ptr<Schedule> schedule, std::uint32_t steps)
+    : device_(device), schedule_(std::move(schedule)), room_(room_a_step * std::max(steps, most_steps)) {
+  const vk::raii::Device& handle = device_.handle();
+  pool_ = vk::raii::CommandPool(handle, vk::CommandPoolCreateInfo({}, device_.family()));
+  const auto families = device_.physical().getQueueFamilyProperties();
+  if (families[device_.family()].timestampValidBits > 0 && device_.abilities().host_resets_queries) {
+    tick_ns_ = static_cast<double>(device_.limits().timestampPeriod);
+    times_ = vk::raii::QueryPool(handle, vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2 * run_slots));
+  }
+  prepare_ = make("prepare");
+  prepare_.begin(vk::CommandBufferBeginInfo());
+  full_barrier(prepare_);
+  OpRecorder(device_, prepare_).record(schedule_->prepare, 0);
+  prepare_.end();
+  // A software device runs one submission at a time anyway, and a second one in flight would only delay a cancel.
+  const std::uint32_t in_flight = device_.info().software ? 1 : most_in_flight;
+  for (std::uint32_t i = 0; i < in_flight; ++i) fences_.emplace_back(handle, vk::FenceCreateInfo());
 }
 
-void record_icon(const vk::raii::CommandBuffer& commands, const Schedule& schedule) {
-  const Place control = schedule.memory->of({Region::control});
+void Recording::append(const Stretch& s, std::vector<vk::CommandBuffer>& list) {
+  if (schedule_->icon) {
+    list.push_back(get({.begins = s.begins, .ends = s.ends, .slot = s.slot}));
+    return;
+  }
+  if (s.last - s.first <= most_steps) {
+    list.push_back(get(s));
+    return;
+  }
+  if (s.begins) list.push_back(get({.begins = true, .slot = s.slot}));
+  for (std::uint32_t first = s.first; first < s.last;) {
+    const std::uint32_t last = std::min(s.last, (first / most_steps + 1) * most_steps);
+    list.push_back(get({.first = first, .last = last}));
+    first = last;
+  }
+  if (s.ends) list.push_back(get({.ends = true, .slot = s.slot}));
+}
+
+void Recording::forget() {
+  stretches_.clear();
+  recorded_ = 0;
+}
+
+vk::CommandBuffer Recording::get(Stretch stretch) {
+  if (!stretch.begins && !stretch.ends && !schedule_->icon) stretch.slot = 0;
+  auto found = stretches_.find(stretch);
+  if (found == stretches_.end()) {
+    found = stretches_.emplace(stretch, record(stretch)).first;
+    recorded_ += std::max(1u, stretch.last - stretch.first);
+  }
+  return *found->second;
+}
+
+vk::raii::CommandBuffer Recording::make(const std::string& name) const {
+  vk::raii::CommandBuffers made(device_.handle(),
+                                vk::CommandBufferAllocateInfo(*pool_, vk::CommandBufferLevel::ePrimary, 1));
+  device_.name(made.front(), name);
+  return std::move(made.front());
+}
+
+vk::raii::CommandBuffer Recording::record(const Stretch& s) const {
+  vk::raii::CommandBuffer commands =
+      make(fmt::format("steps {} to {}{}{}", s.first, s.last, s.begins ? ", begin" : "", s.ends ? ", end" : ""));
+  // What no slot keeps apart may be in flight for two runs.
+  const bool shared = !s.begins && !s.ends && !schedule_->icon;
+  commands.begin(vk::CommandBufferBeginInfo(shared ? vk::CommandBufferUsageFlagBits::eSimultaneousUse
+                                                   : vk::CommandBufferUsageFlags()));
+  // Once all before is done: the run before may still be in flight.
+  if (s.begins && tick_ns_ > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *times_, 2 * s.slot);
   full_barrier(commands);
+  if (schedule_->icon) {
+    record_icon(commands, *schedule_, s.slot);
+  } else {
+    if (s.begins) {
+      record_words(commands, *schedule_, s.slot);
+      full_barrier(commands);
+    }
+    OpRecorder ops(device_, commands);
+    for (std::uint32_t step = s.first; step < s.last; ++step) ops.record(schedule_->step, step);
+  }
+  if (s.ends) record_finish(commands, s.slot);
+  if (s.ends || schedule_->icon) host_barrier(commands);
+  commands.end();
+  return commands;
+}
+
+/// What comes after the steps of a run: the bytes, and their way to the host.
+void Recording::record_finish(const vk::raii::CommandBuffer& commands, std::uint32_t slot) const {
+  full_barrier(commands);
+  if (schedule_->bytes && !schedule_->icon) {
+    for (const Launch& one : schedule_->bytes->launches) record_launch(commands, one, 0);
+    full_barrier(commands);
+  }
+  const Place from = schedule_->memory->of({.region = Region::pictures}), to = schedule_->memory->slot(slot).pictures;
+  commands.copyBuffer(from.buffer->handle(), to.buffer->handle(),
+                      vk::BufferCopy(from.offset, to.offset, from.size_bytes));
+  if (tick_ns_ > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *times_, 2 * slot + 1);
+}
+
+void LaunchRecorder::record(const Launch& launch, std::uint32_t step) {
+  const KernelCall& call = launch.call;
+  const vk::PipelineLayout layout = *launch.pipeline->layout;
+  // Layouts that agree in the set and in the size of the constants keep both.
+  const bool same_layout = last_ && last_->call.push.size() == call.push.size();
+  if (!last_ || last_->pipeline != launch.pipeline)
+    commands_.bindPipeline(vk::PipelineBindPoint::eCompute, *launch.pipeline->handle);
+  if (!same_layout || last_->set != launch.set)
+    commands_.bindDescriptorSets(vk::PipelineBindPoint::eCompute, layout, 0, launch.set, {});
+  if (!same_layout || last_step_ != step || last_->call.push != call.push) {
+    std::vector<std::uint32_t> push = call.push;
+    push[0] = step;
+    commands_.pushConstants<std::uint32_t>(layout, vk::ShaderStageFlagBits::eCompute, 0, push);
+  }
+  commands_.dispatch(call.groups[0], call.groups[1], call.groups[2]);
+  last_ = &launch;
+  last_step_ = step;
+}
+
+void record_launch(const vk::raii::CommandBuffer& commands, const Launch& launch, std::uint32_t step) {
+  LaunchRecorder(commands).record(launch, step);
+}
+
+void record_words(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t slot) {
+  const Placement& memory = *schedule.memory;
+  const auto copy = [&](const Place& from, const Place& to) {
+    commands.copyBuffer(from.buffer->handle(), to.buffer->handle(),
+                        vk::BufferCopy(from.offset, to.offset, from.size_bytes));
+  };
+  copy(memory.slot(slot).icons, memory.of({Region::icons}));
+  if (!schedule.icon) return;
+  copy(memory.slot(slot).range, memory.of({Region::range}));
+  const Place control = memory.of({Region::control});
   commands.fillBuffer(control.buffer->handle(), control.offset, control.size_bytes, 0);
+}
+
+void record_icon(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t slot) {
+  record_words(commands, schedule, slot);
   full_barrier(commands);
   record_launch(commands, *schedule.icon, 0);
-  host_barrier(commands);
-}
-
-std::unique_ptr<Recording> record_schedule(const Device& device, std::unique_ptr<Schedule> schedule,
-                                           std::uint32_t steps) {
-  auto recording = std::make_unique<Recording>();
-  recording->schedule = std::move(schedule);
-  PlanRecorder(device, *recording).record(steps);
-  return recording;
 }
 
 }  // namespace dit::vulkan

@@ -2,20 +2,20 @@
 // What if Vulkan fails? A layer (tests/faults) lets the calls of an engine's life fail, one after another: each ends in
 // one error of the right kind or in the right picture, and whatever comes after works. DIT_TEST_FAULTS=all tries every
 // call; without it the first and the last call of each function.
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "engine/session.h"
 #include "tests/engine/devices_under_test.h"
+#include "tests/engine/faults_layer.h"
 #include "tests/engine/golden.h"
-#include "tests/faults/faults.h"
 
 namespace dit::test {
 namespace {
@@ -31,23 +31,8 @@ class Faults : public ::testing::TestWithParam<DitFault> {
   void SetUp() override {
     const std::string problem = vulkan_problem();
     if (!problem.empty()) GTEST_SKIP() << "Vulkan: " << problem;
-    const std::string folder = std::string(DIT_BUILD_DIR) + "/tests/faults";
-    void* library = dlopen((folder + "/libdit_faults.so").c_str(), RTLD_NOW);
-    ASSERT_NE(library, nullptr) << dlerror();
-    arm_ = reinterpret_cast<DitFaultsArm>(dlsym(library, "dit_faults_arm"));
-    count_ = reinterpret_cast<DitFaultsCount>(dlsym(library, "dit_faults_count"));
-    name_ = reinterpret_cast<DitFaultsName>(dlsym(library, "dit_faults_name"));
-    // The validation layer does not take lost work for finished, and calls its end too early.
-    if (const char* level = std::getenv("DIT_VULKAN_VALIDATION")) validation_ = level;
-    setenv("DIT_VULKAN_VALIDATION", "0", 1);
-    setenv("VK_ADD_LAYER_PATH", folder.c_str(), 1);
-    setenv("VK_INSTANCE_LAYERS", "VK_LAYER_DIT_faults", 1);
-  }
-  void TearDown() override {
-    if (arm_) arm_(0, DIT_FAULT_MEMORY);
-    setenv("DIT_VULKAN_VALIDATION", validation_.c_str(), 1);
-    unsetenv("VK_ADD_LAYER_PATH");
-    unsetenv("VK_INSTANCE_LAYERS");
+    layer_ = std::make_unique<FaultsLayer>();
+    ASSERT_EQ(layer_->problem(), "");
   }
 
   static std::shared_ptr<Engine> open() {
@@ -82,7 +67,7 @@ class Faults : public ::testing::TestWithParam<DitFault> {
 
   /// The call that failed. Waiting takes as many calls as it takes, so numbers of two lives may differ a little.
   std::string failed(std::uint64_t nth) const {
-    const char* name = name_(nth);
+    const char* name = layer_->name(nth);
     return name ? name : "(over before)";
   }
 
@@ -96,18 +81,15 @@ class Faults : public ::testing::TestWithParam<DitFault> {
 
   std::vector<std::uint64_t> chosen(const std::vector<std::string>& names) const;
 
-  DitFaultsArm arm_ = nullptr;
-  DitFaultsCount count_ = nullptr;
-  DitFaultsName name_ = nullptr;
+  std::unique_ptr<FaultsLayer> layer_;
   std::map<std::string, int> errors_, survived_;
-  std::string validation_ = "0";
 };
 
 void Faults::check(std::uint64_t nth, const Picture& expected) {
   SCOPED_TRACE("call " + std::to_string(nth));
   const auto start = Clock::now();
   std::shared_ptr<Engine> engine;
-  arm_(nth, GetParam());
+  layer_->arm(nth, GetParam());
   try {
     // What the engine can do without must not change the picture.
     EXPECT_EQ(life(&engine), expected);
@@ -118,7 +100,7 @@ void Faults::check(std::uint64_t nth, const Picture& expected) {
     EXPECT_GE(std::string(error.what()).size(), 20u) << error.what();
     ++errors_[failed(nth)];
   }
-  arm_(0, GetParam());
+  layer_->arm(0, GetParam());
   // The same engine, if it was opened: whole again when memory is, refused while the device is lost.
   if (engine) {
     try {
@@ -151,10 +133,10 @@ std::vector<std::uint64_t> Faults::chosen(const std::vector<std::string>& names)
 }
 
 TEST_P(Faults, EveryCallMayFail) {
-  arm_(0, GetParam());
+  layer_->arm(0, GetParam());
   const Picture expected = life();
   std::vector<std::string> names;
-  for (std::uint64_t i = 1; i <= count_(); ++i) names.emplace_back(name_(i));
+  for (std::uint64_t i = 1; i <= layer_->count(); ++i) names.emplace_back(layer_->name(i));
   ASSERT_GT(names.size(), GetParam() == DIT_FAULT_LOSS ? 8u : 100u) << "the layer is not in the chain";
   for (const std::uint64_t nth : chosen(names)) {
     check(nth, expected);
@@ -173,7 +155,7 @@ TEST_P(LostDevice, IsNotSharedWithWhoeverAsksNext) {
   const auto first = Session::open(Engine::open(options));
   EXPECT_EQ(Engine::open(options), first->engine());
   const Picture expected = paint(*first, 1);
-  arm_(1, DIT_FAULT_LOSS);
+  layer_->arm(1, DIT_FAULT_LOSS);
   const auto error_of = [](const auto& action) -> std::string {
     try {
       action();

@@ -6,6 +6,7 @@
 
 #include "engine/session.h"
 #include "tests/engine/devices_under_test.h"
+#include "tests/engine/faults_layer.h"
 #include "tests/engine/golden.h"
 
 namespace dit::test {
@@ -64,6 +65,21 @@ TEST_P(Prefetch, AStreamHasThePicturesOfIconsOneByOne) {
   }
 }
 
+TEST_P(Prefetch, AStreamThatLooksAheadBeforeItWaitsHasThemToo) {
+  const IconSettings s = settings(3);
+  std::vector<Icon> expected;
+  for (std::uint64_t n = 0; n < 7; ++n) expected.push_back(paint(s, point(n)));
+  for (std::uint64_t n = 0; n < 6; ++n) {
+    const IconPoint now = point(n);
+    session_->begin(s, std::span(&now, 1));
+    prefetch(s, point(n + 1));
+    EXPECT_EQ(read(), n == 0 ? expected[6] : expected[n - 1]) << "the icon before, until the next is done";
+    session_->advance(3);
+    if (n % 2 == 0) prefetch(s, point(n + 1));  // told twice
+    EXPECT_EQ(read(), expected[n]) << "read while icon " << n + 1 << " is under way";
+  }
+}
+
 TEST_P(Prefetch, AWrongGuessChangesNothing) {
   const Icon expected = paint(settings(3), point(5)), other = paint(settings(4), point(5));
   paint(settings(3), point(0));
@@ -77,6 +93,16 @@ TEST_P(Prefetch, AWrongGuessChangesNothing) {
   session_->begin(settings(3), std::span(&p, 1));
   for (std::uint32_t step = 1; step <= 3; ++step) session_->advance(step);
   EXPECT_EQ(read(), expected) << "step by step";
+  session_->begin(settings(3), std::span(&p, 1));
+  prefetch(settings(3), point(6));
+  for (std::uint32_t step = 1; step <= 3; ++step) session_->advance(step);
+  EXPECT_EQ(read(), expected) << "step by step, although the next was begun";
+  EXPECT_EQ(paint(settings(3), point(6)), paint(settings(3), point(6))) << "what was begun and dropped";
+  session_->begin(settings(3), std::span(&p, 1));
+  prefetch(settings(3), point(7));
+  EXPECT_EQ(paint(settings(3), point(5)), expected) << "begun anew with the next under way";
+  EXPECT_EQ(paint(settings(4), point(5)), other) << "other steps with the next under way";
+  paint(settings(3), point(0));
   prefetch(settings(3), point(6));
   std::vector<IconPoint> two = {point(5), point(6)};
   session_->begin(settings(3), two);
@@ -97,6 +123,28 @@ TEST_P(Prefetch, IsRefusedNowhereAndCancelsLikeAnyRun) {
   EXPECT_EQ(paint(settings(3), point(1)), expected);
   prefetch(settings(3), point(2));
   session_.reset();  // with work under way
+}
+
+TEST(PrefetchOnVulkan, SubmitsTheNextIconBeforeThePictureOfTheLastIsReadAndNothingElse) {
+  if (const std::string problem = vulkan_problem(); !problem.empty()) GTEST_SKIP() << "Vulkan: " << problem;
+  const FaultsLayer layer;
+  ASSERT_EQ(layer.problem(), "");
+  const auto session = Session::open(Engine::open_own(
+      {.model = golden_path("tiny.safetensors"), .device = "vulkan:" + std::to_string(vulkan_index()), .options = {}}));
+  const IconSettings one_step = settings(1);  // which is one submission, however long it takes
+  const ModelConfig& config = session->model().config();
+  Icon picture(std::size_t{config.width} * config.height * 4);
+  for (std::uint64_t n = 0; n < 8; ++n) {
+    const IconPoint now = point(n), next = point(n + 1);
+    if (n == 1) layer.arm(0, DIT_FAULT_LOSS);  // counts from here; icon 1 is submitted
+    session->begin(one_step, std::span(&now, 1));
+    session->prefetch(one_step, std::span(&next, 1));
+    session->advance(1);
+    if (n > 0) {
+      EXPECT_EQ(layer.submissions(), n) << "one submission an icon: nothing is prepared or copied anew";
+    }
+    session->read(0, picture);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Executors, Prefetch, ::testing::Values("cpu", "vulkan"),

@@ -9,10 +9,12 @@
 
 #include "engine/session.h"
 #include "player.h"
+#include "tests/engine/faults_layer.h"
 
 namespace dit::plugin_test {
 namespace {
 
+using test::FaultsLayer;
 using Bytes = std::vector<std::uint8_t>;
 
 class DitSrcAhead : public ::testing::Test {
@@ -53,6 +55,24 @@ TEST_F(DitSrcAhead, FramesAreTheIconsOneByOne) {
     const auto frames = pictures(properties({{"batch-size", batch}}), 5);
     for (std::uint64_t k = 0; k < frames.size(); ++k) EXPECT_EQ(frames[k], icon(k)) << "frame " << k << ", " << batch;
   }
+}
+
+TEST_F(DitSrcAhead, AnIconIsOneSubmission) {
+  session_.reset();
+  const FaultsLayer layer;
+  ASSERT_EQ(layer.problem(), "");
+  const auto submissions = [&layer](std::size_t icons) {
+    layer.arm(0, DIT_FAULT_LOSS);  // counts from here
+    // An icon of one step is submitted at once, however long it takes.
+    Player player(properties({{"steps", "1"}, {"num-buffers", std::to_string(icons)}}));
+    player.play();
+    EXPECT_EQ(player.until_end().size(), icons);
+    return layer.submissions();
+  };
+  submissions(1);
+  const std::size_t few = submissions(5), more = submissions(25);
+  EXPECT_GT(few, 5u) << "the layer is not in the chain";
+  EXPECT_EQ(more - few, 20u) << "nothing is prepared, copied or waited for besides";
 }
 
 TEST_F(DitSrcAhead, ASeekFindsItsIcon) {
