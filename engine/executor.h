@@ -115,7 +115,8 @@ class Plan {
   /// Where the device works beside the host, has it run [first, last) for these icons after what it is at, and comes
   /// back at once: a run() of the same steps and icons then goes on from there, and read_rgba() gives the pictures of
   /// the run before until it ends. One run may be under way and one wait behind it; more are not taken. Any other run
-  /// or request drops both. Elsewhere nothing happens, and the run() does it all. errors: as run(), settings
+  /// or request drops both, so `first` is where the icons start. Elsewhere nothing happens, and the run() does it all.
+  /// errors  settings, device, out_of_memory
   virtual void start(std::span<const IconPoint> /*icons*/, std::uint32_t /*first*/, std::uint32_t /*last*/) {}
   /// Time that the device itself spent in the last run(), if it can tell.
   virtual std::optional<std::chrono::nanoseconds> device_time() const { return std::nullopt; }

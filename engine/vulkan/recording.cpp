@@ -137,7 +137,8 @@ vk::raii::CommandBuffer Recording::record(const Stretch& s) const {
                                                    : vk::CommandBufferUsageFlags()));
   // Once all before is done: the run before may still be in flight.
   if (s.begins && tick_ns_ > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *times_, 2 * s.slot);
-  full_barrier(commands);
+  // A run begins after the end of another, whose barrier has seen the last reader of the words, or after a wait.
+  if (!s.begins) full_barrier(commands);
   if (schedule_->icon) {
     record_icon(commands, *schedule_, s.slot);
   } else {

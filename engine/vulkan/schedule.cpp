@@ -239,7 +239,21 @@ void Scheduling::write_descriptors() const {
   std::vector<vk::DescriptorPoolSize> sizes = {{vk::DescriptorType::eStorageBuffer, storage}};
   if (uniform > 0) sizes.emplace_back(vk::DescriptorType::eUniformBuffer, uniform);
   made_->descriptors = vk::raii::DescriptorPool(device().handle(), vk::DescriptorPoolCreateInfo({}, sets, sizes));
-  each_launch([this](Launch& one) { write_set(one); });
+  // One set for all that bind the same, so that it stays bound from one dispatch to the next.
+  std::vector<const Launch*> written;
+  each_launch([&](Launch& one) {
+    const auto same = std::ranges::find_if(written, [&](const Launch* other) {
+      return std::ranges::equal(other->call.operands, one.call.operands, [](const Operand& a, const Operand& b) {
+        return a.region == b.region && a.tensor == b.tensor;
+      });
+    });
+    if (same != written.end()) {
+      one.set = (*same)->set;
+      return;
+    }
+    write_set(one);
+    written.push_back(&one);
+  });
 }
 
 void Scheduling::write_set(Launch& launch) const {
