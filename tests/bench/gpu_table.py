@@ -42,6 +42,8 @@ def lines_of(folder, ours_file):
         icon = row["device_ms"]["median"] / batch
         text = (f"  batch {batch:4}  {row['precision']:>10} {row['fusion']:<6} {icon:9.4f} ms an icon on the device, "
                 f"{wall(row) / batch:9.4f} by the wall clock, error {row['error']:.0e}")
+        if "stream_ms" in row:
+            text += f", {row['stream_ms']['median'] / batch:9.4f} in a stream"
         if "share" in row:
             text += f", {100 * row['share']:.0f} % of {row['bound']}"
         if batch in theirs:

@@ -34,7 +34,7 @@ class Bench(unittest.TestCase):
             self.assertLess(row["error"], 1e-5)
             self.assertIn(row["bound"], ("f32", "copy", "dispatch"))
             self.assertGreater(row["share"], 0)
-            for clock in ("device_ms", "wall_ms"):
+            for clock in ("device_ms", "wall_ms", "stream_ms"):
                 self.assertTrue(all(math.isfinite(row[clock][part]) for part in ("median", "mean", "deviation", "least")))
             labels = {kernel["label"] for kernel in row["kernels"]}
             self.assertLessEqual({"noise", "patch_embed", "blocks.0.attn.attention", "final", "combine"}, labels)
