@@ -45,6 +45,16 @@ struct Rhythm {
   std::uint32_t period() const { return interval() * slots; }
   /// Ticks after which all repeats, the executor's four history slots too.
   std::uint32_t length() const { return std::lcm(period(), 4u); }
+  /// The slot whose icon starts with a tick.
+  std::optional<std::uint32_t> starting(std::uint64_t tick) const {
+    if (tick % interval() != 0) return {};
+    return static_cast<std::uint32_t>(tick / interval() % slots);
+  }
+  /// The slot whose icon is finished by a tick.
+  std::optional<std::uint32_t> finishing(std::uint64_t tick) const {
+    if (tick + 1 < steps) return {};
+    return starting(tick + 1 - steps);
+  }
   /// Steps that slot b's icon has behind it at the start of a tick.
   std::uint32_t age(std::uint64_t tick, std::uint32_t slot) const {
     return static_cast<std::uint32_t>((tick + period() - slot * interval()) % period());
@@ -316,19 +326,19 @@ std::uint32_t Session::next_icon() {
   IconSource source = std::exchange(s.source, nullptr);
   for (;;) {
     if (s.cancel) throw Cancelled();
-    std::optional<std::uint32_t> finished;
-    for (std::uint32_t slot = 0; slot < s.count; ++slot) {
-      const std::uint32_t age = s.rhythm.age(s.tick, slot);
-      if (age == 0) {
-        s.request.icons[slot] = source(s.begun++);
-        s.plan->set_icons(s.request.icons);
-      }
-      const std::uint64_t born = std::uint64_t{slot} * s.rhythm.interval() + age;
-      if (age + 1 == s.rhythm.steps && s.tick >= born) finished = slot;
+    if (const auto slot = s.rhythm.starting(s.tick)) {
+      s.request.icons[*slot] = source(s.begun++);
+      s.plan->set_icons(s.request.icons);
     }
-    const auto at = static_cast<std::uint32_t>(s.tick % s.rhythm.length());
-    s.run(at, at + 1);
-    ++s.tick;
+    // At once: all ticks until an icon is finished, the next one starts, or the tables are at their end.
+    const auto first = static_cast<std::uint32_t>(s.tick % s.rhythm.length());
+    std::uint32_t last = first;
+    std::optional<std::uint32_t> finished;
+    do {
+      finished = s.rhythm.finishing(s.tick++);
+      ++last;
+    } while (!finished && !s.rhythm.starting(s.tick) && last < s.rhythm.length());
+    s.run(first, last);
     if (!finished) continue;
     s.source = std::move(source);
     return *finished;

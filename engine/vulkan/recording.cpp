@@ -10,7 +10,7 @@ namespace {
 
 // Of one command buffer: at two to three microseconds a dispatch what lies between two of them is lost in their time.
 constexpr std::uint32_t most_steps = 64;
-constexpr std::uint32_t room_a_step = 8;  // see Recording::full()
+constexpr std::uint32_t least_room = 512, room_a_step = 4;  // see Recording::full()
 
 /// Puts a barrier before a call that depends on one since the last barrier, and only there.
 class Hazards {
@@ -70,7 +70,7 @@ class OpRecorder {
 }  // namespace
 
 Recording::Recording(Device& device, std::unique_ptr<Schedule> schedule, std::uint32_t steps)
-    : device_(device), schedule_(std::move(schedule)), room_(room_a_step * std::max(steps, most_steps)) {
+    : device_(device), schedule_(std::move(schedule)), room_(std::max(least_room, room_a_step * steps)) {
   const vk::raii::Device& handle = device_.handle();
   pool_ = vk::raii::CommandPool(handle, vk::CommandPoolCreateInfo({}, device_.family()));
   const auto families = device_.physical().getQueueFamilyProperties();
