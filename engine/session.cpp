@@ -80,6 +80,7 @@ struct Session::State {
   bool prepared = false;        // the tables on the device are those of `request`
   bool started = false;         // the plan has been told to begin this batch
   std::vector<IconPoint> next;  // the batch after it, if the plan has been told of that too
+  std::uint32_t ahead = 0;      // step up to which the plan has been told to go on with this one
 
   bool pipelined = false;  // what `request` is made for
   IconSource source;       // of a running pipeline
@@ -95,6 +96,10 @@ struct Session::State {
   void blend_conditions();
   void prepare();
   void run(std::uint32_t first, std::uint32_t last);
+  /// Whether the device may be told of work before it is waited for: sessions that share a processor take turns of one
+  /// step, which work under way would not give up.
+  bool looks_ahead() const { return engine->sessions() == 1 || engine->device().hardware_gpu; }
+  void start_next_step();
   /// Whether a batch differs from the one begun in its icons' noise alone.
   bool asks_for_icons_only(const IconSettings& wanted, std::span<const IconPoint> icons) const;
 
@@ -215,6 +220,14 @@ void Session::State::run(std::uint32_t first, std::uint32_t last) {
   }
 }
 
+/// Puts step `step + 2` behind step `step + 1`, for whom takes one after the other.
+void Session::State::start_next_step() {
+  const Turns::Turn turn(engine->turns(), cancel);
+  if (ahead <= step) plan->start(request.icons, step, step + 1);
+  plan->start(request.icons, step + 1, step + 2);
+  ahead = step + 2;
+}
+
 Session::Session() : state_(std::make_unique<State>()) {}
 
 Session::~Session() {
@@ -271,7 +284,7 @@ void Session::begin(const IconSettings& settings, std::span<const IconPoint> ico
   } else {
     s.plan->set_icons(s.request.icons);
   }
-  s.step = 0;
+  s.step = s.ahead = 0;
 }
 
 void Session::begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count) {
@@ -288,8 +301,7 @@ void Session::prefetch(const IconSettings& settings, std::span<const IconPoint> 
   // Nothing to prepare for the next, and this one is run all at once or is done.
   if (!s.asks_for_icons_only(settings, icons) || (s.step != 0 && s.step != steps())) return;
   if (std::ranges::equal(icons, s.next)) return;
-  // Sessions that share a processor take turns of one step, which a batch under way would not give up.
-  if (s.engine->sessions() > 1 && !s.engine->device().hardware_gpu) return;
+  if (!s.looks_ahead()) return;
   const Turns::Turn turn(s.engine->turns(), s.cancel);
   if (s.step == 0 && !std::exchange(s.started, true)) s.plan->start(s.request.icons, 0, steps());
   s.plan->start(icons, 0, steps());
@@ -303,7 +315,17 @@ void Session::advance(std::uint32_t step) {
          s.settings ? "a pipeline" : "none");
   expect(step >= 1 && step <= steps(), ErrorKind::settings, "step: expected 1 to {}, found {}", steps(), step);
   if (step <= s.step) return;
-  s.run(s.step, step);
+  // Two steps asked for one by one: so will be the third.
+  const bool one_by_one = s.step > 0 && step == s.step + 1;
+  // The device may be past the step where something else is asked for: then it starts again, as after a failure.
+  const std::uint32_t first = s.ahead > s.step && !one_by_one ? 0 : s.step;
+  if (!one_by_one) {
+    s.ahead = 0;
+  } else if (step < steps() && s.looks_ahead()) {
+    s.start_next_step();
+  }
+  s.step = 0;
+  s.run(first, step);
   s.step = step;
 }
 

@@ -61,7 +61,9 @@ class Session {
   /// Starts icons first_index … first_index + count − 1 of settings.seed.
   void begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count);
 
-  /// Runs on until `step` steps are done (1 … steps()). errors: Cancelled, device; settings inside a pipeline
+  /// Runs on until `step` steps are done (1 … steps()). Where they are taken one by one the device is a step ahead
+  /// while the last one's pictures are read. After a failure the batch starts again. errors: Cancelled, device;
+  /// settings inside a pipeline
   void advance(std::uint32_t step);
 
   /// Has the device go on with what the next begin() will ask for, as soon as it is done with this batch, if it works

@@ -80,6 +80,36 @@ TEST_P(Prefetch, AStreamThatLooksAheadBeforeItWaitsHasThemToo) {
   }
 }
 
+TEST_P(Prefetch, StepsTakenOneByOneAreThoseOfARun) {
+  const IconSettings s = settings(6);
+  std::vector<Icon> expected;
+  const IconPoint p = point(3);
+  for (std::uint32_t step = 1; step <= 6; ++step) {
+    session_->begin(s, std::span(&p, 1));
+    session_->advance(step);
+    expected.push_back(read());
+  }
+  const auto steps = [&](std::initializer_list<std::uint32_t> list, const char* what) {
+    session_->begin(s, std::span(&p, 1));
+    for (const std::uint32_t step : list) {
+      session_->advance(step);
+      EXPECT_EQ(read(), expected[step - 1]) << "step " << step << ", " << what;
+    }
+  };
+  steps({1, 2, 3, 4, 5, 6}, "one by one");
+  steps({1, 2, 3, 5, 6}, "and then two at once");
+  steps({2, 3, 6}, "and then the rest");
+  steps({1, 2, 3}, "left in the middle");
+  steps({6}, "after one that was left");
+  steps({1, 2, 3, 4}, "to be cancelled");
+  session_->cancel();
+  EXPECT_THROW(session_->advance(5), Cancelled);
+  session_->resume();
+  session_->advance(5);
+  EXPECT_EQ(read(), expected[4]) << "after a cancel";
+  steps({1, 2, 3, 4, 5, 6}, "and again");
+}
+
 TEST_P(Prefetch, AWrongGuessChangesNothing) {
   const Icon expected = paint(settings(3), point(5)), other = paint(settings(4), point(5));
   paint(settings(3), point(0));
@@ -144,6 +174,13 @@ TEST(PrefetchOnVulkan, SubmitsTheNextIconBeforeThePictureOfTheLastIsReadAndNothi
       EXPECT_EQ(layer.submissions(), n) << "one submission an icon: nothing is prepared or copied anew";
     }
     session->read(0, picture);
+  }
+  const IconPoint now = point(3);
+  session->begin(settings(5), std::span(&now, 1));
+  layer.arm(0, DIT_FAULT_LOSS);
+  for (const std::size_t submitted : {1, 3, 4, 5, 5}) {
+    session->advance(session->step() + 1);
+    EXPECT_EQ(layer.submissions(), submitted) << "a step ahead from the second on";
   }
 }
 
