@@ -4,10 +4,9 @@
 
 #include <dlfcn.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "tests/faults/faults.h"
 
@@ -43,12 +42,14 @@ class FaultsLayer {
 
   /// Why there is no layer; empty if there is.
   const std::string& problem() const { return problem_; }
-  /// Submissions since the last arming with DIT_FAULT_LOSS.
-  std::size_t submissions() const {
+  /// Calls of a function since the last arming: with DIT_FAULT_MEMORY of all that can fail, with DIT_FAULT_LOSS of
+  /// those alone that use the device.
+  std::size_t calls(std::string_view function) const {
     std::size_t all = 0;
-    for (std::uint64_t i = 1; i <= count(); ++i) all += std::string(name(i)) == "vkQueueSubmit";
+    for (std::uint64_t i = 1; i <= count(); ++i) all += name(i) == function;
     return all;
   }
+  std::size_t submissions() const { return calls("vkQueueSubmit"); }
 
   DitFaultsArm arm = nullptr;
   DitFaultsCount count = nullptr;

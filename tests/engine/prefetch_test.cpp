@@ -2,6 +2,7 @@
 // Icons begun while the last ones are read: the same pictures, whatever is asked for next.
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <vector>
 
 #include "engine/session.h"
@@ -155,33 +156,74 @@ TEST_P(Prefetch, IsRefusedNowhereAndCancelsLikeAnyRun) {
   session_.reset();  // with work under way
 }
 
-TEST(PrefetchOnVulkan, SubmitsTheNextIconBeforeThePictureOfTheLastIsReadAndNothingElse) {
-  if (const std::string problem = vulkan_problem(); !problem.empty()) GTEST_SKIP() << "Vulkan: " << problem;
-  const FaultsLayer layer;
-  ASSERT_EQ(layer.problem(), "");
-  const auto session = Session::open(Engine::open_own(
-      {.model = golden_path("tiny.safetensors"), .device = "vulkan:" + std::to_string(vulkan_index()), .options = {}}));
-  const IconSettings one_step = settings(1);  // which is one submission, however long it takes
-  const ModelConfig& config = session->model().config();
-  Icon picture(std::size_t{config.width} * config.height * 4);
-  for (std::uint64_t n = 0; n < 8; ++n) {
+/// Counts what the engine asks of Vulkan.
+class PrefetchOnVulkan : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string problem = vulkan_problem(); !problem.empty()) GTEST_SKIP() << "Vulkan: " << problem;
+    layer_ = std::make_unique<FaultsLayer>();
+    ASSERT_EQ(layer_->problem(), "");
+    session_ = Session::open(Engine::open_own({.model = golden_path("tiny.safetensors"),
+                                               .device = "vulkan:" + std::to_string(vulkan_index()),
+                                               .options = {}}));
+    picture_.resize(std::size_t{session_->model().config().width} * session_->model().config().height * 4);
+  }
+  /// Icon n of a stream of icons of one step, which is one submission, however long it takes.
+  void paint(std::uint64_t n) {
     const IconPoint now = point(n), next = point(n + 1);
-    if (n == 1) layer.arm(0, DIT_FAULT_LOSS);  // counts from here; icon 1 is submitted
-    session->begin(one_step, std::span(&now, 1));
-    session->prefetch(one_step, std::span(&next, 1));
-    session->advance(1);
-    if (n > 0) {
-      EXPECT_EQ(layer.submissions(), n) << "one submission an icon: nothing is prepared or copied anew";
-    }
-    session->read(0, picture);
+    session_->begin(settings(1), std::span(&now, 1));
+    session_->prefetch(settings(1), std::span(&next, 1));
+    session_->advance(1);
   }
-  const IconPoint now = point(3);
-  session->begin(settings(5), std::span(&now, 1));
-  layer.arm(0, DIT_FAULT_LOSS);
+  void begin(std::uint64_t n) {
+    const IconPoint now = point(n);
+    session_->begin(settings(5), std::span(&now, 1));
+  }
+
+  std::unique_ptr<FaultsLayer> layer_;
+  std::unique_ptr<Session> session_;
+  Icon picture_;
+};
+
+TEST_F(PrefetchOnVulkan, SubmitsTheNextIconBeforeThePictureOfTheLastIsReadAndNothingElse) {
+  paint(0);
+  layer_->arm(0, DIT_FAULT_LOSS);  // counts from here; icon 1 is submitted
+  for (std::uint64_t n = 1; n < 8; ++n) {
+    paint(n);
+    EXPECT_EQ(layer_->submissions(), n) << "one submission an icon: nothing is prepared or copied anew";
+    session_->read(0, picture_);
+  }
+}
+
+TEST_F(PrefetchOnVulkan, SubmitsAStepAheadOfThoseTakenOneByOne) {
+  begin(3);
+  layer_->arm(0, DIT_FAULT_LOSS);
   for (const std::size_t submitted : {1, 3, 4, 5, 5}) {
-    session->advance(session->step() + 1);
-    EXPECT_EQ(layer.submissions(), submitted) << "a step ahead from the second on";
+    session_->advance(session_->step() + 1);
+    EXPECT_EQ(layer_->submissions(), submitted) << "a step ahead from the second on";
   }
+}
+
+TEST_F(PrefetchOnVulkan, RecordsAndAllocatesNothingAfterTheFirstIcons) {
+  const auto steps = [this](std::uint64_t n) {
+    begin(n);
+    for (std::uint32_t step = 1; step <= 5; ++step) session_->advance(step);
+  };
+  const auto expect_nothing = [this](const char* what) {
+    EXPECT_GT(layer_->submissions(), 0u);
+    for (const char* call : {"vkAllocateCommandBuffers", "vkBeginCommandBuffer", "vkAllocateMemory", "vkCreateBuffer",
+                             "vkCreateFence", "vkMapMemory"})
+      EXPECT_EQ(layer_->calls(call), 0u) << call << ", " << what;
+  };
+  // Each of the three places of a run has its own command buffers.
+  for (std::uint64_t n = 0; n < 5; ++n) paint(n);
+  layer_->arm(0, DIT_FAULT_MEMORY);
+  for (std::uint64_t n = 5; n < 15; ++n) paint(n);
+  expect_nothing("whole icons");
+  for (std::uint64_t n = 0; n < 5; ++n) steps(n);
+  layer_->arm(0, DIT_FAULT_MEMORY);
+  for (std::uint64_t n = 5; n < 15; ++n) steps(n);
+  expect_nothing("steps one by one");
 }
 
 INSTANTIATE_TEST_SUITE_P(Executors, Prefetch, ::testing::Values("cpu", "vulkan"),
