@@ -51,7 +51,6 @@ class VulkanPlan : public Plan {
 
   /// For benchmarks.
   const Schedule& schedule() const { return recording_->schedule(); }
-  const Recording& recording() const { return *recording_; }
   /// See executor.h.
   std::vector<LaunchTime> time_launches(std::uint32_t step, std::uint32_t repeats);
   std::uint32_t dispatches() const;
