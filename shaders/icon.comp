@@ -4,36 +4,35 @@
 //   control [16] u32, zero at the start   range [8] u32: barriers, then steps and stages to run, see stage.h
 //   status u32: set to 1 if the dispatch gave up
 // Groups (n, 1, 1), n no more than the device keeps resident: nobody leaves a barrier before all have come. One that waits
-// for more than p.spin_limit polls sets the failed flag, and everybody leaves.
+// for more than push.spin_limit polls sets the failed flag, and everybody leaves.
 // source: Xiao & Feng 2010, "Inter-block GPU communication via fast barrier synchronization"
 #extension GL_GOOGLE_include_directive : require
 #define PERSISTENT
 #include "stage.glsl"
-layout(push_constant) uniform Push { IconPush p; };
+layout(push_constant) uniform Push { IconPush push; };
 layout(set = 0, binding = 9, std430) BETWEEN_WORKGROUPS buffer Control { uint control[]; };
 layout(set = 0, binding = 10, std430) readonly buffer Range { uint range[]; };
 layout(set = 0, binding = 11, std430) writeonly buffer Status { uint status; };
 shared uint go_on;
+uint stage_at;
+#define S(member) stages[stage_at].member
+#define P stages[stage_at]
+#include "activation.glsl"
+#include "noise.glsl"
+#include "stage_places.glsl"
+#include "stage_tables.glsl"
+#include "stage_picture.glsl"
 #include "stage_left.glsl"
 #include "stage_attention.glsl"
-#include "stage_picture.glsl"
 #include "stage_product.glsl"
 #include "stage_run.glsl"
 
-#ifdef MATRIX
-const int memory_order = gl_SemanticsAcquireRelease | gl_SemanticsMakeAvailable | gl_SemanticsMakeVisible;
-const int all_storage = gl_StorageSemanticsBuffer | gl_StorageSemanticsShared;
-void meet() { controlBarrier(gl_ScopeWorkgroup, gl_ScopeDevice, all_storage, memory_order); }
-void order_memory() { memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, memory_order); }
-uint control_word(uint i) { return atomicLoad(control[i], gl_ScopeDevice, 0, 0); }
-#else
 void meet() {
   memoryBarrier();
   barrier();
 }
 void order_memory() { memoryBarrierBuffer(); }
 uint control_word(uint i) { return atomicOr(control[i], 0u); }
-#endif
 
 /// Waits until all workgroups have come `times` times; what each wrote before is then seen by all. False: given up.
 bool grid_barrier(uint times) {
@@ -45,7 +44,7 @@ bool grid_barrier(uint times) {
     uint polls = 0u;
     go_on = 1u;
     while (control_word(CONTROL_ARRIVED) < all) {
-      if (++polls < p.spin_limit && control_word(CONTROL_FAILED) == 0u) continue;
+      if (++polls < push.spin_limit && control_word(CONTROL_FAILED) == 0u) continue;
       atomicExchange(control[CONTROL_FAILED], 1u);
       status = 1u;
       go_on = 0u;
@@ -66,9 +65,10 @@ void main() {
     for (uint s = range[RANGE_FIRST_STAGE]; s < last_stage; ++s) {
       // Only the last step's bytes are read.
       stage_at = s;
-      if (S.kind == STAGE_RGBA && step + 1u < last_step) continue;
-      for (uint t = gl_WorkGroupID.x; t < S.tiles; t += gl_NumWorkGroups.x) {
+      if (S(kind) == STAGE_RGBA && step + 1u < last_step) continue;
+      for (uint t = gl_WorkGroupID.x; t < S(tiles); t += gl_NumWorkGroups.x) {
         run_stage(t, step);
+        run_pointwise(t, step);
         barrier();
       }
       if (!grid_barrier(++times)) return;

@@ -19,7 +19,6 @@
 #define LeftBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA>
 #define RightBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>
 #define SumBlock coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
-#define ResultBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
 #define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutRowMajor)
 #define LOAD_BY_COLUMN(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutColumnMajor)
 #define STORE_SUM(m, memory, at) coopMatStore(m, memory, at, 16u, gl_CooperativeMatrixLayoutRowMajor)

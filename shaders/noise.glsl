@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Counter-based normals, the same bits as engine/noise.cpp; its header has the definition.
+#extension GL_EXT_control_flow_attributes : require
 // The including kernel declares `icons` (Icon of icon.glsl) and `normal_pieces` ([31·16] vec4: c0…c3 of each piece).
 
 uvec4 philox4x32(uvec4 c, uvec2 key) {
@@ -31,12 +32,18 @@ vec4 normals_of(uvec4 key, uint draw, uint quad) {
               normal_from_bits(words.w));
 }
 
-/// Normals of elements 4·quad … 4·quad + 3.
+/// Normals of elements 4·quad … 4·quad + 3. A loop, so that the generator, which is long, is in the code once.
 vec4 normals(uint icon, uint draw, uint quad) {
   const Icon place = icons[icon];
-  if (place.weights.y == 0.0) return normals_of(place.from, draw, quad);
-  if (place.weights.x == 0.0) return normals_of(place.toward, draw, quad);
-  precise vec4 z = place.weights.x * normals_of(place.from, draw, quad) +
-                   place.weights.y * normals_of(place.toward, draw, quad);
+  precise vec4 z = vec4(0.0);
+  [[dont_unroll]] for (uint end = 0u; end < 2u; ++end) {
+    const float weight = place.weights[end], other = place.weights[1u - end];
+    // Of an icon that is no blend the first weight alone counts, whatever it is.
+    if (end == 0u ? weight == 0.0 && other != 0.0 : weight == 0.0) continue;
+    const vec4 normal = normals_of(end == 0u ? place.from : place.toward, draw, quad);
+    if (other == 0.0) return normal;
+    precise vec4 part = weight * normal;
+    z = end == 0u ? part : z + part;
+  }
   return z;
 }

@@ -1,28 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What every stage shares: bindings, blocks of 16×16 values, and products of blocks.
-// Variants: f32; HALF: blocks hold f16; MATRIX_NV, MATRIX_KHR: the same, multiplied by matrix hardware. Sums are f32.
-// A "warp" is 32 invocations: a subgroup where matrices are used, and elsewhere only a way to share the work.
-// Matrices bring the Vulkan memory model with them; the others do without, as Mesa 22.3's software device takes every
-// load of that model from shared memory for a barrier.
+// What the stages share that need no matrix hardware: blocks of 16×16 values, row by row, and products of them.
+// Variants: f32; HALF: blocks hold f16. Sums are f32. A "warp" is 32 invocations that share work, no subgroup.
+// They do without the Vulkan memory model, as Mesa 22.3's software device takes every load of that model from shared
+// memory for a barrier.
 #extension GL_EXT_control_flow_attributes : require
-#if defined(MATRIX_NV) || defined(MATRIX_KHR)
-#define HALF
-#define MATRIX
-#include "matrix.glsl"
-#extension GL_KHR_shader_subgroup_basic : require
-#extension GL_KHR_shader_subgroup_shuffle : require
-#endif
-// A dispatch of one stage ends before another reads what it wrote; only a persistent one must hand it on itself.
-#if !defined(PERSISTENT)
-#define BETWEEN_WORKGROUPS
-#elif defined(MATRIX)
-#define BETWEEN_WORKGROUPS nonprivate
-#else
-#define BETWEEN_WORKGROUPS coherent
-#endif
-
-#include "stage.h"
-#include "icon.glsl"
+#include "stage_memory.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint INVOCATIONS = 64;
@@ -37,37 +19,9 @@ layout(constant_id = 8) const uint COLUMNS = 1;
 layout(constant_id = 9) const uint SLOTS = 1;         // blocks of sums a warp has room for in shared memory
 layout(constant_id = 10) const uint HELD = 4;         // eights of a row that an invocation keeps while it is normed
 
-struct SolverRow {
-  float from_x, from_e, a, b0, b1, b2, b3, c, guidance, padding0, padding1, padding2;
-};
-
-layout(set = 0, binding = 0, std430) readonly buffer Weights { uvec4 weight_quads[]; };
-layout(set = 0, binding = 0, std430) readonly buffer WeightFloats { vec4 weight_floats[]; };
-layout(set = 0, binding = 1, std430) BETWEEN_WORKGROUPS buffer Arena { uvec4 arena_quads[]; };
-layout(set = 0, binding = 1, std430) BETWEEN_WORKGROUPS buffer ArenaPairs { uvec2 arena_pairs[]; };
-layout(set = 0, binding = 1, std430) BETWEEN_WORKGROUPS buffer ArenaFloats4 { vec4 arena_floats4[]; };
-layout(set = 0, binding = 1, std430) BETWEEN_WORKGROUPS buffer ArenaFloats { float arena_floats[]; };
-layout(set = 0, binding = 2, std430) writeonly buffer Rgba { uint rgba_words[]; };
-layout(set = 0, binding = 3, std140) uniform Stages { Stage stages[STAGES_LIMIT]; };  // icon.comp alone reads them
-layout(set = 0, binding = 4, std430) readonly buffer Icons { Icon icons[]; };
-layout(set = 0, binding = 5, std430) readonly buffer Solver { SolverRow solver[]; };
-layout(set = 0, binding = 6, std430) readonly buffer SolverRows { uint solver_row[]; };
-layout(set = 0, binding = 7, std430) readonly buffer ModulationRow { uint modulation_row[]; };
-layout(set = 0, binding = 8, std430) readonly buffer Normals { vec4 normal_pieces[]; };
-
-/// The stage at work. In stage.comp all but places and counts of rows are constants, which the compiler sees through.
-#ifdef PERSISTENT
-uint stage_at;
-#define S stages[stage_at]
-#else
-Stage S;
-#endif
-
 shared uvec4 tile[TILE_QUADS];
 shared float sums[TILE_FLOATS];
 
-#include "activation.glsl"
-#include "noise.glsl"
 
 const uint WARPS = INVOCATIONS / 32u;
 #ifdef HALF
@@ -76,14 +30,8 @@ const uint BLOCK = 32u;  // quads
 const uint BLOCK = 64u;
 #endif
 
-uint thread() { return gl_LocalInvocationIndex; }
-#ifdef MATRIX
-uint warp() { return gl_SubgroupID; }
-uint lane() { return gl_SubgroupInvocationID; }
-#else
 uint warp() { return gl_LocalInvocationIndex / 32u; }
 uint lane() { return gl_LocalInvocationIndex % 32u; }
-#endif
 
 /// Where values 4·c … 4·c + 3 of row r lie in a block, counted in fours of values.
 uint in_block(uint r, uint c) { return r * 4u + c; }
@@ -128,18 +76,7 @@ const uint STAGED_TILE = (ROWS + COLUMNS) * STAGED_LINE;
 const bool TWO_TILES = TILE_QUADS >= 2u * STAGED_TILE;  // one is filled while the other is read
 const uint STAGED = (ROWS + COLUMNS) * CHUNK * BLOCK / INVOCATIONS + (CHUNK == 0u ? 1u : 0u);  // quads an invocation
 
-#ifdef MATRIX
-#define MEET_WARP                  \
-  {                                \
-    subgroupMemoryBarrierShared(); \
-    subgroupBarrier();             \
-  }
-SumBlock no_sum() { return SumBlock(0.0); }
-#define LOAD_LEFT(m, memory, at, pitch) LOAD_BY_ROW(m, memory, at, pitch)
-#define LOAD_RIGHT(m, memory, at, pitch) LOAD_BY_COLUMN(m, memory, at, pitch)
-#else
-// The same without matrix hardware: a block to multiply is a note of where it lies, read when it is multiplied.
-#define MEET_WARP barrier();
+// A block to multiply is a note of where it lies, read when it is multiplied.
 const uint in_tile = 0u, in_arena_quads = 1u, in_weight_quads = 2u;
 struct LeftBlock { uint memory, at, pitch; };
 struct RightBlock { uint memory, at, pitch; };
@@ -176,19 +113,6 @@ SumBlock multiply_add(LeftBlock l, RightBlock r, SumBlock sum) {
   return sum;
 }
 #define MULTIPLY_ADD multiply_add
-#endif
 
-/// Four values of a modulation table from column `first + at` on; 0 beyond `width`.
-vec4 table_four(uint row_start, uint first, uint at, uint width) {
-  const uint from = S.table + row_start + first + at;
-  if (S.aligned != 0u && at < width) return arena_floats4[from >> 2];
-  vec4 v = vec4(0.0);
-  [[unroll]] for (uint i = 0u; i < 4u; ++i)
-    if (at + i < width) v[i] = arena_floats[from + i];
-  return v;
-}
-
-/// Start of the table row that a row of the batch reads.
-uint table_row(uint batch_row, uint step) {
-  return modulation_row[step * S.rows + batch_row] * S.table_columns;
-}
+/// Where a value lies in a tensor of rows, in floats.
+uint in_row(uint row, uint column, uint column_blocks) { return row * column_blocks * 16u + column; }

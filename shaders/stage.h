@@ -38,8 +38,10 @@ using uint = std::uint32_t;
 #define STORE_SOLVE 5   // the solver's step with v + bias as the prediction
 
 #define NO_PLACE 0xffffffffu
-#define STAGES_LIMIT 256    // of a plan
+#define STAGES_LIMIT 256  // of a plan
+#define STAGE_WORDS 60
 #define STAGE_CONSTANTS 16  // word i of Stage is specialization constant 16 + i of stage.comp
+#define SLOTS_LIMIT 10      // kinds of stages in icon_matrix.comp: word i of slot s is constant 16 + 64 s + i
 
 struct Stage {
   uint kind;
@@ -92,8 +94,19 @@ struct Stage {
   uint noisy;  // the windows of icons at their first step are noise
   uint premultiplied;
   uint round_down;
-  uint scratch;  // where a product with LEFT_ATTENTION keeps q and probabilities: quads into the tile
-  uint padding;
+  uint scratch;      // where a product with LEFT_ATTENTION keeps q and probabilities: quads into the tile
+  uint turned_from;  // first block of columns whose blocks lie with rows and columns swapped (v of attention), or
+                     // NO_PLACE
+  // On matrix hardware: blocks that a warp makes of a product, of the sum that it loads at a time, of a left side that
+  // it makes on the way.
+  uint down;
+  uint across;
+  uint ahead;
+  uint made;
+  uint slot;  // which code of icon_matrix.comp; NO_PLACE: what runs every kind that multiplies nothing
+  uint padding0;
+  uint padding1;
+  uint padding2;
 };
 
 // Words of the control region
@@ -135,7 +148,7 @@ struct IconPush {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(Stage) % 16 == 0);
+static_assert(sizeof(Stage) == STAGE_WORDS * 4 && sizeof(Stage) % 16 == 0);
 }  // namespace dit::vulkan::params
 #endif
 #endif

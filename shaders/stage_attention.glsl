@@ -6,51 +6,51 @@
 
 /// Factor that RMS norm gives a row of one head; 1 without norm.
 float head_factor(uint block_row, uint row, uint first_block) {
-  if (S.qk_weight == NO_PLACE) return 1.0;
+  if (S(qk_weight) == NO_PLACE) return 1.0;
   float squares = 0.0;
-  const uint start = S.a + (block_row * S.heads * S.head_blocks * 3u + first_block) * BLOCK;
-  for (uint b = 0u; b < S.head_blocks; b += 4u) {
+  const uint start = P.a + (block_row * S(heads) * S(head_blocks) * 3u + first_block) * BLOCK;
+  for (uint b = 0u; b < S(head_blocks); b += 4u) {
     vec4 v[16];
     [[unroll]] for (uint c = 0u; c < 16u; ++c)
-      v[c] = b + c / 4u < S.head_blocks ? arena_four(start + (b + c / 4u) * BLOCK, in_block(row, c % 4u)) : vec4(0.0);
+      v[c] = b + c / 4u < S(head_blocks) ? arena_four(start + (b + c / 4u) * BLOCK, in_block(row, c % 4u)) : vec4(0.0);
     [[unroll]] for (uint c = 0u; c < 16u; ++c) squares += dot(v[c], v[c]);
   }
-  return 1.0 / sqrt(squares / float(S.head_dim) + uintBitsToFloat(S.eps_bits));
+  return 1.0 / sqrt(squares / float(S(head_dim)) + uintBitsToFloat(S(eps_bits)));
 }
 
 /// q of a group of heads into the tile, times the weights of both norms; factors of keys and queries behind the scores.
 void stage_queries(uint block_row, uint head0, uint factors) {
-  const uint group = S.head_group, head_blocks = S.head_blocks, key_blocks = S.token_blocks;
-  const uint pitch = S.heads * head_blocks * 3u, keys = key_blocks * 16u, weight = S.qk_weight;
+  const uint group = S(head_group), head_blocks = S(head_blocks), key_blocks = S(token_blocks);
+  const uint pitch = S(heads) * head_blocks * 3u, keys = key_blocks * 16u, weight = P.qk_weight;
   for (uint i = thread(); i < group * head_blocks * 32u; i += INVOCATIONS) {
-    const uint block = i / 32u, eight = i % 32u, at = S.a + (block_row * pitch + head0 * head_blocks + block) * BLOCK;
+    const uint block = i / 32u, eight = i % 32u, at = P.a + (block_row * pitch + head0 * head_blocks + block) * BLOCK;
     vec4 low = arena_four(at, 2u * eight), high = arena_four(at, 2u * eight + 1u);
     if (weight != NO_PLACE) {
       const uint column = weight + block % head_blocks * 4u + eight % 2u * 2u;
       low *= weight_floats[column];
       high *= weight_floats[column + 1u];
     }
-    set_tile_eight(S.scratch + block * BLOCK, eight, low, high);
+    set_tile_eight(S(scratch) + block * BLOCK, eight, low, high);
   }
   const uint first_row = block_row / key_blocks * key_blocks;
   for (uint i = thread(); i < group * (keys + 16u); i += INVOCATIONS) {
     const bool is_key = i < group * keys;
     const uint at = is_key ? i : i - group * keys, head = is_key ? at / keys : at / 16u;
     const uint row = is_key ? at % keys : at % 16u;
-    const uint block = (head0 + head + (is_key ? S.heads : 0u)) * head_blocks;
+    const uint block = (head0 + head + (is_key ? S(heads) : 0u)) * head_blocks;
     float factor = head_factor(is_key ? first_row + row / 16u : block_row, row % 16u, block);
-    sums[factors + i] = is_key ? factor : factor * uintBitsToFloat(S.score_scale);
+    sums[factors + i] = is_key ? factor : factor * uintBitsToFloat(S(score_scale));
   }
 }
 
 /// Scores of a group: sums block h·key_blocks + j is [16 queries, 16 keys].
 void score_keys(uint block_row, uint head0) {
-  const uint head_blocks = S.head_blocks, key_blocks = S.token_blocks;
-  const uint pitch = S.heads * head_blocks * 3u, first_row = block_row / key_blocks * key_blocks;
-  for (uint item = warp(); item < S.head_group * key_blocks; item += WARPS) {
-    const uint head = item / key_blocks, left = S.scratch + head * head_blocks * BLOCK;
+  const uint head_blocks = S(head_blocks), key_blocks = S(token_blocks);
+  const uint pitch = S(heads) * head_blocks * 3u, first_row = block_row / key_blocks * key_blocks;
+  for (uint item = warp(); item < S(head_group) * key_blocks; item += WARPS) {
+    const uint head = item / key_blocks, left = S(scratch) + head * head_blocks * BLOCK;
     const uint row = first_row + item % key_blocks;
-    const uint right = S.a + (row * pitch + (S.heads + head0 + head) * head_blocks) * BLOCK;
+    const uint right = P.a + (row * pitch + (S(heads) + head0 + head) * head_blocks) * BLOCK;
     SumBlock sum = no_sum();
     for (uint b = 0u; b < head_blocks; b += 4u) {
       LeftBlock l;
@@ -70,9 +70,9 @@ void score_keys(uint block_row, uint head0) {
 
 /// Scores to probabilities times their row's sum, in the tile; the sums of each invocation's share into `parts`.
 void soften(uint factors, uint parts) {
-  const uint group = S.head_group, key_blocks = S.token_blocks, keys = key_blocks * 16u;
+  const uint group = S(head_group), key_blocks = S(token_blocks), keys = key_blocks * 16u;
   const uint team = INVOCATIONS / (16u * group), line = thread() / team, member = thread() % team;
-  const uint head = line / 16u, row = line % 16u, tokens = S.tokens;
+  const uint head = line / 16u, row = line % 16u, tokens = S(tokens);
   const float query = sums[factors + group * keys + line];
   float highest = -3.0e38;
   for (uint t = member; t < tokens; t += team) {
@@ -92,37 +92,21 @@ void soften(uint factors, uint parts) {
       p[i / 4u][i % 4u] = t < tokens ? exp(score - highest) : 0.0;
     }
     total += dot(p[0] + p[1], vec4(1.0));
-    set_tile_eight(S.scratch + (head * key_blocks + e / 2u) * BLOCK, row * 2u + e % 2u, p[0], p[1]);
+    set_tile_eight(S(scratch) + (head * key_blocks + e / 2u) * BLOCK, row * 2u + e % 2u, p[0], p[1]);
   }
   sums[parts + INVOCATIONS + thread()] = total;
 }
 
 /// Probabilities times values: sums block h·head_blocks + d is [16 queries, 16 values].
 void weigh_values(uint block_row, uint head0) {
-  const uint head_blocks = S.head_blocks, key_blocks = S.token_blocks;
-  const uint pitch = S.heads * head_blocks * 3u, first_row = block_row / key_blocks * key_blocks;
-  for (uint item = warp(); item < S.head_group * head_blocks; item += WARPS) {
-    const uint head = item / head_blocks, left = S.scratch + head * key_blocks * BLOCK;
-    const uint column = (2u * S.heads + head0) * head_blocks + item;
+  const uint head_blocks = S(head_blocks), key_blocks = S(token_blocks);
+  const uint pitch = S(heads) * head_blocks * 3u, first_row = block_row / key_blocks * key_blocks;
+  for (uint item = warp(); item < S(head_group) * head_blocks; item += WARPS) {
+    const uint head = item / head_blocks, left = S(scratch) + head * key_blocks * BLOCK;
+    const uint column = (2u * S(heads) + head0) * head_blocks + item;
     SumBlock sum = no_sum();
-#ifdef MATRIX
-    for (uint j = 0u; j < key_blocks; j += 4u) {
-      LeftBlock l;
-      RightBlock r[4];
-      [[unroll]] for (uint u = 0u; u < 4u; ++u) {
-        if (j + u < key_blocks)
-          LOAD_BY_ROW(r[u], arena_quads, S.a + ((first_row + j + u) * pitch + column) * BLOCK, ROW_QUADS);
-      }
-      [[unroll]] for (uint u = 0u; u < 4u; ++u) {
-        if (j + u < key_blocks) {
-          LOAD_LEFT(l, tile, left + (j + u) * BLOCK, ROW_QUADS);
-          sum = MULTIPLY_ADD(l, r[u], sum);
-        }
-      }
-    }
-#else
     for (uint j = 0u; j < key_blocks; ++j) {
-      const uint right = S.a + ((first_row + j) * pitch + column) * BLOCK;
+      const uint right = P.a + ((first_row + j) * pitch + column) * BLOCK;
       const uint column4 = (lane() / 16u) * 2u;
       [[unroll]] for (uint k4 = 0u; k4 < 4u; ++k4) {
         const vec4 p = tile_four(left + j * BLOCK, in_block(lane() % 16u, k4));
@@ -132,14 +116,13 @@ void weigh_values(uint block_row, uint head0) {
         }
       }
     }
-#endif
     STORE_SUM(sum, sums, item * 256u);
   }
 }
 
 /// Heads head0 … head0 + head_group − 1 of the 16 queries in block `block_row`, into the tile or to the arena as blocks.
 void attend(uint block_row, uint head0, bool into_tile) {
-  const uint group = S.head_group, head_blocks = S.head_blocks, key_blocks = S.token_blocks;
+  const uint group = S(head_group), head_blocks = S(head_blocks), key_blocks = S(token_blocks);
   const uint factors = max(group * max(key_blocks, head_blocks), 1u) * 256u;
   const uint parts = factors + group * (key_blocks + 1u) * 16u;
   stage_queries(block_row, head0, factors);
@@ -150,7 +133,7 @@ void attend(uint block_row, uint head0, bool into_tile) {
   barrier();
   weigh_values(block_row, head0);
   barrier();
-  const uint team = INVOCATIONS / (16u * group), pitch = S.heads * head_blocks;
+  const uint team = INVOCATIONS / (16u * group), pitch = S(heads) * head_blocks;
   for (uint i = thread(); i < group * head_blocks * 32u; i += INVOCATIONS) {
     const uint block = i / 32u, eight = i % 32u, row = eight / 2u;
     const uint line = block / head_blocks * 16u + row, at = block * 256u + eight * 8u;
@@ -160,10 +143,16 @@ void attend(uint block_row, uint head0, bool into_tile) {
     const vec4 high = vec4(sums[at + 4u], sums[at + 5u], sums[at + 6u], sums[at + 7u]) / total;
     if (into_tile) {
       set_tile_eight((head0 * head_blocks + block) * BLOCK, eight, low, high);
-    } else if (block_row % key_blocks * 16u + row < S.tokens) {
-      const uint to = S.y + (block_row * pitch + head0 * head_blocks + block) * BLOCK;
+    } else if (block_row % key_blocks * 16u + row < S(tokens)) {
+      const uint to = P.y + (block_row * pitch + head0 * head_blocks + block) * BLOCK;
       set_arena_four(to, 2u * eight, low);
       set_arena_four(to, 2u * eight + 1u, high);
     }
   }
+}
+
+/// A stage of its own: a group of heads of a block of rows a tile.
+void attention_stage(uint tile_at) {
+  const uint groups = S(heads) / S(head_group);
+  attend(tile_at / groups, tile_at % groups * S(head_group), false);
 }

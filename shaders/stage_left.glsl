@@ -3,10 +3,6 @@
 
 /// The sum of `v` over teams of `team` neighbouring invocations, `team` a power of two. Call in uniform control flow.
 float team_sum(float v, uint team) {
-#ifdef MATRIX
-  for (uint i = 1u; i < team; i <<= 1) v += subgroupShuffleXor(v, i);
-  return v;
-#else
   barrier();
   sums[thread()] = v;
   barrier();
@@ -14,7 +10,6 @@ float team_sum(float v, uint team) {
   float total = 0.0;
   for (uint i = 0u; i < team; ++i) total += sums[first + i];
   return total;
-#endif
 }
 
 /// Zero where column 4·four + i is not a real one.
@@ -25,11 +20,11 @@ vec4 within(vec4 v, uint four, uint width) {
 
 /// Values 8·e … 8·e + 7 of a row, which is `row` of the tile or row % 16 of block `block` of the arena.
 void put_left(uint block, uint row, uint e, bool into_tile, bool real, vec4 low, vec4 high) {
-  const uint depth = S.depth_blocks, eight = (row % 16u) * 2u + e % 2u;
+  const uint depth = S(depth_blocks), eight = (row % 16u) * 2u + e % 2u;
   if (into_tile) {
     set_tile_eight((row / 16u * depth + e / 2u) * BLOCK, eight, low, high);
   } else if (real) {
-    const uint at = S.y + (block * depth + e / 2u) * BLOCK;
+    const uint at = P.y + (block * depth + e / 2u) * BLOCK;
     set_arena_four(at, 2u * eight, low);
     set_arena_four(at, 2u * eight + 1u, high);
   }
@@ -41,12 +36,12 @@ struct Modulation {
 };
 
 Modulation modulation_of(uint four, uint row_start) {
-  return Modulation(table_four(row_start, S.scale, 4u * four, S.width),
-                    table_four(row_start, S.shift, 4u * four, S.width));
+  return Modulation(table_four(row_start, P.scale, 4u * four, S(width)),
+                    table_four(row_start, P.shift, 4u * four, S(width)));
 }
 
 vec4 modulated(vec4 x, uint four, vec2 statistics, Modulation m) {
-  return within((x - statistics.x) * statistics.y * (1.0 + m.scale) + m.shift, four, S.width);
+  return within((x - statistics.x) * statistics.y * (1.0 + m.scale) + m.shift, four, S(width));
 }
 
 // Where few eights are held there are registers for their modulation too, asked for before the statistics are known.
@@ -57,10 +52,10 @@ const uint MODULATIONS = HELD <= 4u ? HELD * 2u : 1u;
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4
 void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
   const uint team = INVOCATIONS / (16u * blocks), row = thread() / team, member = thread() % team;
-  const uint eights = S.depth_blocks * 2u, width = S.width;
-  const uint block = min(first_block + row / 16u, S.row_blocks - 1u);
-  const uint from = S.a + (block * 16u + row % 16u) * eights * 2u;
-  const uint row_start = table_row(block / S.token_blocks, step);
+  const uint eights = S(depth_blocks) * 2u, width = S(width);
+  const uint block = min(first_block + row / 16u, P.row_blocks - 1u);
+  const uint from = P.a + (block * 16u + row % 16u) * eights * 2u;
+  const uint row_start = table_row(block / S(token_blocks), step);
   vec4 x[HELD * 2u];
   [[unroll]] for (uint i = 0u; i < HELD * 2u; ++i) {
     const uint e = member + i / 2u * team;
@@ -73,7 +68,7 @@ void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
   }
   const uint rest = 2u * (member + HELD * team);  // first four beyond those held
   float sum = 0.0, mean = 0.0;
-  if (S.centred != 0u) {
+  if (S(centred) != 0u) {
     [[unroll]] for (uint i = 0u; i < HELD * 2u; ++i) sum += dot(x[i], vec4(1.0));
     for (uint f = rest; f < 2u * eights; f += 2u * team)
       sum += dot(arena_floats4[from + f] + arena_floats4[from + f + 1u], vec4(1.0));
@@ -89,10 +84,10 @@ void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
     const vec4 high = within(arena_floats4[from + f + 1u] - mean, f + 1u, width);
     sum += dot(low, low) + dot(high, high);
   }
-  const float variance = team_sum(sum, team) / float(S.divisor), eps = uintBitsToFloat(S.eps_bits);
-  const vec2 statistics = vec2(mean, 1.0 / (S.eps_outside != 0u ? sqrt(variance) + eps : sqrt(variance + eps)));
+  const float variance = team_sum(sum, team) / float(S(divisor)), eps = uintBitsToFloat(S(eps_bits));
+  const vec2 statistics = vec2(mean, 1.0 / (S(eps_outside) != 0u ? sqrt(variance) + eps : sqrt(variance + eps)));
 
-  const bool real = block % S.token_blocks * 16u + row % 16u < S.tokens;
+  const bool real = block % S(token_blocks) * 16u + row % 16u < S(tokens);
   [[unroll]] for (uint i = 0u; i < HELD; ++i) {
     const uint e = member + i * team;
     Modulation m[2];
@@ -111,36 +106,14 @@ void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
   }
 }
 
-/// Where four neighbouring features of a token lie in an icon, if windows do not overlap and rows are whole fours.
-uint pixel_of(uint token, uint feature) {
-  const uint patch_size = S.patch_size, area = patch_size * patch_size, across = S.image_width / patch_size;
-  const uint line = token / across * patch_size + feature % area / patch_size;
-  const uint column = token % across * patch_size + feature % patch_size;
-  return (feature / area * S.height + line) * S.image_width + column;
-}
-
-uint icon_elements() { return S.channels * S.height * S.image_width; }
-
-float window_value(uint icon, uint token, uint feature) {
-  const uint size = S.window_size * S.window_size, border = (S.window_size - S.patch_size) / 2u;
-  const uint across = S.image_width / S.patch_size, at = feature % size;
-  if (feature >= S.width) return 0.0;
-  // Above or left of the image these wrap round, and are then far beyond its size.
-  const uint y = token / across * S.patch_size + at / S.window_size - border;
-  const uint x = token % across * S.patch_size + at % S.window_size - border;
-  if (y >= S.height || x >= S.image_width) return 0.0;
-  const uint line = (icon * S.channels + feature / size) * S.height + y;
-  return arena_floats[S.image * 4u + line * S.image_width + x];
-}
-
 vec4 window_four(uint batch_row, uint token, uint feature, bool noisy, bool keep) {
-  const uint icon = batch_row % S.batch;
-  if (S.aligned != 0u) {
-    if (feature >= S.width) return vec4(0.0);
-    const uint pixel = pixel_of(token, feature), at = S.image + (icon * icon_elements() + pixel) / 4u;
+  const uint icon = batch_row % P.batch;
+  if (S(aligned) != 0u) {
+    if (feature >= S(width)) return vec4(0.0);
+    const uint pixel = pixel_of(token, feature), at = P.image + (icon * icon_elements() + pixel) / 4u;
     if (!noisy) return arena_floats4[at];
     const vec4 z = normals(icon, 0u, pixel / 4u);
-    if (keep && batch_row < S.batch) arena_floats4[at] = z;
+    if (keep && batch_row < P.batch) arena_floats4[at] = z;
     return z;
   }
   return vec4(window_value(icon, token, feature), window_value(icon, token, feature + 1u),
@@ -150,18 +123,22 @@ vec4 window_four(uint batch_row, uint token, uint feature, bool noisy, bool keep
 /// Blocks of windows of the image, into the tile or to the arena. Where noise is due it is made here, and kept in the
 /// image by the workgroup that says so.
 void window_rows(uint first_block, uint blocks, uint step, bool into_tile, bool keep) {
-  const uint depth = S.depth_blocks;
+  const uint depth = S(depth_blocks);
   for (uint i = thread(); i < blocks * depth * 32u; i += INVOCATIONS) {
     const uint e = i % (depth * 2u), row = i / (depth * 2u);
-    const uint block = min(first_block + row / 16u, S.row_blocks - 1u);
-    const uint batch_row = block / S.token_blocks;
-    const uint token = block % S.token_blocks * 16u + row % 16u;
-    const bool noisy = S.noisy != 0u && solver_row[step * S.batch + batch_row % S.batch] == 0u;
+    const uint block = min(first_block + row / 16u, P.row_blocks - 1u);
+    const uint batch_row = block / S(token_blocks);
+    const uint token = block % S(token_blocks) * 16u + row % 16u;
+    const bool noisy = S(noisy) != 0u && solver_row[step * P.batch + batch_row % P.batch] == 0u;
     vec4 low = vec4(0.0), high = vec4(0.0);
-    if (token < S.tokens) {
+    if (token < S(tokens)) {
       low = window_four(batch_row, token, 8u * e, noisy, keep);
       high = window_four(batch_row, token, 8u * e + 4u, noisy, keep);
     }
-    put_left(block, row, e, into_tile, token < S.tokens, low, high);
+    put_left(block, row, e, into_tile, token < S(tokens), low, high);
   }
 }
+
+// Stages of their own: one block of rows a tile.
+void norm_stage(uint block, uint step) { norm_rows(block, 1u, step, false); }
+void windows_stage(uint block, uint step) { window_rows(block, 1u, step, false, true); }

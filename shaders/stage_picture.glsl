@@ -4,8 +4,8 @@
 
 /// The solver's step of one element; see combine.comp. A term whose coefficient is 0 is not read.
 float solved(SolverRow w, uint at, float e, float z, uint step) {
-  const uint x_at = S.image * 4u + at, history = S.history * 4u + at;
-  const uint slot = S.batch * icon_elements();
+  const uint x_at = P.image * 4u + at, history = P.history * 4u + at;
+  const uint slot = P.batch * icon_elements();
   const float x = arena_floats[x_at];
   float d = 0.0;
   if (w.from_x != 0.0) d += w.from_x * x;
@@ -24,19 +24,19 @@ float solved(SolverRow w, uint at, float e, float z, uint step) {
 
 void solve_stage(uint at, uint step) {
   const uint elements = icon_elements(), quads = (elements + 3u) / 4u, icon = at / quads, quad = at % quads;
-  if (icon >= S.batch) return;
-  const uint row = solver_row[step * S.batch + icon];
+  if (icon >= P.batch) return;
+  const uint row = solver_row[step * P.batch + icon];
   const SolverRow w = solver[row];
   vec4 z = vec4(0.0);
   if (w.c != 0.0) z = normals(icon, row + 1u, quad);
   for (uint j = 0u; j < 4u && quad * 4u + j < elements; ++j) {
-    const uint i = icon * elements + quad * 4u + j, from = S.a * 4u;
+    const uint i = icon * elements + quad * 4u + j, from = P.a * 4u;
     float e = 0.0;
-    if (S.guided == 0u) {
+    if (S(guided) == 0u) {
       e = arena_floats[from + i];
     } else {
       if (w.guidance != 0.0) e += w.guidance * arena_floats[from + i];
-      if (w.guidance != 1.0) e += (1.0 - w.guidance) * arena_floats[from + S.batch * elements + i];
+      if (w.guidance != 1.0) e += (1.0 - w.guidance) * arena_floats[from + P.batch * elements + i];
     }
     solved(w, i, e, z[j], step);
   }
@@ -44,50 +44,50 @@ void solve_stage(uint at, uint step) {
 
 void noise_stage(uint at, uint step) {
   const uint elements = icon_elements(), quads = (elements + 3u) / 4u, icon = at / quads, quad = at % quads;
-  if (icon >= S.batch || solver_row[step * S.batch + icon] != 0u) return;
+  if (icon >= P.batch || solver_row[step * P.batch + icon] != 0u) return;
   const vec4 z = normals(icon, 0u, quad);
   for (uint j = 0u; j < 4u && quad * 4u + j < elements; ++j)
-    arena_floats[S.image * 4u + icon * elements + quad * 4u + j] = z[j];
+    arena_floats[P.image * 4u + icon * elements + quad * 4u + j] = z[j];
 }
 
 /// Grid lines x … y−1 whose windows cover pixel `at` of an axis with `count` patches.
 uvec2 cover(uint at, uint border, uint count) {
-  const uint patch_size = S.patch_size, reach = patch_size + border;
+  const uint patch_size = S(patch_size), reach = patch_size + border;
   return uvec2(at >= reach ? (at - reach) / patch_size + 1u : 0u, min(count, (at + border) / patch_size + 1u));
 }
 
 void overlap_stage(uint i) {
-  const uint w = S.image_width, h = S.height, channels = S.channels;
-  if (i >= S.rows * icon_elements()) return;
+  const uint w = S(image_width), h = S(height), channels = S(channels);
+  if (i >= P.rows * icon_elements()) return;
   const uint x = i % w, y = i / w % h, c = i / (w * h) % channels, batch_row = i / (w * h * channels);
-  const uint patch_size = S.patch_size, window = S.window_size, border = (window - patch_size) / 2u;
-  const uint wide = w / patch_size, pitch = S.depth_blocks * 16u;
+  const uint patch_size = S(patch_size), window = S(window_size), border = (window - patch_size) / 2u;
+  const uint wide = w / patch_size;
   const uvec2 rows = cover(y, border, h / patch_size), columns = cover(x, border, wide);
   float sum = 0.0;
   for (uint gy = rows.x; gy < rows.y; ++gy) {
     for (uint gx = columns.x; gx < columns.y; ++gx) {
-      const uint row = batch_row * S.token_blocks * 16u + gy * wide + gx;
+      const uint row = batch_row * S(token_blocks) * 16u + gy * wide + gx;
       const uint line = y + border - gy * patch_size, column = x + border - gx * patch_size;
-      sum += arena_floats[S.a * 4u + row * pitch + (c * window + line) * window + column];
+      sum += arena_floats[P.a * 4u + in_row(row, (c * window + line) * window + column, S(depth_blocks))];
     }
   }
-  arena_floats[S.y * 4u + i] = sum;
+  arena_floats[P.y * 4u + i] = sum;
 }
 
 float unit(uint icon, uint channel, uint pixel) {
-  const uint pixels = S.height * S.image_width;
-  const float v = (arena_floats[S.image * 4u + (icon * S.channels + channel) * pixels + pixel] + 1.0) * 0.5;
+  const uint pixels = S(height) * S(image_width);
+  const float v = (arena_floats[P.image * 4u + (icon * S(channels) + channel) * pixels + pixel] + 1.0) * 0.5;
   return v > 0.0 ? min(v, 1.0) : 0.0;  // NaN becomes 0; clamp() may give anything
 }
 
-uint byte_of(float v) { return uint(floor(v * 255.0 + (S.round_down != 0u ? 0.0 : 0.5))); }
+uint byte_of(float v) { return uint(floor(v * 255.0 + (S(round_down) != 0u ? 0.0 : 0.5))); }
 
 void rgba_stage(uint i) {
-  const uint pixels = S.height * S.image_width, icon = i / pixels, pixel = i % pixels;
-  if (icon >= S.batch) return;
+  const uint pixels = S(height) * S(image_width), icon = i / pixels, pixel = i % pixels;
+  if (icon >= P.batch) return;
   vec3 colour = vec3(unit(icon, 0u, pixel), unit(icon, 1u, pixel), unit(icon, 2u, pixel));
   uint alpha = 255u;
-  if (S.premultiplied != 0u) {
+  if (S(premultiplied) != 0u) {
     const float a = unit(icon, 3u, pixel);
     alpha = byte_of(a);
     colour = alpha == 0u ? vec3(0.0) : min(colour, vec3(a)) / a;
@@ -97,20 +97,31 @@ void rgba_stage(uint i) {
 
 /// act(v) in place, four values at a time.
 void activate_stage(uint i) {
-  if (i >= S.row_blocks * S.column_blocks * 64u) return;
-  vec4 v = arena_four(S.y, i);
-  [[unroll]] for (uint j = 0u; j < 4u; ++j) v[j] = activated(v[j], S.activation);
-  set_arena_four(S.y, i, v);
+  if (i >= P.row_blocks * S(column_blocks) * 64u) return;
+  vec4 v = arena_four(P.y, i);
+  [[unroll]] for (uint j = 0u; j < 4u; ++j) v[j] = activated(v[j], S(activation));
+  set_arena_four(P.y, i, v);
 }
 
 /// residual += gate · rows, four values at a time.
 void add_stage(uint i, uint step) {
-  const uint fours = S.column_blocks * 4u, row = i / fours, four = i % fours;
-  if (row >= S.row_blocks * 16u || 4u * four >= S.columns) return;
-  const uint block = row / 16u;
-  vec4 gate = vec4(1.0);
-  if (S.gate != NO_PLACE) {
-    gate = table_four(table_row(block / S.token_blocks, step), S.gate, 4u * four, S.columns);
+  if (i < P.row_blocks * S(column_blocks) * 64u) arena_floats4[P.y + i] += gate_of_four(i, step) * arena_floats4[P.a + i];
+}
+
+/// One tile of a stage of these kinds.
+void run_pointwise(uint tile_at, uint step) {
+  const uint kind = S(kind), at = tile_at * INVOCATIONS + thread();
+  if (kind == STAGE_ACTIVATE) {
+    activate_stage(at);
+  } else if (kind == STAGE_ADD) {
+    add_stage(at, step);
+  } else if (kind == STAGE_NOISE) {
+    noise_stage(at, step);
+  } else if (kind == STAGE_OVERLAP) {
+    overlap_stage(at);
+  } else if (kind == STAGE_SOLVE) {
+    solve_stage(at, step);
+  } else if (kind == STAGE_RGBA) {
+    rgba_stage(at);
   }
-  arena_floats4[S.y + i] += gate * arena_floats4[S.a + i];
 }

@@ -23,24 +23,24 @@ struct Meeting {
 };
 
 bool real(Four f) {
-  const uint token = f.block % S.token_blocks * 16u + f.row;
-  return f.block < S.row_blocks && f.column < S.column_blocks * 16u && token < S.tokens;
+  const uint token = f.block % S(token_blocks) * 16u + f.row;
+  return f.block < P.row_blocks && f.column < S(column_blocks) * 16u && token < S(tokens);
 }
 
 /// Where a four lies in a tensor of rows, in fours of values.
-uint in_rows(Four f) { return (f.block * 16u + f.row) * S.column_blocks * 4u + f.column / 4u; }
+uint in_rows(Four f) { return (f.block * 16u + f.row) * S(column_blocks) * 4u + f.column / 4u; }
 
 Meeting meeting(Four f, uint step) {
   Meeting m = Meeting(vec4(0.0), vec4(1.0), vec4(0.0));
   if (!real(f)) return m;
-  if (S.bias != NO_PLACE) m.bias = weight_floats[S.bias + f.column / 4u];
-  if (f.column >= S.columns) return m;
-  if (S.store == STORE_ADD) {
-    if (S.gate != NO_PLACE) m.gate = table_four(table_row(f.block / S.token_blocks, step), S.gate, f.column, S.columns);
-    m.old = arena_floats4[S.y + in_rows(f)];
-  } else if (S.store == STORE_EMBED) {
-    const uint token = f.block % S.token_blocks * 16u + f.row;
-    m.old = weight_floats[S.position + token * S.column_blocks * 4u + f.column / 4u];
+  if (S(bias) != NO_PLACE) m.bias = weight_floats[P.bias + f.column / 4u];
+  if (f.column >= S(columns)) return m;
+  if (S(store) == STORE_ADD) {
+    if (S(gate) != NO_PLACE) m.gate = table_four(table_row(f.block / S(token_blocks), step), P.gate, f.column, S(columns));
+    m.old = arena_floats4[P.y + in_rows(f)];
+  } else if (S(store) == STORE_EMBED) {
+    const uint token = f.block % S(token_blocks) * 16u + f.row;
+    m.old = weight_floats[P.position + token * S(column_blocks) * 4u + f.column / 4u];
   }
   return m;
 }
@@ -48,22 +48,22 @@ Meeting meeting(Four f, uint step) {
 void store_four(Four f, vec4 v, Meeting m, uint step) {
   if (!real(f)) return;
   v += m.bias;
-  if (S.store == STORE_BLOCKS) {
-    [[unroll]] for (uint i = 0u; i < 4u; ++i) v[i] = activated(v[i], S.activation);
-    set_arena_four(S.y + (f.block * S.column_blocks + f.column / 16u) * BLOCK, in_block(f.row, f.column % 16u / 4u), v);
+  if (S(store) == STORE_BLOCKS) {
+    [[unroll]] for (uint i = 0u; i < 4u; ++i) v[i] = activated(v[i], S(activation));
+    set_arena_four(P.y + (f.block * S(column_blocks) + f.column / 16u) * BLOCK, in_block(f.row, f.column % 16u / 4u), v);
     return;
   }
-  if (f.column >= S.columns) return;
-  const uint batch_row = f.block / S.token_blocks, token = f.block % S.token_blocks * 16u + f.row;
-  if (S.store == STORE_ROWS) {
-    arena_floats4[S.y + in_rows(f)] = v;
-  } else if (S.store == STORE_ADD || S.store == STORE_EMBED) {
-    arena_floats4[S.y + in_rows(f)] = m.old + m.gate * v;
-  } else if (S.store == STORE_IMAGE) {
-    for (uint i = 0u; i < 4u && f.column + i < S.columns; ++i)
-      arena_floats[S.y * 4u + batch_row * icon_elements() + pixel_of(token, f.column + i)] = v[i];
-  } else if (S.store == STORE_SOLVE) {
-    const uint solver_at = solver_row[step * S.batch + batch_row], pixel = pixel_of(token, f.column);
+  if (f.column >= S(columns)) return;
+  const uint batch_row = f.block / S(token_blocks), token = f.block % S(token_blocks) * 16u + f.row;
+  if (S(store) == STORE_ROWS) {
+    arena_floats4[P.y + in_rows(f)] = v;
+  } else if (S(store) == STORE_ADD || S(store) == STORE_EMBED) {
+    arena_floats4[P.y + in_rows(f)] = m.old + m.gate * v;
+  } else if (S(store) == STORE_IMAGE) {
+    for (uint i = 0u; i < 4u && f.column + i < S(columns); ++i)
+      arena_floats[P.y * 4u + batch_row * icon_elements() + pixel_of(token, f.column + i)] = v[i];
+  } else if (S(store) == STORE_SOLVE) {
+    const uint solver_at = solver_row[step * P.batch + batch_row], pixel = pixel_of(token, f.column);
     const SolverRow w = solver[solver_at];
     vec4 z = vec4(0.0);
     if (w.c != 0.0) z = normals(batch_row, solver_at + 1u, pixel / 4u);
@@ -79,7 +79,7 @@ void make_left(uint left, uint first_block, uint blocks, uint step, bool keep) {
   } else if (left == LEFT_WINDOWS) {
     window_rows(first_block, blocks, step, true, keep);
   } else {
-    for (uint head = 0u; head < S.heads; head += S.head_group) {
+    for (uint head = 0u; head < S(heads); head += S(head_group)) {
       attend(first_block, head, true);
       barrier();
     }
@@ -90,23 +90,23 @@ void make_left(uint left, uint first_block, uint blocks, uint step, bool keep) {
 /// Each warp for itself: all loads of AHEAD blocks of the sum are under way before the first is multiplied, those of the
 /// weights before the left side is made.
 void multiply_from_cache(TilePlace t, uint step) {
-  const uint deep = S.warps_deep, depth = S.depth_blocks, share = (depth + deep - 1u) / deep;
-  const bool whole = depth % deep == 0u && share % AHEAD == 0u, made = S.left != LEFT_BLOCKS;
+  const uint deep = S(warps_deep), depth = S(depth_blocks), share = (depth + deep - 1u) / deep;
+  bool whole = depth % deep == 0u && share % AHEAD == 0u, made = S(left) != LEFT_BLOCKS;
   uint left_at[DOWN], right_at[ACROSS];
   [[unroll]] for (uint i = 0u; i < DOWN; ++i)
     left_at[i] = made ? (t.my_row + i) * depth * BLOCK
-                      : S.a + min(t.first_row + t.my_row + i, S.row_blocks - 1u) * depth * BLOCK;
+                      : P.a + min(t.first_row + t.my_row + i, P.row_blocks - 1u) * depth * BLOCK;
   [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
-    right_at[j] = S.weight + min(t.first_column + t.my_column + j, S.column_blocks - 1u) * depth * BLOCK;
+    right_at[j] = P.weight + min(t.first_column + t.my_column + j, S(column_blocks) - 1u) * depth * BLOCK;
 
-  uint k = warp() / (S.warps_down * S.warps_across);
+  uint k = warp() / (S(warps_down) * S(warps_across));
   LeftBlock l[AHEAD * DOWN];
   RightBlock r[AHEAD * ACROSS];
   [[unroll]] for (uint u = 0u; u < AHEAD; ++u)
     [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
       if (whole || k + u * deep < depth)
         LOAD_RIGHT(r[u * ACROSS + j], weight_quads, right_at[j] + (k + u * deep) * BLOCK, ROW_QUADS);
-  if (made) make_left(S.left, t.first_row, S.warps_down * DOWN, step, t.first_column == 0u);
+  if (made) make_left(S(left), t.first_row, S(warps_down) * DOWN, step, t.first_column == 0u);
   for (uint done = 0u; done < share; done += AHEAD) {
     [[unroll]] for (uint u = 0u; u < AHEAD; ++u) {
       [[unroll]] for (uint i = 0u; i < DOWN; ++i) {
@@ -136,8 +136,8 @@ void multiply_from_cache(TilePlace t, uint step) {
 uint staged_from(TilePlace t, uint i) {
   const uint q = thread() + i * INVOCATIONS, block = q / BLOCK, line = block / CHUNK;
   const uint start = line < ROWS
-                         ? S.a + min(t.first_row + line, S.row_blocks - 1u) * S.depth_blocks * BLOCK
-                         : S.weight + min(t.first_column + line - ROWS, S.column_blocks - 1u) * S.depth_blocks * BLOCK;
+                         ? P.a + min(t.first_row + line, P.row_blocks - 1u) * S(depth_blocks) * BLOCK
+                         : P.weight + min(t.first_column + line - ROWS, S(column_blocks) - 1u) * S(depth_blocks) * BLOCK;
   return start + block % CHUNK * BLOCK + q % BLOCK;
 }
 
@@ -180,8 +180,8 @@ void multiply_staged(TilePlace t) {
   FETCH(0u)
   PUT
   barrier();
-  for (uint k = 0u; k < S.depth_blocks; k += CHUNK) {
-    const bool more = k + CHUNK < S.depth_blocks;
+  for (uint k = 0u; k < S(depth_blocks); k += CHUNK) {
+    const bool more = k + CHUNK < S(depth_blocks);
     if (more) FETCH(k + CHUNK)
     multiply_chunk(t, base);
     if (TWO_TILES) base = STAGED_TILE - base;
@@ -196,50 +196,24 @@ void multiply_staged(TilePlace t) {
 /// Four number `item` of those that leave together, SLOTS blocks a warp from block `first` of its share on. `place`: of
 /// the warp that made it
 Four leaving_four(TilePlace t, uint first, uint slot, uint place, uint four) {
-  const uint i = (first + slot) / ACROSS, j = (first + slot) % ACROSS, across = S.warps_across;
+  const uint i = (first + slot) / ACROSS, j = (first + slot) % ACROSS, across = S(warps_across);
   return Four(t.first_row + place / across * DOWN + i, four / 4u,
               (t.first_column + place % across * ACROSS + j) * 16u + four % 4u * 4u);
 }
 
-#ifdef MATRIX_KHR
-/// Whether sums can leave as matrices, straight from registers: nobody shares them, nothing of them is padding, and they
-/// meet no more than an activation or the old value.
-bool leaves_as_matrices() {
-  const bool kind = S.store == STORE_BLOCKS || (S.store == STORE_ADD && S.gate == NO_PLACE);
-  return kind && S.bias == NO_PLACE && S.warps_deep == 1u && S.tokens % 16u == 0u && S.columns == S.column_blocks * 16u;
-}
-
-void leave_as_matrix(SumBlock v, uint block, uint column_block) {
-  if (S.store == STORE_BLOCKS) {
-    for (uint i = 0u; i < v.length(); ++i) v[i] = clamp(activated(v[i], S.activation), -65504.0, 65504.0);
-    coopMatStore(ResultBlock(v), arena_quads, S.y + (block * S.column_blocks + column_block) * BLOCK, ROW_QUADS,
-                 gl_CooperativeMatrixLayoutRowMajor);
-    return;
-  }
-  const uint pitch = S.column_blocks * 4u, at = S.y + block * 16u * pitch + column_block * 4u;
-  SumBlock old;
-  coopMatLoad(old, arena_floats4, at, pitch, gl_CooperativeMatrixLayoutRowMajor);
-  coopMatStore(v + old, arena_floats4, at, pitch, gl_CooperativeMatrixLayoutRowMajor);
-}
-#endif
 
 void product(uint tile_at, uint step) {
-  const uint deep = S.warps_deep, places = S.warps_down * S.warps_across, place = warp() % places;
-  const TilePlace t = TilePlace(tile_at / S.tiles_across * S.warps_down * DOWN,
-                                tile_at % S.tiles_across * S.warps_across * ACROSS,
-                                place / S.warps_across * DOWN, place % S.warps_across * ACROSS);
+  const uint deep = S(warps_deep), places = S(warps_down) * S(warps_across), place = warp() % places;
+  const TilePlace t = TilePlace(tile_at / S(tiles_across) * S(warps_down) * DOWN,
+                                tile_at % S(tiles_across) * S(warps_across) * ACROSS,
+                                place / S(warps_across) * DOWN, place % S(warps_across) * ACROSS);
   // A warp that shares its sums with no other stores them itself, and needs to wait for nobody.
   const bool alone = deep == 1u;
   const uint sharers = alone ? 32u : INVOCATIONS, me = alone ? lane() : thread();
   const uint fours = SLOTS * 64u * (alone ? 1u : places), turns = (fours + sharers - 1u) / sharers;
 #define LEAVING_FOUR(first, item)                                                                    \
   leaving_four(t, first, alone ? (item) / 64u : (item) / 64u / places, alone ? place : (item) / 64u % places, (item) % 64u)
-#ifdef MATRIX_KHR
-  Meeting next;
-  if (!leaves_as_matrices()) next = meeting(LEAVING_FOUR(0u, me), step);
-#else
   Meeting next = meeting(LEAVING_FOUR(0u, me), step);
-#endif
 
   [[unroll]] for (uint i = 0u; i < DOWN * ACROSS; ++i) sum[i] = no_sum();
   if (CHUNK > 0u) {
@@ -248,21 +222,10 @@ void product(uint tile_at, uint step) {
     multiply_from_cache(t, step);
   }
 
-#ifdef MATRIX_KHR
-  if (leaves_as_matrices()) {
-    [[unroll]] for (uint i = 0u; i < DOWN; ++i)
-      [[unroll]] for (uint j = 0u; j < ACROSS; ++j) {
-        const uint block = t.first_row + t.my_row + i, column_block = t.first_column + t.my_column + j;
-        if (block < S.row_blocks && column_block < S.column_blocks)
-          leave_as_matrix(sum[i * ACROSS + j], block, column_block);
-      }
-    return;
-  }
-#endif
   [[unroll]] for (uint first = 0u; first < DOWN * ACROSS; first += SLOTS) {
-    if (alone) MEET_WARP else barrier();
+    barrier();
     [[unroll]] for (uint b = 0u; b < SLOTS; ++b) STORE_SUM(sum[first + b], sums, (warp() * SLOTS + b) * 256u);
-    if (alone) MEET_WARP else barrier();
+    barrier();
     [[unroll]] for (uint turn = 0u; turn < turns; ++turn) {
       const uint item = me + turn * sharers;
       const Four f = LEAVING_FOUR(first, item);

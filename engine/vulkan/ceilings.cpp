@@ -173,7 +173,7 @@ Ceilings Measuring::measure() {
   Ceilings c;
   c.copy_gb_s = copy_rate();
   c.f32_tflop_s = rate(kernel("ceiling_fma"), std::min(groups, room), 32.0 * 2 * invocations);
-  if (device_.abilities().matrices != MatrixExtension::none) {
+  if (MatrixFeatures(device_.abilities().matrices).extension_name()) {
     const Kernel multiply = kernel(std::string("ceiling") + suffix(device_.abilities().matrices));
     c.matrix_tflop_s = rate(multiply, std::min(groups, room), 8.0 * 2 * 16 * 16 * 16 * invocations / 32);
   }

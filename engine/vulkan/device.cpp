@@ -122,9 +122,9 @@ Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevic
 
   choose_features(extensions);
   vk::PhysicalDeviceVulkan12Features features;
-  const bool matrix = abilities_.matrices != MatrixExtension::none;
-  features.shaderFloat16 = features.vulkanMemoryModel = features.vulkanMemoryModelDeviceScope = matrix;
   MatrixFeatures matrix_features(abilities_.matrices);
+  const bool matrix = matrix_features.extension_name() != nullptr;
+  features.shaderFloat16 = features.vulkanMemoryModel = features.vulkanMemoryModelDeviceScope = matrix;
   features.pNext = matrix_features.chained(nullptr);
   features.hostQueryReset = abilities_.host_resets_queries;
   vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables(true);
@@ -163,10 +163,9 @@ void Device::choose_features(std::vector<const char*>& extensions) {
   const auto chain = physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceSubgroupProperties>();
   const auto& subgroup = chain.get<vk::PhysicalDeviceSubgroupProperties>();
   const bool shuffles = static_cast<bool>(subgroup.supportedOperations & vk::SubgroupFeatureFlagBits::eShuffle);
-  if (abilities_.stages && offered.shaderFloat16 && offered.vulkanMemoryModel && offered.vulkanMemoryModelDeviceScope &&
-      subgroup.subgroupSize == 32 && shuffles) {
-    abilities_.matrices = offered_matrices(*instance_, physical_);
-  }
+  const bool warps = offered.shaderFloat16 && offered.vulkanMemoryModel && offered.vulkanMemoryModelDeviceScope &&
+                     subgroup.subgroupSize == 32 && shuffles;
+  if (abilities_.stages) abilities_.matrices = offered_matrices(*instance_, physical_, warps);
   if (const char* name = MatrixFeatures(abilities_.matrices).extension_name()) extensions.push_back(name);
 }
 

@@ -23,8 +23,6 @@ class VulkanExecutor : public Executor {
            "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_KHR_cooperative_matrix or "
            "VK_NV_cooperative_matrix)",
            info().name);
-    expect(mode_.precision != Precision::f16_matrix || mode_.fusion != Fusion::single, ErrorKind::unsupported,
-           "fusion single: serves precisions f32 and f16, not f16-matrix");
     shared_.pipelines = std::make_shared<Pipelines>(*shared_.device);
     std::string warning;
     if (test && mode_ != Mode{}) {

@@ -93,7 +93,8 @@ void create(Instance& instance, bool validation) {
   vk::ValidationFeaturesEXT features(checks, {});
   vk::DebugUtilsMessengerCreateInfoEXT messenger = messenger_info();
   features.pNext = &messenger;
-  const vk::ApplicationInfo application("ditsrc", 1, "dit", 1, VK_API_VERSION_1_2);
+  // 1.3 for matrix hardware; all else asks for 1.2 alone.
+  const vk::ApplicationInfo application("ditsrc", 1, "dit", 1, VK_API_VERSION_1_3);
   vk::InstanceCreateInfo info(flags, &application, layers, extensions);
   if (validation) info.pNext = &features;
   instance.handle = vk::raii::Instance(instance.context, info);

@@ -37,8 +37,17 @@ bool kernels_built(MatrixExtension extension) {
   return std::find(names.begin(), names.end(), std::string("stage") + suffix(extension)) != names.end();
 }
 
+/// What SPIR-V with KHR matrices needs around it: Vulkan 1.3, and pipelines whose subgroups are all whole.
+bool has_full_subgroups(const vk::raii::PhysicalDevice& device) {
+  if (device.getProperties().apiVersion < VK_API_VERSION_1_3) return false;
+  const auto chain = device.getFeatures2<vk::PhysicalDeviceFeatures2, vk::PhysicalDeviceVulkan13Features>();
+  const auto& features = chain.get<vk::PhysicalDeviceVulkan13Features>();
+  return features.subgroupSizeControl && features.computeFullSubgroups;
+}
+
 bool offers_khr(const Instance& instance, const vk::raii::PhysicalDevice& device) {
   if (!kernels_built(MatrixExtension::khr) || !has_extension(device, khr::name)) return false;
+  if (!has_full_subgroups(device)) return false;
   const auto get = reinterpret_cast<khr::GetProperties>(instance.context.getDispatcher()->vkGetInstanceProcAddr(
       static_cast<VkInstance>(*instance.handle), "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
   Features features{khr::features_type};
@@ -73,11 +82,14 @@ bool offers_nv(const vk::raii::PhysicalDevice& device) {
 }  // namespace
 
 const char* suffix(MatrixExtension extension) {
+  if (extension == MatrixExtension::emulated) return "_matrix_emulated";
   return extension == MatrixExtension::khr ? "_matrix_khr" : "_matrix_nv";
 }
 
-MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device) {
+MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device, bool warps) {
   const char* wanted = std::getenv("DIT_MATRIX");
+  if (wanted && std::string_view(wanted) == "emulated") return MatrixExtension::emulated;
+  if (!warps) return MatrixExtension::none;
   const bool nv_alone = wanted && std::string_view(wanted) == "nv";
   if (!nv_alone && offers_khr(instance, device)) return MatrixExtension::khr;
   return offers_nv(device) ? MatrixExtension::nv : MatrixExtension::none;
@@ -86,6 +98,7 @@ MatrixExtension offered_matrices(const Instance& instance, const vk::raii::Physi
 const char* MatrixFeatures::extension_name() const {
   switch (extension_) {
     case MatrixExtension::none:
+    case MatrixExtension::emulated:
       return nullptr;
     case MatrixExtension::nv:
       return VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME;
@@ -96,11 +109,19 @@ const char* MatrixFeatures::extension_name() const {
 }
 
 void* MatrixFeatures::chained(void* next) {
-  if (extension_ == MatrixExtension::none) return next;
+  if (!extension_name()) return next;
   features_.type = extension_ == MatrixExtension::khr
                        ? khr::features_type
                        : VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_NV;
   features_.next = next;
+  if (extension_ == MatrixExtension::khr) {
+    full_subgroups_ = {};
+    full_subgroups_.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES;
+    full_subgroups_.pNext = next;
+    full_subgroups_.subgroupSizeControl = full_subgroups_.computeFullSubgroups = VK_TRUE;
+    full_subgroups_.maintenance4 = VK_TRUE;  // sizes of workgroups as SPIR-V 1.6 has them; part of Vulkan 1.3
+    features_.next = &full_subgroups_;
+  }
   features_.matrices = VK_TRUE;
   return &features_;
 }

@@ -11,8 +11,9 @@ namespace dit::vulkan {
 /// How kernels reach matrix hardware. The names of kernels end in the text of suffix().
 enum class MatrixExtension {
   none,
-  nv,   ///< VK_NV_cooperative_matrix, which every GLSL compiler of 2019 and later spells
-  khr,  ///< VK_KHR_cooperative_matrix; twice as fast on NVIDIA's driver 580, whose NV loads cost twice the time
+  nv,        ///< VK_NV_cooperative_matrix, which every GLSL compiler of 2019 and later spells
+  emulated,  ///< through shared memory, on any device: slow, for tests alone
+  khr,       ///< VK_KHR_cooperative_matrix; twice as fast on NVIDIA's driver 580, whose NV loads cost twice the time
 };
 
 /// "_matrix_khr" or "_matrix_nv"
@@ -20,7 +21,9 @@ const char* suffix(MatrixExtension extension);
 
 /// The best extension that multiplies 16×16 blocks of f16 into f32 in a subgroup, is offered by the device, and for
 /// which kernels were built. DIT_MATRIX=nv leaves KHR aside: for comparison, and for drivers that get it wrong.
-MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device);
+/// DIT_MATRIX=emulated needs no hardware. `warps` says whether the device has all else that the kernels need: subgroups
+/// of 32 that shuffle, f16, and the memory model.
+MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device, bool warps);
 
 /// The structure that switches the extension on: to be chained to what vkCreateDevice takes.
 class MatrixFeatures {
@@ -42,6 +45,7 @@ class MatrixFeatures {
  private:
   MatrixExtension extension_;
   Features features_;
+  VkPhysicalDeviceVulkan13Features full_subgroups_{};  // which KHR matrices ask of every pipeline
 };
 
 }  // namespace dit::vulkan

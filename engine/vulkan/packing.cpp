@@ -42,10 +42,22 @@ std::uint32_t PackingList::matrix(const std::string& name, ColumnGroups rows, Co
                          .count = std::uint64_t{rows.columns} * columns.columns,
                          .rows = rows.columns / rows.group,
                          .tokens = rows.group,
+                         .columns = columns,
+                         .order = order_}});
+}
+
+std::uint32_t PackingList::floats(const std::string& name, ColumnGroups columns) {
+  return add({.name = name,
+              .other = {},
+              .layout = {.kind = TensorLayout::Kind::rows,
+                         .half = false,
+                         .count = columns.columns,
+                         .rows = 1,
+                         .tokens = 1,
                          .columns = columns}});
 }
 
-std::uint32_t PackingList::floats(const std::string& name, std::uint32_t rows, ColumnGroups columns) {
+std::uint32_t PackingList::rows(const std::string& name, std::uint32_t rows, ColumnGroups columns) {
   return add({.name = name,
               .other = {},
               .layout = {.kind = TensorLayout::Kind::rows,
@@ -53,7 +65,8 @@ std::uint32_t PackingList::floats(const std::string& name, std::uint32_t rows, C
                          .count = std::uint64_t{rows} * columns.columns,
                          .rows = 1,
                          .tokens = rows,
-                         .columns = columns}});
+                         .columns = columns,
+                         .order = order_}});
 }
 
 std::uint32_t PackingList::product(const std::string& a, const std::string& b, std::uint32_t count) {

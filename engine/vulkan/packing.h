@@ -14,12 +14,14 @@ namespace dit::vulkan {
 /// What a plan needs packed, in order, each piece with its place in quads of 16 bytes.
 class PackingList {
  public:
-  explicit PackingList(bool half) : half_(half) {}
+  PackingList(bool half, BlockOrder order) : half_(half), order_(order) {}
 
   /// Weight [rows, columns] in blocks [row blocks, column blocks].
   std::uint32_t matrix(const std::string& name, ColumnGroups rows, ColumnGroups columns);
-  /// f32, each group of columns padded with zeros; [rows, columns] for positions.
-  std::uint32_t floats(const std::string& name, std::uint32_t rows, ColumnGroups columns);
+  /// f32, each group of columns padded with zeros.
+  std::uint32_t floats(const std::string& name, ColumnGroups columns);
+  /// f32 [rows, columns], as rows of a tensor.
+  std::uint32_t rows(const std::string& name, std::uint32_t rows, ColumnGroups columns);
   /// f32, the product of two vectors.
   std::uint32_t product(const std::string& a, const std::string& b, std::uint32_t count);
 
@@ -38,6 +40,7 @@ class PackingList {
   std::uint32_t add(Piece piece);
 
   bool half_;
+  BlockOrder order_;
   std::uint64_t quads_ = 0;
   std::vector<Piece> pieces_;
 };

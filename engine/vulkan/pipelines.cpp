@@ -45,7 +45,10 @@ Pipeline Pipelines::build(const KernelCall& call) const {
   for (std::uint32_t i = 0; i < call.constants.size(); ++i) entries.emplace_back(i, i * 4, 4);
   const vk::SpecializationInfo constants(static_cast<std::uint32_t>(entries.size()), entries.data(),
                                          call.constants.size() * 4, call.constants.data());
-  const vk::PipelineShaderStageCreateInfo stage({}, vk::ShaderStageFlagBits::eCompute, *module, "main", &constants);
+  vk::PipelineShaderStageCreateFlags whole;
+  if (call.kernel.ends_with(suffix(MatrixExtension::khr)))
+    whole |= vk::PipelineShaderStageCreateFlagBits::eRequireFullSubgroups;
+  const vk::PipelineShaderStageCreateInfo stage(whole, vk::ShaderStageFlagBits::eCompute, *module, "main", &constants);
   vk::PipelineCreateFlags flags;
   if (device_.abilities().statistics) flags |= vk::PipelineCreateFlagBits::eCaptureStatisticsKHR;
   pipeline.handle = vk::raii::Pipeline(device, cache_, vk::ComputePipelineCreateInfo(flags, stage, *pipeline.layout));

@@ -26,7 +26,6 @@ StageOptions stage_options(const Device& device, const Forced& forced, Precision
   }
   options.shared_bytes = std::min(device.limits().maxComputeSharedMemorySize, most_shared_bytes) - own_shared_bytes;
   options.processors = device.abilities().processors;
-  options.sums_leave_as_matrices = options.matrix() && device.abilities().matrices == MatrixExtension::khr;
   return options;
 }
 
@@ -97,6 +96,7 @@ class Scheduling {
   Shared& shared_;
   const Program& program_;
   std::unique_ptr<Schedule> made_;
+  std::vector<StagedWork> slots_;  // of icon_matrix.comp
 };
 
 Launch Scheduling::launch(KernelCall call, const std::string& label) const {
@@ -123,18 +123,19 @@ std::vector<LoweredOp> Scheduling::lower_list(const std::vector<Op>& ops) const 
 
 void Scheduling::place_staged() {
   expect(device().abilities().stages, ErrorKind::unsupported,
-         "{}: the fused kernels need 11 storage buffers a kernel and 52 KiB of uniform buffer", device().info().name);
+         "{}: the fused kernels need 11 storage buffers a kernel and 60 KiB of uniform buffer", device().info().name);
   const StageOptions options = stage_options(device(), shared_.forced, made_->precision, made_->fusion);
   const StageLayouts layouts = stage_layouts(program_, options);
   made_->memory = std::make_unique<Placement>(device(), shared_.weights, program_, &layouts);
   const Placement& memory = *made_->memory;
   const auto quad = [](const Place& place) { return static_cast<std::uint32_t>(place.offset / 16); };
-  const StagedProgram staged = stage_program(program_, options, layouts,
-                                             {.tensor = [&](TensorId id) { return quad(memory.tensor(id)); },
-                                              .left = quad(memory.stage_left()),
-                                              .rows = quad(memory.stage_rows())});
+  StagedProgram staged = stage_program(program_, options, layouts,
+                                       {.tensor = [&](TensorId id) { return quad(memory.tensor(id)); },
+                                        .left = quad(memory.stage_left()),
+                                        .rows = quad(memory.stage_rows())});
   made_->layouts = layouts.tensors;
   pack(staged.packing);
+  if (options.matrix() && made_->fusion == Fusion::single) slots_ = give_slots(staged, options);
   write_stages(staged);
   lower_staged(staged, options);
 }
@@ -197,6 +198,15 @@ Launch Scheduling::icon_launch(const StagedProgram& staged, const StageOptions& 
                      stage_operands(true),
                      {0, spin_limit},
                      {std::min(tiles, options.processors), 1, 1}};
+  if (options.matrix()) {
+    call.constants = lane_constants(slots_);
+    call.constants[0] = options.invocations;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      const std::vector<std::uint32_t> words = fixed_words(slots_[i].stage);
+      call.constants.resize(STAGE_CONSTANTS + 64 * i);
+      call.constants.insert(call.constants.end(), words.begin(), words.end());
+    }
+  }
   call.operands.push_back({Region::control, no_tensor, true, true});
   call.operands.push_back({Region::range});
   call.operands.push_back({Region::status, no_tensor, false, true});

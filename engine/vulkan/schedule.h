@@ -13,7 +13,7 @@ namespace dit::vulkan {
 
 /// Weights as the stages read them, shared by the plans that read the same.
 struct PackedWeights {
-  PackingList list{false};
+  PackingList list{false, BlockOrder::by_row};
   Buffer buffer;
 };
 

@@ -38,23 +38,34 @@ std::vector<std::uint32_t> push_constants(const params::Stage& stage) {
   return words;
 }
 
+std::vector<std::uint32_t> fixed_words(const params::Stage& stage) {
+  // Alike for all stages of a kind, so that they share a pipeline; of the places only whether there is one.
+  params::Stage fixed = stage;
+  for (auto const field :
+       {&params::Stage::tiles, &params::Stage::row_blocks, &params::Stage::rows, &params::Stage::batch,
+        &params::Stage::a, &params::Stage::y, &params::Stage::weight, &params::Stage::bias, &params::Stage::position,
+        &params::Stage::qk_weight, &params::Stage::table, &params::Stage::shift, &params::Stage::scale,
+        &params::Stage::gate, &params::Stage::image, &params::Stage::history, &params::Stage::slot}) {
+    if (fixed.*field != NO_PLACE) fixed.*field = 0;
+  }
+  std::vector<std::uint32_t> words(STAGE_WORDS);
+  std::memcpy(words.data(), &fixed, sizeof(fixed));
+  return words;
+}
+
 std::vector<std::uint32_t> specialization_constants(const StagedWork& work, const StageOptions& options) {
   const Tile& tile = work.tile;
   const std::uint32_t invocations = work.invocations ? work.invocations : options.invocations;
   std::vector<std::uint32_t> constants = {
       invocations, tile.down,   tile.across,    tile.ahead, work.tile_quads, std::max(work.tile_floats, invocations),
       tile.chunk,  tile.rows(), tile.columns(), tile.slots, work.held};
-  constants.resize(STAGE_CONSTANTS + sizeof(params::Stage) / 4);
-  // Alike for all stages of a kind, so that they share a pipeline; of the places only whether there is one.
-  params::Stage fixed = work.stage;
-  for (auto const field :
-       {&params::Stage::tiles, &params::Stage::row_blocks, &params::Stage::rows, &params::Stage::batch,
-        &params::Stage::a, &params::Stage::y, &params::Stage::weight, &params::Stage::bias, &params::Stage::position,
-        &params::Stage::qk_weight, &params::Stage::table, &params::Stage::shift, &params::Stage::scale,
-        &params::Stage::gate, &params::Stage::image, &params::Stage::history}) {
-    if (fixed.*field != NO_PLACE) fixed.*field = 0;
+  if (options.matrix()) {
+    constants = lane_constants({&work, 1});
+    constants[0] = invocations;
   }
-  std::memcpy(constants.data() + STAGE_CONSTANTS, &fixed, sizeof(fixed));
+  constants.resize(STAGE_CONSTANTS);
+  const std::vector<std::uint32_t> words = fixed_words(work.stage);
+  constants.insert(constants.end(), words.begin(), words.end());
   return constants;
 }
 

@@ -40,21 +40,25 @@ class Layouts {
     const std::uint32_t width = shape(o.y)[2], head = width / o.heads;
     expect(shape(o.y)[1] <= most_tokens, ErrorKind::unsupported, "op '{}': {} tokens; the fused kernels serve up to {}",
            op_->label, shape(o.y)[1], most_tokens);
-    set(o.qkv, TensorLayout::Kind::blocks, {3 * width, head});
+    // Values are the right side of a product along their rows, which on matrix hardware lies by columns.
+    const std::uint32_t values = options_.matrix() ? 2 * o.heads * blocks_of(head) : UINT32_MAX;
+    set(o.qkv, TensorLayout::Kind::blocks, {3 * width, head}, values);
     set(o.y, TensorLayout::Kind::blocks, {width, head});
   }
 
-  void set(TensorId id, TensorLayout::Kind kind, ColumnGroups columns) {
+  void set(TensorId id, TensorLayout::Kind kind, ColumnGroups columns, std::uint32_t turned_from = UINT32_MAX) {
     TensorLayout layout = {.kind = kind,
                            .half = options_.half() && kind == TensorLayout::Kind::blocks,
                            .count = element_count(shape(id)),
                            .rows = 0,
                            .tokens = 0,
-                           .columns = {}};
+                           .columns = {},
+                           .order = options_.order()};
     if (kind != TensorLayout::Kind::plain) {
       layout.rows = shape(id)[0];
       layout.tokens = shape(id)[1];
       layout.columns = columns;
+      layout.turned_from = turned_from;
     }
     expect(!known_[id] || result_.tensors[id] == layout, ErrorKind::unsupported,
            "op '{}': tensor '{}' is used in two ways that the fused kernels hold differently", op_->label,

@@ -14,7 +14,8 @@ TileLimits Staging::limits() const {
           .processors = options_.processors,
           .quads_a_block = quads_a_block(),
           .tile_quads = (options_.shared_bytes - floats) / 16,
-          .matrix = options_.matrix()};
+          .matrix = options_.matrix(),
+          .same_warps = options_.fusion == Fusion::single};
 }
 
 std::uint32_t Staging::attention_floats(const params::Stage& s) const {
@@ -23,6 +24,10 @@ std::uint32_t Staging::attention_floats(const params::Stage& s) const {
 }
 
 void Staging::add_attention(params::Stage s) {
+  if (options_.matrix()) {
+    add_lane_attention(s);
+    return;
+  }
   // Several heads at a time where there are workgroups enough.
   const auto fits = [&](std::uint32_t group) {
     s.head_group = group;
@@ -41,10 +46,19 @@ void Staging::add_attention(params::Stage s) {
   cost_ += stage_cost + 3000.0 * divide_up(s.tiles, options_.processors);
 }
 
-bool Staging::leaves_as_matrices(const params::Stage& s) const {
-  const bool kind = s.store == STORE_BLOCKS || (s.store == STORE_ADD && s.gate == NO_PLACE);
-  return options_.sums_leave_as_matrices && kind && s.bias == NO_PLACE && s.tokens % 16 == 0 &&
-         s.columns == s.column_blocks * 16;
+bool Staging::attention_fits_product(const params::Stage& attention) const {
+  params::Stage s = attention;
+  s.head_group = s.heads;
+  if (options_.matrix()) {
+    const Tile deep = {.warps_deep = options_.invocations / 32};
+    const std::uint32_t made = deep.made({.depth_blocks = s.heads * s.head_blocks});
+    return made <= most_made_blocks && s.head_blocks % made == 0 &&
+           s.heads * s.token_blocks * 1024 <= options_.shared_bytes;
+  }
+  const std::uint32_t left = s.heads * s.head_blocks * quads_a_block();
+  const std::uint32_t scratch = s.heads * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
+  return options_.invocations % (16 * s.heads) == 0 &&
+         (left + scratch) * 16 + std::max(attention_floats(s), options_.invocations * 8) * 4 <= options_.shared_bytes;
 }
 
 void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
@@ -53,14 +67,17 @@ void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
                               .column_blocks = s.column_blocks,
                               .depth_blocks = s.depth_blocks,
                               .left_made = made,
-                              .most_rows = most_rows,
-                              .leaves_as_matrices = leaves_as_matrices(s)};
+                              .most_rows = most_rows};
   Tile tile = choose(shape);
   s.warps_down = tile.warps_down;
   s.warps_across = tile.warps_across;
   s.warps_deep = tile.warps_deep;
   s.tiles_across = tile.count_across(shape);
   s.tiles = tile.count(shape);
+  if (options_.matrix()) {
+    add_lane_product(s, tile, shape);
+    return;
+  }
   std::uint32_t quads = tile.chunk > 0 ? tile.staged_quads(quads_a_block()) : 1;
   if (made) quads = tile.rows() * s.depth_blocks * quads_a_block();
   std::uint32_t floats = 0;
@@ -81,11 +98,8 @@ void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
 }
 
 void Staging::add_made_product(const params::Stage& s, std::uint32_t maker) {
-  ProductShape shape = {.row_blocks = s.row_blocks,
-                        .column_blocks = s.column_blocks,
-                        .depth_blocks = s.depth_blocks,
-                        .left_made = true,
-                        .leaves_as_matrices = leaves_as_matrices(s)};
+  ProductShape shape = {
+      .row_blocks = s.row_blocks, .column_blocks = s.column_blocks, .depth_blocks = s.depth_blocks, .left_made = true};
   const auto cheapest = [&](bool made) -> std::optional<double> {
     shape.left_made = made;
     try {
@@ -101,16 +115,31 @@ void Staging::add_made_product(const params::Stage& s, std::uint32_t maker) {
   if (fuse) {
     last.left = maker == STAGE_NORM ? LEFT_NORM : LEFT_WINDOWS;
   } else {
-    params::Stage first = s;
-    first.kind = maker;
-    first.y = places_.left;
-    first.tiles = s.row_blocks;
-    result_.work.push_back({first, {}, 1, options_.invocations, held(s.depth_blocks, 1)});
+    add_maker(s, maker);
     cost_ += making;
     last.a = places_.left;
     last.left = LEFT_BLOCKS;
   }
   add_product(last);
+}
+
+void Staging::add_maker(const params::Stage& s, std::uint32_t maker) {
+  params::Stage first = s;
+  first.kind = maker;
+  first.y = places_.left;
+  first.tiles = s.row_blocks;
+  if (!options_.matrix()) {
+    result_.work.push_back({first, {}, 1, options_.invocations, held(s.depth_blocks, 1)});
+    return;
+  }
+  const Tile all = {.warps_deep = options_.invocations / 32};
+  const std::uint32_t made = all.made({.depth_blocks = s.depth_blocks});
+  expect(made <= 2 * most_made_blocks, ErrorKind::unsupported,
+         "op '{}': rows of {} blocks; the matrix kernels serve {}", label(), s.depth_blocks,
+         2 * most_made_blocks * all.warps());
+  first.made = made;
+  const std::uint32_t exchange = maker == STAGE_WINDOWS && s.noisy ? 4 * s.width : 1;
+  result_.work.push_back({first, all, exchange, 1, 1, options_.invocations});
 }
 
 }  // namespace dit::vulkan

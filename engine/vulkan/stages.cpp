@@ -18,10 +18,11 @@ params::Stage Staging::make_stage(std::uint32_t kind, std::uint32_t rows, std::u
   s.tokens = tokens;
   s.token_blocks = blocks_of(tokens);
   s.row_blocks = rows * s.token_blocks;
-  s.bias = s.gate = s.qk_weight = s.position = NO_PLACE;
+  s.bias = s.gate = s.qk_weight = s.position = s.turned_from = NO_PLACE;
   s.batch = program_.shape.batch;
   s.guided = program_.shape.guided;
   s.warps_down = s.warps_across = s.warps_deep = s.tiles_across = 1;
+  s.down = s.across = s.ahead = s.made = 1;
   return s;
 }
 
@@ -50,7 +51,7 @@ void Staging::modulate(params::Stage& s, const op::Modulation& m, std::uint32_t 
 
 void Staging::matrix(params::Stage& s, TensorId weight, TensorId bias, ColumnGroups rows, ColumnGroups columns) {
   s.weight = result_.packing.matrix(name(weight), rows, columns);
-  if (bias != no_tensor) s.bias = result_.packing.floats(name(bias), 1, rows);
+  if (bias != no_tensor) s.bias = result_.packing.floats(name(bias), rows);
   s.column_blocks = rows.blocks();
   s.columns = rows.columns;
   s.depth_blocks = columns.blocks();
@@ -65,6 +66,8 @@ void Staging::add_pointwise(params::Stage s, std::uint64_t invocations) {
 bool Staging::stage(const op::Noise& o) {
   const auto* embed = next<op::Embed>();
   noise_waits_ = fused() && embed && embed->x == o.x && embed->window == embed->patch && embed->patch % 4 == 0;
+  // On matrix hardware the noise of 16 tokens passes through shared memory.
+  if (noise_waits_ && options_.matrix()) noise_waits_ = shape(embed->weight)[1] * 64 <= options_.shared_bytes / 2;
   if (noise_waits_) return false;
   params::Stage s = make_stage(STAGE_NOISE, program_.shape.batch, 1);
   image(s, shape(o.x), o.x);
@@ -84,7 +87,7 @@ bool Staging::stage(const op::Embed& o) {
   s.window_size = o.window;
   s.aligned = o.window == o.patch && o.patch % 4 == 0;
   s.noisy = noise_waits_;
-  s.position = result_.packing.floats(name(o.position), s.tokens, layout(o.y).columns);
+  s.position = result_.packing.rows(name(o.position), s.tokens, layout(o.y).columns);
   add_made_product(s, STAGE_WINDOWS);
   return true;
 }
@@ -95,6 +98,7 @@ bool Staging::stage(const op::ModulatedLinear& o) {
   s.a = places_.tensor(o.x);
   s.y = places_.tensor(o.y);
   s.store = STORE_BLOCKS;
+  s.turned_from = layout(o.y).turned_from;
   s.activation = split() ? 0 : activation_number(o.activation);
   matrix(s, o.weight, o.bias, layout(o.y).columns, {width, width});
   modulate(s, o.modulation, width, &o.norm);
@@ -127,13 +131,8 @@ bool Staging::stage(const op::Attention& o) {
   s.y = places_.tensor(o.y);
   const auto* follows = next<op::GatedLinearAdd>();
   // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
-  const std::uint32_t left = layout(o.y).columns.blocks() * quads_a_block();
-  s.head_group = o.heads;
-  const std::uint32_t scratch = o.heads * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
-  const bool fits =
-      o.heads <= 2 && options_.invocations % (16 * o.heads) == 0 &&
-      (left + scratch) * 16 + std::max(attention_floats(s), options_.invocations * 8) * 4 <= options_.shared_bytes;
-  if (fused() && follows && follows->x == o.y && fits && s.row_blocks * 16 <= options_.processors) {
+  const bool few = o.heads <= 2 && s.row_blocks * 16 <= options_.processors;
+  if (fused() && follows && follows->x == o.y && few && attention_fits_product(s)) {
     attention_waits_ = &o;
     return false;
   }
@@ -236,7 +235,8 @@ bool Staging::stage(const op::ToRgba& o) {
 
 StagedProgram stage_program(const Program& program, const StageOptions& options, const StageLayouts& layouts,
                             const StagePlaces& places) {
-  if (options.fusion != Fusion::single) return Staging(program, options, layouts, places, nullptr).make();
+  if (options.fusion != Fusion::single || options.matrix())
+    return Staging(program, options, layouts, places, nullptr).make();
   // One kernel runs all products, so they share the tile of a warp: the one that is cheapest for all together.
   std::optional<StagedProgram> best;
   double least = 0;

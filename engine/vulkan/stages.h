@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,11 +25,9 @@ struct StageOptions {
   std::uint32_t processors = 8;          ///< workgroups that run at the same time, for the choice of tiles
   std::optional<Tile> forced = {};       ///< in place of the choice, where it can be; for benchmarks
 
-  /// Whether the kernels have leave_as_matrix() of stage_product.glsl: through KHR alone.
-  bool sums_leave_as_matrices = false;
-
   bool half() const { return precision != Precision::f32; }
   bool matrix() const { return precision == Precision::f16_matrix; }
+  BlockOrder order() const { return matrix() ? BlockOrder::by_lane : BlockOrder::by_row; }
 };
 
 /// How each tensor of a program lies in memory, and what the stages keep between two of them.
@@ -50,7 +49,7 @@ struct StagePlaces {
 struct StagedWork {
   params::Stage stage{};
   Tile tile;
-  std::uint32_t tile_quads = 1, tile_floats = 1;  ///< of shared memory
+  std::uint32_t tile_quads = 1, tile_floats = 1;  ///< of shared memory; on matrix hardware EXCHANGE of lanes.glsl
   std::uint32_t held = 4;                         ///< HELD of stage.glsl
   std::uint32_t invocations = 0;                  ///< of a workgroup; 0: as the options say
 };
@@ -64,12 +63,19 @@ struct StagedOp {
 struct StagedProgram {
   std::vector<StagedWork> work;
   std::vector<StagedOp> ops;  ///< those whose output is in memory afterwards
-  PackingList packing{false};
+  PackingList packing{false, BlockOrder::by_row};
 };
 
 /// What makes the pipeline of a stage: the constants of stage.glsl, then the stage itself but for what push_constants()
 /// holds, so that stages of one kind share a pipeline.
 std::vector<std::uint32_t> specialization_constants(const StagedWork& work, const StageOptions& options);
+/// The constants of lanes.glsl for a kernel that runs all of `works`.
+std::vector<std::uint32_t> lane_constants(std::span<const StagedWork> works);
+/// Gives every stage the slot of icon_matrix.comp that has its constants, if it is of a kind that has slots; returns
+/// one stage of each. errors  unsupported: more kinds than slots
+std::vector<StagedWork> give_slots(StagedProgram& program, const StageOptions& options);
+/// The part of a stage that is constant, word by word.
+std::vector<std::uint32_t> fixed_words(const params::Stage& stage);
 /// params::StagePush, its step 0.
 std::vector<std::uint32_t> push_constants(const params::Stage& stage);
 

@@ -19,7 +19,7 @@ class Staging {
   Staging(const Program& program, const StageOptions& options, const StageLayouts& layouts, const StagePlaces& places,
           const Tile* like)
       : program_(program), options_(options), layouts_(layouts), places_(places), like_(like) {
-    result_.packing = PackingList(options.half());
+    result_.packing = PackingList(options.half(), options.order());
   }
 
   StagedProgram make() {
@@ -82,8 +82,11 @@ class Staging {
   void add_product(params::Stage s, std::uint32_t most_rows = UINT32_MAX);
   /// Norm or windows on the way or before, whichever is cheaper, and the product.
   void add_made_product(const params::Stage& s, std::uint32_t maker);
-  /// leaves_as_matrices() of stage_product.glsl, but for what the tile decides
-  bool leaves_as_matrices(const params::Stage& s) const;
+  // The same on matrix hardware.
+  void add_lane_attention(params::Stage s);
+  void add_lane_product(params::Stage s, const Tile& tile, const ProductShape& shape);
+  void add_maker(const params::Stage& s, std::uint32_t maker);
+  bool attention_fits_product(const params::Stage& s) const;
   std::uint32_t attention_floats(const params::Stage& s) const;
 
   const Program& program_;

@@ -107,7 +107,6 @@ std::vector<Tile> Sweep::tiles(const std::vector<SweptProduct>& products, std::u
   std::vector<Tile> all;
   for (const SweptProduct& product : products) {
     ProductShape shape = product.shape;
-    shape.leaves_as_matrices = limits.matrix;  // where sums do not, that tile is not taken up either
     for (const Tile& tile : possible_tiles(shape, limits)) {
       if (std::find(all.begin(), all.end(), tile) == all.end()) all.push_back(tile);
     }

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "engine/weights.h"
 
@@ -23,6 +24,15 @@ std::uint16_t half_from_float(float value) noexcept {
   return static_cast<std::uint16_t>(sign | std::min((rounded >> 13) - (112u << 10), 0x7bffu));
 }
 
+namespace {
+
+/// Invocation 4·(r % 8) + c % 8 / 2 holds the value, after those of the rows and columns 8 before it.
+std::uint32_t in_lanes(std::uint32_t r, std::uint32_t c) {
+  return (r % 8 * 4 + c % 8 / 2) * 8 + r / 8 * 4 + c / 8 * 2 + c % 2;
+}
+
+}  // namespace
+
 std::uint64_t TensorLayout::size_bytes() const {
   if (kind == Kind::plain) return count * sizeof(float);
   return std::uint64_t{row_blocks()} * columns.blocks() * 256 * (kind == Kind::blocks && half ? 2 : 4);
@@ -31,8 +41,11 @@ std::uint64_t TensorLayout::size_bytes() const {
 std::uint64_t TensorLayout::index(std::uint32_t row, std::uint32_t token, std::uint32_t column) const {
   const std::uint64_t line = std::uint64_t{row} * blocks_of(tokens) * 16 + token;
   const std::uint32_t at = columns.padded(column);
-  if (kind == Kind::rows) return line * columns.blocks() * 16 + at;
-  return (line / 16 * columns.blocks() + at / 16) * 256 + line % 16 * 16 + at % 16;
+  if (kind == Kind::rows && order == BlockOrder::by_row) return line * columns.blocks() * 16 + at;
+  const std::uint64_t block = (line / 16 * columns.blocks() + at / 16) * 256;
+  auto r = static_cast<std::uint32_t>(line % 16), c = at % 16;
+  if (at / 16 >= turned_from) std::swap(r, c);
+  return block + (order == BlockOrder::by_row ? r * 16 + c : in_lanes(r, c));
 }
 
 void TensorLayout::encode(std::span<const float> values, std::span<std::byte> out) const {

@@ -22,11 +22,17 @@ struct ColumnGroups {
   bool operator==(const ColumnGroups&) const = default;
 };
 
+/// Order of the values of a block.
+enum class BlockOrder {
+  by_row,
+  by_lane,  ///< as the 32 invocations of a subgroup hold them, eight each; see shaders/lanes.glsl
+};
+
 /// A tensor [rows, tokens, columns], or any other as it is.
 struct TensorLayout {
   enum class Kind {
     plain,   ///< f32, no padding
-    rows,    ///< f32 [rows·⌈tokens/16⌉·16, columns padded]
+    rows,    ///< f32 [rows·⌈tokens/16⌉·16, columns padded]; by lane: blocks of f32
     blocks,  ///< [rows·⌈tokens/16⌉, columns padded / 16] blocks of 16×16, f32 or f16
   };
   Kind kind = Kind::plain;
@@ -34,6 +40,8 @@ struct TensorLayout {
   std::uint64_t count = 0;
   std::uint32_t rows = 0, tokens = 0;
   ColumnGroups columns;
+  BlockOrder order = BlockOrder::by_row;
+  std::uint32_t turned_from = UINT32_MAX;  ///< first block of columns whose blocks lie with rows and columns swapped
 
   std::uint32_t row_blocks() const { return rows * blocks_of(tokens); }
   std::uint64_t size_bytes() const;

@@ -13,9 +13,6 @@ struct WarpTile {
   std::uint32_t down, across, ahead;
 };
 
-// Sums and blocks in flight must fit in the registers: 8 of each invocation a block of sums, 4 a block of halves.
-constexpr WarpTile matrix_tiles[] = {{1, 1, 4}, {1, 1, 8}, {1, 2, 4}, {1, 2, 8},
-                                     {2, 1, 4}, {2, 1, 8}, {2, 2, 4}, {2, 2, 8}};
 constexpr WarpTile plain_tiles[] = {{1, 1, 1}, {1, 2, 1}, {2, 2, 1}};
 
 // Through shared memory; each invocation moves a whole number of quads of a chunk. Rate: operations a cycle that a
@@ -39,13 +36,11 @@ constexpr StagedTile staged_tiles[] = {
     staged(4, 2, 2, 4, 4, 1, 1060), staged(4, 2, 2, 4, 2, 1, 700), staged(2, 4, 2, 2, 2, 2, 600),
     staged(2, 2, 4, 2, 4, 1, 750),  staged(2, 2, 2, 4, 4, 1, 750), staged(2, 2, 2, 2, 4, 2, 650),
     staged(1, 2, 4, 2, 4, 1, 550),  staged(2, 2, 2, 4, 2, 1, 500), staged(1, 2, 2, 2, 4, 2, 400)};
-// Sums that pass through shared memory on their way out, more than so many a warp, make a kernel that is 2.5 times
-// slower.
-constexpr std::uint32_t most_sums_by_hand = 8;
 
 }  // namespace
 
 std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& limits) {
+  if (limits.matrix) return possible_lane_tiles(shape, limits);
   std::vector<Tile> tiles;
   const auto add = [&](const WarpTile& warp) {
     for (std::uint32_t down = 1; down <= limits.warps; down *= 2) {
@@ -65,38 +60,33 @@ std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& li
       }
     }
   };
-  if (limits.matrix) {
-    std::for_each(std::begin(matrix_tiles), std::end(matrix_tiles), add);
-  } else {
-    std::for_each(std::begin(plain_tiles), std::end(plain_tiles), add);
-  }
+  std::for_each(std::begin(plain_tiles), std::end(plain_tiles), add);
   if (shape.left_made) return tiles;
   for (const auto& [tile, rate] : staged_tiles) {
     // Fewer warps leave more room besides their sums: 64 quads each.
     const bool fits = tile.warps() <= limits.warps && tile.rows() <= shape.most_rows &&
                       tile.staged_quads(limits.quads_a_block) <= limits.tile_quads + (limits.warps - tile.warps()) * 64;
-    const bool leaves = shape.leaves_as_matrices || tile.down * tile.across <= most_sums_by_hand;
-    if (fits && leaves && shape.depth_blocks % tile.chunk == 0) tiles.push_back(tile);
+    if (fits && shape.depth_blocks % tile.chunk == 0) tiles.push_back(tile);
   }
   return tiles;
 }
 
 double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& limits) {
+  if (limits.matrix) return lane_tile_cost(shape, tile, limits);
   // Cycles of a multiprocessor of an NVIDIA H200, fitted to what `dit bench --kernels` showed there: 64 bytes a cycle
-  // from the L2 cache, and 5500 for all together; 14 for a block that a warp passes through shared memory; a matrix
-  // unit that does 1300 operations a cycle when fed from shared memory; 700 for a load that nothing hides. Others
-  // differ, but less in the ratios.
+  // from the L2 cache, and 5500 for all together; 14 for a block that a warp passes through shared memory; 700 for a
+  // load that nothing hides. Others differ, but less in the ratios.
   const double waves = (tile.count(shape) + limits.processors - 1) / limits.processors;
   const double depth = shape.depth_blocks, made = shape.left_made ? 1200 : 0;
   const double from_l2 = (tile.rows() * (shape.left_made ? 2.0 : 1.0) + tile.columns()) * depth * 512 / 64;
   const double all_from_l2 = from_l2 * 64 * tile.count(shape) / 5500;
   const double leave = 300 + tile.down * tile.across * (tile.warps_deep > 1 ? 150 : 60);
-  const double rate = limits.matrix ? 1300 : 200;
+  const double rate = 200;
   if (tile.chunk > 0) {
     const auto measured = [&](const StagedTile& s) { return s.tile == tile; };
     const StagedTile& staged = *std::find_if(std::begin(staged_tiles), std::end(staged_tiles), measured);
     const double multiply = tile.rows() * tile.columns() * depth * 8192 / (staged.rate * rate / 1300);
-    const double leaving = shape.leaves_as_matrices ? 0 : 400.0 * tile.down * tile.across;
+    const double leaving = 400.0 * tile.down * tile.across;
     return std::max(all_from_l2, waves * (3000 + multiply + leaving));
   }
   const double share = (shape.depth_blocks + tile.warps_deep - 1) / tile.warps_deep;

@@ -12,7 +12,6 @@ struct ProductShape {
   std::uint32_t row_blocks = 1, column_blocks = 1, depth_blocks = 1;
   bool left_made = false;                ///< the left side is made in shared memory, for all of the depth
   std::uint32_t most_rows = UINT32_MAX;  ///< blocks of rows that a tile may have
-  bool leaves_as_matrices = false;       ///< sums may leave from registers; see stage_product.glsl
   auto operator<=>(const ProductShape&) const = default;
 };
 
@@ -28,6 +27,8 @@ struct Tile {
   std::uint32_t rows() const { return down * warps_down; }
   std::uint32_t columns() const { return across * warps_across; }
   std::uint32_t warps() const { return warps_down * warps_across * warps_deep; }
+  /// Blocks of the depth of a left side made on the way that each warp makes; on matrix hardware.
+  std::uint32_t made(const ProductShape& p) const { return (p.depth_blocks + warps() - 1) / warps(); }
   /// Quads of shared memory for both sides of the chunks, rows one quad further apart than they must.
   std::uint32_t staged_quads(std::uint32_t quads_a_block) const {
     return buffers * (rows() + columns()) * (chunk * quads_a_block + 16);
@@ -44,12 +45,18 @@ struct TileLimits {
   std::uint32_t quads_a_block = 32;
   std::uint32_t tile_quads = 1;  ///< of shared memory, besides the sums
   bool matrix = false;
+  bool same_warps = false;  ///< all tiles have as many warps as the workgroup
 };
+
+inline constexpr std::uint32_t most_made_blocks = 8;  ///< Tile::made(): registers hold no more
 
 /// Every tile that the kernel can run for a shape.
 std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& limits);
 /// An estimate of the time, in cycles of a multiprocessor.
 double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& limits);
+/// The same for matrix hardware, which the two above turn to where `limits` say so.
+std::vector<Tile> possible_lane_tiles(const ProductShape& shape, const TileLimits& limits);
+double lane_tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& limits);
 /// The cheapest by tile_cost(). `like`: only tiles with its down, across and ahead. `forced`: this one, where the
 /// kernel can run it; for benchmarks.
 Tile choose_tile(const ProductShape& shape, const TileLimits& limits, const Tile* like = nullptr,

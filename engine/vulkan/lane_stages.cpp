@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// The sizes of stages on matrix hardware; see shaders/lanes.glsl.
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "engine/vulkan/staging.h"
+
+namespace dit::vulkan {
+namespace {
+
+// Fours of floats of a block that two warps hand each other.
+constexpr std::uint32_t fours_a_block = 64;
+
+}  // namespace
+
+void Staging::add_lane_attention(params::Stage s) {
+  // A warp has a head of 16 queries to itself where there are enough of them to keep the device busy.
+  const std::uint32_t warps = options_.invocations / 32, units = s.row_blocks * s.heads;
+  const bool alone = units >= 4 * options_.processors && s.token_blocks <= 8;
+  s.warps_deep = alone ? 1 : warps;
+  const std::uint32_t exchange = alone ? 1 : s.token_blocks * fours_a_block;
+  expect(exchange * 16 <= options_.shared_bytes && s.head_blocks <= 16, ErrorKind::unsupported,
+         "op '{}': {} tokens, heads of {}: more than the matrix kernels hold", label(), s.tokens, s.head_dim);
+  s.tiles = divide_up(units, warps / s.warps_deep);
+  s.down = s.across = s.ahead = s.made = 1;
+  result_.work.push_back({s, {.warps_deep = s.warps_deep}, exchange, 1, 1, options_.invocations});
+  cost_ += stage_cost + 3000.0 * divide_up(s.tiles, options_.processors);
+}
+
+void Staging::add_lane_product(params::Stage s, const Tile& tile, const ProductShape& shape) {
+  std::uint32_t exchange = tile.warps_deep > 1 ? tile.warps() * tile.down * tile.across * fours_a_block : 1;
+  if (s.left == LEFT_WINDOWS && s.noisy) exchange = std::max(exchange, 4 * s.width);
+  if (s.left == LEFT_ATTENTION) exchange = std::max(exchange, s.heads * s.token_blocks * fours_a_block);
+  s.down = tile.down;
+  s.across = tile.across;
+  s.ahead = tile.ahead;
+  s.made = s.left == LEFT_BLOCKS ? 1 : tile.made(shape);
+  result_.work.push_back({s, tile, exchange, 1, 1, tile.warps() * 32});
+  cost_ += stage_cost + tile_cost(shape, tile, limits());
+}
+
+std::vector<std::uint32_t> lane_constants(std::span<const StagedWork> works) {
+  // Arrays are as long as the longest.
+  std::uint32_t invocations = 32, down = 1, across = 1, ahead = 1, exchange = 1, made = 1, keys = 1, head = 1;
+  for (const StagedWork& work : works) {
+    const params::Stage& s = work.stage;
+    invocations = std::max(invocations, work.invocations);
+    exchange = std::max(exchange, work.tile_quads);
+    down = std::max(down, s.down);
+    across = std::max(across, s.across);
+    ahead = std::max(ahead, s.ahead);
+    made = std::max(made, s.made);
+    if (s.heads == 0) continue;
+    keys = std::max(keys, s.token_blocks);
+    head = std::max(head, s.head_blocks);
+  }
+  return {invocations, down, across, ahead, exchange, made, keys, head};
+}
+
+std::vector<StagedWork> give_slots(StagedProgram& program, const StageOptions& options) {
+  std::vector<StagedWork> slots;
+  std::vector<std::vector<std::uint32_t>> keys;
+  for (StagedWork& work : program.work) {
+    const std::uint32_t kind = work.stage.kind;
+    if (kind != STAGE_PRODUCT && kind != STAGE_NORM && kind != STAGE_WINDOWS && kind != STAGE_ATTENTION) {
+      work.stage.slot = NO_PLACE;
+      continue;
+    }
+    std::vector<std::uint32_t> key = specialization_constants(work, options);
+    const auto known = std::find(keys.begin(), keys.end(), key);
+    work.stage.slot = static_cast<std::uint32_t>(known - keys.begin());
+    if (known != keys.end()) continue;
+    keys.push_back(std::move(key));
+    slots.push_back(work);
+  }
+  expect(slots.size() <= SLOTS_LIMIT, ErrorKind::unsupported,
+         "one dispatch of all stages serves {} kinds of them on matrix hardware, the model needs {}", SLOTS_LIMIT,
+         slots.size());
+  return slots;
+}
+
+}  // namespace dit::vulkan

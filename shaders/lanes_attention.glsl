@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// Attention of 16 queries to all keys of their row of the batch, one head: softmax(q kᵀ/√D) v, no mask; q and k first
+// RMS-normed over their head where qk_weight is given. v lies with rows and columns of its blocks swapped.
+// S(warps_deep) warps share a head: alone a warp keeps its scores in registers, together each makes those of some keys
+// and all read them. source: Vaswani et al. 2017 eq. 1
+
+/// exp(score − highest) of KEYS blocks of keys as left sides, and what they add up to in the upper and the lower row.
+uvec4 likely[KEYS];
+vec2 likely_sum;
+uvec4 queries[HEAD];
+Held scores[KEYS];
+uvec4 values[KEYS];
+
+/// Where block `column` of columns of the q, k, v of block `block` of rows lies, in quads.
+uint qkv_at(uint block, uint column) { return P.a + (block * S(heads) * HEAD * 3u + column) * BLOCK + lane(); }
+
+/// What RMS norm multiplies a row by whose squares add up to `squares` over four invocations; 1 without norm.
+vec2 norm_factors(vec2 squares) {
+  if (S(qk_weight) == NO_PLACE) return vec2(1.0);
+  return 1.0 / sqrt(vec2(row_sum(squares.x), row_sum(squares.y)) / float(S(head_dim)) + uintBitsToFloat(S(eps_bits)));
+}
+
+/// Scores of this warp's queries with block `key` of keys; `factors`: of the queries.
+Held score(vec2 factors, uint key, uint key_row, uint head) {
+  SumBlock sum = no_sum();
+  vec2 squares = vec2(0.0);
+  uvec4 k[HEAD];
+  [[unroll]] for (uint b = 0u; b < HEAD; ++b) k[b] = arena_quads[qkv_at(key_row, (S(heads) + head) * HEAD + b)];
+  [[unroll]] for (uint b = 0u; b < HEAD; ++b) {
+    if (S(qk_weight) != NO_PLACE) squares += squares_of(k[b]);
+    sum = MULTIPLY_ADD(left_of(queries[b]), right_of(k[b]), sum);
+  }
+  Held h = held(sum);
+  h.upper *= factors.x;
+  h.lower *= factors.y;
+  if (S(qk_weight) != NO_PLACE) {
+    // Keys are rows of their own blocks and columns of the scores.
+    const vec2 of_row = norm_factors(squares);
+    const uint from = lane_column() * 4u;
+    const vec4 of_column = vec4(of_lane(of_row.x, from), of_lane(of_row.x, from + 4u), of_lane(of_row.y, from),
+                                of_lane(of_row.y, from + 4u));
+    h.upper *= of_column;
+    h.lower *= of_column;
+  }
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) {
+    if (column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;
+  }
+  return h;
+}
+
+void soften() {
+  vec2 most = vec2(-3.0e38), sum = vec2(0.0);
+  [[unroll]] for (uint j = 0u; j < KEYS; ++j) {
+    [[unroll]] for (uint i = 0u; i < 4u; ++i) most = max(most, vec2(scores[j].upper[i], scores[j].lower[i]));
+  }
+  most = vec2(row_most(most.x), row_most(most.y));
+  [[unroll]] for (uint j = 0u; j < KEYS; ++j) {
+    const vec4 upper = exp(max(scores[j].upper - most.x, -80.0)) * vec4(greaterThan(scores[j].upper, vec4(-2.9e38)));
+    const vec4 lower = exp(max(scores[j].lower - most.y, -80.0)) * vec4(greaterThan(scores[j].lower, vec4(-2.9e38)));
+    sum += vec2(dot(upper, vec4(1.0)), dot(lower, vec4(1.0)));
+    likely[j] = quad_of(Held(upper, lower));
+  }
+  likely_sum = vec2(row_sum(sum.x), row_sum(sum.y));
+}
+
+/// Fills likely[] for a block of rows and a head. This warp is number `member` of `sharers`, who hand each other scores in
+/// slot `slot`.
+void attend(uint block, uint head, uint member, uint sharers, uint slot) {
+  const uint first_key = block / S(token_blocks) * S(token_blocks);
+  vec2 squares = vec2(0.0);
+  [[unroll]] for (uint b = 0u; b < HEAD; ++b) queries[b] = arena_quads[qkv_at(block, head * HEAD + b)];
+  if (S(qk_weight) != NO_PLACE) {
+    [[unroll]] for (uint b = 0u; b < HEAD; ++b) {
+      squares += squares_of(queries[b]);
+      const uint at = P.qk_weight * 2u + column_of(b, 0u) / 2u;
+      const vec4 weight = vec4(weight_floats2[at], weight_floats2[at + 4u]);
+      queries[b] = quad_of(Held(unpacked(queries[b].xy) * weight, unpacked(queries[b].zw) * weight));
+    }
+  }
+  const vec2 factors = norm_factors(squares) * uintBitsToFloat(S(score_scale));
+  if (sharers == 1u) {
+    [[unroll]] for (uint j = 0u; j < KEYS; ++j) scores[j] = score(factors, j, first_key + j, head);
+  } else {
+    for (uint turn = 0u; turn * sharers < KEYS; ++turn) {
+      const uint j = turn * sharers + member;
+      const Held h = score(factors, min(j, KEYS - 1u), first_key + min(j, KEYS - 1u), head);
+      if (j >= KEYS) continue;
+      exchange[(slot * KEYS + j) * 64u + lane()] = h.upper;
+      exchange[(slot * KEYS + j) * 64u + 32u + lane()] = h.lower;
+    }
+    barrier();
+    [[unroll]] for (uint j = 0u; j < KEYS; ++j) {
+      const uint at = (slot * KEYS + j) * 64u + lane();
+      scores[j] = Held(exchange[at], exchange[at + 32u]);
+    }
+  }
+  soften();
+}
+
+/// Asks for block `part` of the head's values; they are needed only once the scores are known.
+void ask_values(uint block, uint head, uint part) {
+  const uint first_key = block / S(token_blocks) * S(token_blocks);
+  [[unroll]] for (uint j = 0u; j < KEYS; ++j)
+    values[j] = arena_quads[qkv_at(first_key + j, (2u * S(heads) + head) * HEAD + part)];
+}
+
+/// The block of the head's result whose values were asked for.
+uvec4 weighed() {
+  SumBlock sum = no_sum();
+  [[unroll]] for (uint j = 0u; j < KEYS; ++j) sum = MULTIPLY_ADD(left_of(likely[j]), right_of(values[j]), sum);
+  const Held h = held(sum);
+  return quad_of(Held(h.upper / likely_sum.x, h.lower / likely_sum.y));
+}
+
+/// The left side of a product: S(made) blocks of one head a warp.
+void make_attention(uint block, inout uvec4 made[MADE]) {
+  await_others();
+  // Warps beyond the last head repeat it, in vain.
+  const uint sharers = HEAD / S(made), head = min(warp() / sharers, S(heads) - 1u), member = warp() % sharers;
+  ask_values(block, head, member * S(made));
+  attend(block, head, member, sharers, head);
+  EACH(u, MADE, S(made)) {
+    if (u > 0u) ask_values(block, head, member * S(made) + u);
+    made[u] = weighed();
+  }
+}
+
+/// A stage of its own: WARPS / warps_deep heads of blocks of rows, those of a head and a row of the batch together.
+void attention_stage(uint tile_at) {
+  await_others();
+  const uint sharers = S(warps_deep), member = warp() % sharers, heads = S(heads), token_blocks = S(token_blocks);
+  const uint unit = tile_at * (WARPS / sharers) + warp() / sharers, count = P.row_blocks * heads;
+  const uint mine = min(unit, count - 1u), head = mine / token_blocks % heads;
+  const uint block = mine / (token_blocks * heads) * token_blocks + mine % token_blocks;
+  ask_values(block, head, min(member, HEAD - 1u));
+  attend(block, head, member, sharers, warp() / sharers);
+  for (uint turn = 0u; turn * sharers < HEAD; ++turn) {
+    const uint part = turn * sharers + member;
+    if (turn > 0u) ask_values(block, head, min(part, HEAD - 1u));
+    const uvec4 quad = weighed();
+    if (unit < count && part < HEAD) arena_quads[P.y + ((block * heads + head) * HEAD + part) * BLOCK + lane()] = quad;
+  }
+}

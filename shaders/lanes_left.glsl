@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// Left sides that are made on the way to a product, or by a stage of their own: rows normed and modulated, windows of the
+// image. All warps work on one block of rows; each makes the blocks of the depth that it will multiply, S(made) of them from
+// block warp()·S(made) on, in registers. Beyond the depth they are 0.
+
+/// norm(x)·(1 + scale) + shift. Means and squares are made a warp first, each about its own mean, so that a large mean
+/// costs no digits and warps meet once.
+/// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4;
+/// Chan, Golub, LeVeque 1979 for the union of sums
+void make_normed(uint block, uint step, inout uvec4 made[MADE]) {
+  const uint first = warp() * S(made), depth = S(depth_blocks), width = S(width);
+  const uint row_start = table_row(block / S(token_blocks), step);
+  vec4 scale[MADE], shift[MADE];
+  EACH(u, MADE, S(made)) {
+    scale[u] = table_values(row_start, P.scale, first + u, width);
+    shift[u] = table_values(row_start, P.shift, first + u, width);
+  }
+  await_others();
+  Held x[MADE];
+  const uint at = P.a + (block * depth + first) * 64u + lane() * 2u;
+  EACH(u, MADE, S(made)) {
+    x[u] = Held(vec4(0.0), vec4(0.0));
+    if (first + u < depth) x[u] = Held(arena_floats4[at + u * 64u], arena_floats4[at + u * 64u + 1u]);
+  }
+  // Upper row in x, lower in y, from here on.
+  const float mine = float(clamp(int(width) - int(first * 16u), 0, int(S(made) * 16u)));
+  vec2 mean = vec2(0.0), squares = vec2(0.0);
+  if (S(centred) != 0u) {
+    EACH(u, MADE, S(made)) mean += vec2(dot(x[u].upper, vec4(1.0)), dot(x[u].lower, vec4(1.0)));
+    mean = vec2(row_sum(mean.x), row_sum(mean.y)) / max(mine, 1.0);
+  }
+  EACH(u, MADE, S(made)) {
+    const vec4 upper = within(x[u].upper - mean.x, first + u, width), lower = within(x[u].lower - mean.y, first + u, width);
+    squares += vec2(dot(upper, upper), dot(lower, lower));
+  }
+  squares = vec2(row_sum(squares.x), row_sum(squares.y));
+  if (lane() % 4u == 0u) statistics[warp() * 16u + lane_row()] = vec2(mean.x, squares.x);
+  if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.y, squares.y);
+  barrier();
+  vec2 all = vec2(0.0), rest = vec2(0.0);
+  [[unroll]] for (uint w = 0u; w < WARPS; ++w) {
+    const float count = float(clamp(int(width) - int(w * S(made) * 16u), 0, int(S(made) * 16u)));
+    all += count * vec2(statistics[w * 16u + lane_row()].x, statistics[w * 16u + lane_row() + 8u].x);
+  }
+  all /= float(width);
+  [[unroll]] for (uint w = 0u; w < WARPS; ++w) {
+    const float count = float(clamp(int(width) - int(w * S(made) * 16u), 0, int(S(made) * 16u)));
+    const vec2 upper = statistics[w * 16u + lane_row()], lower = statistics[w * 16u + lane_row() + 8u];
+    const vec2 apart = vec2(upper.x, lower.x) - all;
+    rest += vec2(upper.y, lower.y) + count * apart * apart;
+  }
+  const vec2 variance = rest / float(S(divisor));
+  const float eps = uintBitsToFloat(S(eps_bits));
+  const vec2 factor = 1.0 / (S(eps_outside) != 0u ? sqrt(variance) + eps : sqrt(variance + eps));
+  EACH(u, MADE, S(made)) {
+    const vec4 upper = (x[u].upper - all.x) * factor.x * (1.0 + scale[u]) + shift[u];
+    const vec4 lower = (x[u].lower - all.y) * factor.y * (1.0 + scale[u]) + shift[u];
+    made[u] = quad_of(Held(within(upper, first + u, width), within(lower, first + u, width)));
+  }
+}
+
+/// The noise of a block of tokens, in fours of features, where the warps exchange; kept in the image if told so.
+void make_noise(uint batch_row, uint first_token, bool keep) {
+  const uint icon = batch_row % P.batch, fours = S(width) / 4u;
+  [[dont_unroll]] for (uint i = thread(); i < 16u * fours; i += INVOCATIONS) {
+    const uint token = first_token + i / fours;
+    if (token >= S(tokens)) continue;
+    const uint pixel = pixel_of(token, i % fours * 4u);
+    const vec4 z = normals(icon, 0u, pixel / 4u);
+    exchange[i] = z;
+    if (keep && batch_row < P.batch) arena_floats4[P.image + (icon * icon_elements() + pixel) / 4u] = z;
+  }
+  barrier();
+}
+
+/// Two neighbouring values of the window of token `first_token` + `row`.
+vec2 window_pair(uint batch_row, uint first_token, uint row, uint feature, bool noisy) {
+  const uint icon = batch_row % P.batch, token = first_token + row;
+  if (token >= S(tokens) || feature >= S(width)) return vec2(0.0);
+  if (S(aligned) == 0u) return vec2(window_value(icon, token, feature), window_value(icon, token, feature + 1u));
+  if (!noisy) return arena_floats2[P.image * 2u + (icon * icon_elements() + pixel_of(token, feature)) / 2u];
+  const vec4 z = exchange[(row * S(width) + feature) / 4u];
+  return feature % 4u == 0u ? z.xy : z.zw;
+}
+
+void make_windows(uint block, uint step, bool keep, inout uvec4 made[MADE]) {
+  const uint batch_row = block / S(token_blocks), token = block % S(token_blocks) * 16u;
+  const bool noisy = S(noisy) != 0u && solver_row[step * P.batch + batch_row % P.batch] == 0u;
+  await_others();
+  if (noisy) make_noise(batch_row, token, keep);
+  EACH(u, MADE, S(made)) {
+    const uint column = column_of(warp() * S(made) + u, 0u);
+    vec4 half_block[2];
+    [[unroll]] for (uint h = 0u; h < 2u; ++h)
+      half_block[h] = vec4(window_pair(batch_row, token, lane_row() + 8u * h, column, noisy),
+                           window_pair(batch_row, token, lane_row() + 8u * h, column + 8u, noisy));
+    made[u] = quad_of(Held(half_block[0], half_block[1]));
+  }
+  if (S(noisy) != 0u) barrier();  // the sums of the product go where the noise is
+}
+
+void store_made(uint block, uvec4 made[MADE]) {
+  EACH(u, MADE, S(made)) {
+    const uint at = warp() * S(made) + u;
+    if (at < S(depth_blocks)) arena_quads[P.y + (block * S(depth_blocks) + at) * BLOCK + lane()] = made[u];
+  }
+}
+
+// Stages of their own: one block of rows a tile.
+void norm_stage(uint block, uint step) {
+  uvec4 made[MADE];
+  make_normed(block, step, made);
+  store_made(block, made);
+}
+void windows_stage(uint block, uint step) {
+  uvec4 made[MADE];
+  make_windows(block, step, true, made);
+  store_made(block, made);
+}

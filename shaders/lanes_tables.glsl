@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Modulation tables, as invocations hold blocks.
+
+/// Four held values of a modulation table from column `first` on, for block `block` of columns; 0 from `width` on.
+vec4 table_values(uint row_start, uint first, uint block, uint width) {
+  const uint column = column_of(block, 0u), from = P.table + row_start + first + column;
+  vec4 v = vec4(0.0);
+  if (S(aligned) != 0u) {
+    if (column < width) v.xy = arena_floats2[from / 2u];
+    if (column + 8u < width) v.zw = arena_floats2[from / 2u + 4u];
+    return v;
+  }
+  [[unroll]] for (uint i = 0u; i < 4u; ++i)
+    if (column_of(block, i) < width) v[i] = arena_floats[from + column_of(block, i) - column];
+  return v;
+}
+
+/// What gates four number `i` of a tensor of rows: half of what an invocation holds of a block.
+vec4 gate_of_four(uint i, uint step) {
+  if (S(gate) == NO_PLACE) return vec4(1.0);
+  const uint row_start = table_row(i / 64u / S(column_blocks) / S(token_blocks), step);
+  const uint first = i / 64u % S(column_blocks) * 16u + i % 64u / 2u % 4u * 2u;
+  vec4 v = vec4(0.0);
+  [[unroll]] for (uint j = 0u; j < 4u; ++j) {
+    const uint column = first + (j & 1u) + (j >> 1) * 8u;
+    if (column < S(columns)) v[j] = arena_floats[P.table + row_start + P.gate + column];
+  }
+  return v;
+}
+

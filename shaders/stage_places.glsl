@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Where things lie. S is the stage at work, as far as all stages of a kind are alike: constants, but in icon.comp. P is what
+// differs between them: places, and how many rows there are.
+
+/// Start of the table row that a row of the batch reads.
+uint table_row(uint batch_row, uint step) {
+  return modulation_row[step * P.rows + batch_row] * S(table_columns);
+}
+
+uint icon_elements() { return S(channels) * S(height) * S(image_width); }
+
+/// Where neighbouring features of a token lie in an icon, if windows do not overlap and rows are whole fours.
+uint pixel_of(uint token, uint feature) {
+  const uint patch_size = S(patch_size), area = patch_size * patch_size, across = S(image_width) / patch_size;
+  const uint line = token / across * patch_size + feature % area / patch_size;
+  const uint column = token % across * patch_size + feature % patch_size;
+  return (feature / area * S(height) + line) * S(image_width) + column;
+}
+
+/// One value of a token's window of the image; 0 beyond its edges.
+float window_value(uint icon, uint token, uint feature) {
+  const uint size = S(window_size) * S(window_size), border = (S(window_size) - S(patch_size)) / 2u;
+  const uint across = S(image_width) / S(patch_size), at = feature % size;
+  if (feature >= S(width)) return 0.0;
+  // Above or left of the image these wrap round, and are then far beyond its size.
+  const uint y = token / across * S(patch_size) + at / S(window_size) - border;
+  const uint x = token % across * S(patch_size) + at % S(window_size) - border;
+  if (y >= S(height) || x >= S(image_width)) return 0.0;
+  const uint line = (icon * S(channels) + feature / size) * S(height) + y;
+  return arena_floats[P.image * 4u + line * S(image_width) + x];
+}
