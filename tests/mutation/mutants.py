@@ -42,6 +42,7 @@ def table():
     plain_kernels(of)
     product_kernels(of)
     fused_kernels(of)
+    matrix_kernels(of)
     cpu_kernels(of)
     host(of)
     return all
@@ -103,7 +104,7 @@ def plain_kernels(of):
        ("const uvec4 words = philox4x32(uvec4(quad, draw, key.z, key.w), key.xy);",
         "const uvec4 words = philox4x32(uvec4(draw, quad, key.z, key.w), key.xy);",
         vulkan("NoiseStartsOnlyIconsAtTheirFirstStep")),
-       ("place.weights.y * normals_of(place.toward, draw, quad);", "place.weights.x * normals_of(place.toward, draw, quad);",
+       ("precise vec4 part = weight * normal;", "precise vec4 part = other * normal;",
         vulkan("NoiseBetweenTwoIconsIsTheirBlend")))
     of("shaders/noise.comp",
        ("if (icon >= p.batch || solver_row[p.step * p.batch + icon] != 0u) return;", "if (icon >= p.batch) return;",
@@ -166,9 +167,13 @@ def fused_kernels(of):
     of("shaders/stage.glsl",
        ("const uint to = at + (lane() % 16u) * 16u + (lane() / 16u) * 8u;",
         "const uint to = at + (lane() % 16u) * 16u + (lane() / 16u) * 4u;", NETWORK_BLOCK))
-    of("shaders/stage_left.glsl",
+    of("shaders/stage_places.glsl",
        ("const uint line = token / across * patch_size + feature % area / patch_size;",
-        "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK),
+        "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK))
+    of("shaders/stage_tables.glsl",
+       ("if (at + i < width) v[i] = arena_floats[from + i];", "if (at + i < width) v[i] = arena_floats[from];",
+        fused("ModulatedLinearOfConstantRows")))
+    of("shaders/stage_left.glsl",
        ("const vec4 d = within(x[i] - mean, 2u * (member + i / 2u * team) + i % 2u, width);", "const vec4 d = x[i] - mean;",
         NETWORK_BLOCK))
     of("shaders/stage_attention.glsl",
@@ -190,6 +195,35 @@ def fused_kernels(of):
     of("shaders/icon.comp",
        ("for (uint step = range[RANGE_FIRST_STEP]; step < last_step; ++step) {",
         "for (uint step = range[RANGE_FIRST_STEP]; step + 1u < last_step; ++step) {", fused("ToRgba", "vulkan_single_f32")))
+
+
+def lanes(*tests):
+    return ":".join(f"LaneKernels.{test}" for test in tests)
+
+
+def matrix_kernels(of):
+    of("shaders/lanes.glsl",
+       ("return (row / 16u * column_blocks + column / 16u) * 256u + from + r / 8u * 4u + c / 8u * 2u + c % 2u;",
+        "return (row / 16u * column_blocks + column / 16u) * 256u + from + r / 8u * 4u + c / 8u * 2u;",
+        lanes("EmbedAndFinal")),
+       ("return v + of_lane(v, lane() ^ 2u);", "return v;", lanes("NormAndProduct")))
+    of("shaders/lanes_left.glsl",
+       ("rest += vec2(upper.y, lower.y) + count * apart * apart;", "rest += vec2(upper.y, lower.y);", lanes("NormAndProduct")),
+       ("if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.y, squares.y);",
+        "if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.x, squares.y);", lanes("NormAndProduct")))
+    of("shaders/lanes_attention.glsl",
+       ("if (column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;",
+        "if (column_of(key, i) > S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;", lanes("Attention")),
+       ("likely_sum = vec2(row_sum(sum.x), row_sum(sum.y));", "likely_sum = vec2(row_sum(sum.x), row_sum(sum.x));",
+        lanes("Attention")),
+       ("const uint from = lane_column() * 4u;", "const uint from = lane_column() * 2u;", lanes("Attention")))
+    of("shaders/lanes_product.glsl",
+       ("h.lower += exchange[at + 32u];", "h.lower += exchange[at];", lanes("NormAndProduct")),
+       ("arena_floats4[in_rows(p) + 1u] = m.old.lower + m.gate * h.lower * lower;",
+        "arena_floats4[in_rows(p) + 1u] = m.old.upper + m.gate * h.lower * lower;", lanes("GatedProduct")))
+    of("shaders/lanes_tables.glsl",
+       ("if (column_of(block, i) < width) v[i] = arena_floats[from + column_of(block, i) - column];",
+        "if (column_of(block, i) < width) v[i] = arena_floats[from + i];", lanes("NormAndProduct")))
 
 
 def cpu_kernels(of):

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// The kernels for matrix hardware on any device: matrices emulated (DIT_MATRIX=emulated), everything else as it is. One
+// awkward shape an op, as a software device takes seconds to compile each; the whole tables run on GPUs.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "engine/device.h"
+#include "engine/self_test.h"
+#include "tests/engine/devices_under_test.h"
+#include "tests/engine/golden.h"
+#include "tests/engine/op_case.h"
+
+namespace dit::test {
+namespace {
+
+class LaneKernels : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    setenv("DIT_MATRIX", "emulated", 1);
+    if (const std::string problem = problem_of("vulkan_op_matrix"); !problem.empty()) GTEST_SKIP() << problem;
+  }
+  void TearDown() override { unsetenv("DIT_MATRIX"); }
+
+  /// Chunks out of order, from odd columns on.
+  static op::Modulation modulation(OpCase& c, std::uint32_t dim) {
+    const std::uint32_t rows = c.shape().steps * c.shape().conditions;
+    return {
+        .table = c.input("modulation", {rows, 4 * dim + 3}, 0.5), .shift = 2 * dim + 1, .scale = 1, .gate = dim + 1};
+  }
+};
+
+TEST_F(LaneKernels, NormAndProduct) {
+  // 9 blocks of depth, which eight warps share unevenly; rows and columns that end within a block.
+  for (const char* kind : {"vulkan_none_matrix", "vulkan_op_matrix"}) {
+    OpCase c({.batch = 2, .conditions = 2, .steps = 2}, DType::f32);
+    c.add(op::ModulatedLinear{.x = c.input("h", {2, 35, 130}, 3),
+                              .modulation = modulation(c, 130),
+                              .norm = {},
+                              .weight = c.weight("w", {37, 130}, 1 / std::sqrt(130)),
+                              .bias = c.weight("b", {37}),
+                              .activation = Activation::gelu_tanh,
+                              .y = c.output("y", {2, 35, 37})});
+    c.check(kind, 1);
+  }
+}
+
+TEST_F(LaneKernels, GatedProduct) {
+  OpCase c({.batch = 2, .conditions = 2, .steps = 2}, DType::f32);
+  c.add(op::GatedLinearAdd{.x = c.input("h", {2, 35, 150}),
+                           .weight = c.weight("w", {37, 150}, 1 / std::sqrt(150)),
+                           .bias = c.weight("b", {37}),
+                           .modulation = modulation(c, 37),
+                           .residual = c.input("residual", {2, 35, 37})});
+  c.check("vulkan_op_matrix", 1);
+}
+
+TEST_F(LaneKernels, Attention) {
+  // Keys that end within a block, heads that end within one, norms of q and k.
+  for (const bool norm : {false, true}) {
+    OpCase c({.batch = 2}, DType::f32);
+    c.add(op::Attention{.qkv = c.input("qkv", {2, 35, 3 * 2 * 20}),
+                        .q_norm = norm ? c.weight("q_norm", {20}, 0.5, 2) : no_tensor,
+                        .k_norm = norm ? c.weight("k_norm", {20}, 0.5, 2) : no_tensor,
+                        .norm_eps = 1e-6f,
+                        .heads = 2,
+                        .y = c.output("y", {2, 35, 40})});
+    c.check("vulkan_op_matrix");
+  }
+}
+
+TEST_F(LaneKernels, EmbedAndFinal) {
+  OpCase embed({.batch = 2}, DType::f32, {2, 3, 8, 12});
+  embed.add(op::Embed{.x = embed.x(),
+                      .weight = embed.weight("w", {40, 48}, 0.2),
+                      .bias = embed.weight("b", {40}),
+                      .position = embed.weight("pos", {6, 40}),
+                      .y = embed.output("y", {2, 6, 40}),
+                      .patch = 4,
+                      .window = 4});
+  embed.check("vulkan_op_matrix");
+  // Windows that overlap pass through rows of their own.
+  for (const std::uint32_t window : {4u, 6u}) {
+    OpCase last({.batch = 2}, DType::f32, {2, 3, 8, 12});
+    last.add(op::Final{.x = last.input("h", {2, 6, 40}),
+                       .modulation = modulation(last, 40),
+                       .norm = {},
+                       .weight = last.weight("w", {3 * window * window, 40}, 0.2),
+                       .bias = last.weight("b", {3 * window * window}),
+                       .patch = 4,
+                       .window = window,
+                       .y = last.output("y", {2, 3, 8, 12})});
+    last.check("vulkan_op_matrix");
+  }
+}
+
+TEST_F(LaneKernels, PaintTheKnownPicture) {
+  if (!std::getenv("DIT_TEST_ALL_FUSIONS")) GTEST_SKIP() << "two minutes on a software device: DIT_TEST_ALL_FUSIONS=1";
+  // A whole small network, with what no op alone has: values that lie turned, attention inside a product, the solver.
+  const auto model = Model::open(golden_path("tiny.safetensors"));
+  const SelfTest test = make_self_test(
+      [](std::shared_ptr<const Weights> weights) { return cpu::open(std::move(weights), {.threads = 1}); });
+  const OpenedDevice opened = open_device("vulkan:" + std::to_string(vulkan_index()), model,
+                                          {.precision = Precision::f16_matrix, .fusion = Fusion::block},
+                                          [&]() -> const SelfTest& { return test; });
+  const DeviceInfo info = opened.executor->info();
+  EXPECT_EQ(info.precision, "f16-matrix");
+  EXPECT_EQ(info.fusion, "block");
+  EXPECT_EQ(info.warning, "");
+}
+
+}  // namespace
+}  // namespace dit::test
