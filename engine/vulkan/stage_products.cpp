@@ -50,10 +50,13 @@ bool Staging::attention_fits_product(const params::Stage& attention) const {
   params::Stage s = attention;
   s.head_group = s.heads;
   if (options_.matrix()) {
-    const Tile deep = {.warps_deep = options_.invocations / 32};
-    const std::uint32_t made = deep.made({.depth_blocks = s.heads * s.head_blocks});
-    return made <= most_made_blocks && s.head_blocks % made == 0 &&
-           s.heads * s.token_blocks * 1024 <= options_.shared_bytes;
+    // Each warp makes blocks of one head alone, in a tile of either number of warps.
+    for (const std::uint32_t warps : {options_.invocations / 64, options_.invocations / 32}) {
+      const Tile deep = {.warps_deep = warps};
+      const std::uint32_t made = deep.made({.depth_blocks = s.heads * s.head_blocks});
+      if (made > most_made_blocks || s.head_blocks % made != 0) return false;
+    }
+    return s.heads * s.token_blocks * 1024 <= options_.shared_bytes;
   }
   const std::uint32_t left = s.heads * s.head_blocks * quads_a_block();
   const std::uint32_t scratch = s.heads * std::max(s.token_blocks, s.head_blocks) * quads_a_block();
