@@ -10,7 +10,6 @@
 #define RightBlock fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
 #define SumBlock fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>
 #define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoadNV(m, memory, at, pitch, false)
-#define LOAD_BY_COLUMN(m, memory, at, pitch) coopMatLoadNV(m, memory, at, pitch, true)
 #define STORE_SUM(m, memory, at) coopMatStoreNV(m, memory, at, 16u, false)
 #define MULTIPLY_ADD coopMatMulAddNV
 #endif
@@ -20,7 +19,6 @@
 #define RightBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>
 #define SumBlock coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
 #define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutRowMajor)
-#define LOAD_BY_COLUMN(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutColumnMajor)
 #define STORE_SUM(m, memory, at) coopMatStore(m, memory, at, 16u, gl_CooperativeMatrixLayoutRowMajor)
 #define MULTIPLY_ADD coopMatMulAdd
 #endif
