@@ -17,17 +17,12 @@
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint INVOCATIONS = 64;
-layout(constant_id = 1) const uint DOWN = 1;  // the largest S(down), and so on
-layout(constant_id = 2) const uint ACROSS = 1;
-layout(constant_id = 3) const uint AHEAD = 1;
-layout(constant_id = 4) const uint EXCHANGE = 1;  // fours of floats that warps hand each other
-layout(constant_id = 5) const uint MADE = 1;
-layout(constant_id = 6) const uint KEYS = 1;      // blocks of keys of attention
-layout(constant_id = 7) const uint HEAD = 1;      // blocks of a head
+layout(constant_id = 1) const uint EXCHANGE = 1;  // fours of floats that warps hand each other
+layout(constant_id = 2) const uint KEYS = 1;      // blocks of keys of attention
+layout(constant_id = 3) const uint HEAD = 1;      // blocks of a head
 
-/// Stages of one kernel may differ in these sizes; arrays are as long as the largest. Unrolled, so that arrays become
-/// registers.
-#define EACH(i, most, count) [[unroll]] for (uint i = 0u; i < most; ++i) if (i < (count))
+/// Unrolled, so that arrays become registers.
+#define EACH(i, count) [[unroll]] for (uint i = 0u; i < (count); ++i)
 
 const uint WARPS = INVOCATIONS / 32u;
 const uint BLOCK = 32u;  // quads of halves; fours of floats are twice as many
@@ -60,6 +55,13 @@ struct Held {
   vec4 upper, lower;
 };
 
+/// Left sides lie as the hardware's registers want them, so that a loaded quad is multiplied without a move.
+uvec4 quad_of(Held h) { return uvec4(packed(h.upper), packed(h.lower)).xzyw; }
+vec4 upper_of(uvec4 quad) { return unpacked(quad.xz); }
+vec4 lower_of(uvec4 quad) { return unpacked(quad.yw); }
+/// What was stored as a left side, as a right side whose columns are its rows.
+uvec4 as_right(uvec4 quad) { return quad.xzyw; }
+
 #ifdef MATRIX_EMULATED
 struct LeftBlock { uvec4 quad; };
 struct RightBlock { uvec4 quad; };
@@ -78,7 +80,7 @@ SumBlock multiply_add(LeftBlock l, RightBlock r, SumBlock s) {
   barrier();
   const uint warp_at = warp() * 32u, mine = warp_at + lane_row() * 4u;
   for (uint k = 0u; k < 4u; ++k) {
-    const vec4 upper = unpacked(left_quads[mine + k].xy), lower = unpacked(left_quads[mine + k].zw);
+    const vec4 upper = upper_of(left_quads[mine + k]), lower = lower_of(left_quads[mine + k]);
     for (uint i = 0u; i < 4u; ++i) {
       const uvec4 quad = right_quads[warp_at + (lane_column() + (i & 1u)) * 4u + k];
       const vec4 column = unpacked(i < 2u ? quad.xy : quad.zw);
@@ -104,8 +106,9 @@ SumBlock no_sum() { return SumBlock(0.0); }
     m[2u * i + 1u] = pair.y;                              \
   }
 LeftBlock left_of(uvec4 quad) {
+  const uvec4 by_row = quad.xzyw;
   LeftBlock m;
-  SET_BLOCK(m, quad)
+  SET_BLOCK(m, by_row)
   return m;
 }
 #ifdef MATRIX_NV
@@ -151,17 +154,15 @@ float row_most(float v) {
 
 /// Sums of squares of the upper and the lower row.
 vec2 squares_of(uvec4 quad) {
-  const vec4 upper = unpacked(quad.xy), lower = unpacked(quad.zw);
+  const vec4 upper = upper_of(quad), lower = lower_of(quad);
   return vec2(dot(upper, upper), dot(lower, lower));
 }
-
-uvec4 quad_of(Held h) { return uvec4(packed(h.upper), packed(h.lower)); }
 
 /// The block with rows and columns swapped: the product of the unit matrix and the block as a right side, which is exact.
 uvec4 turned(uvec4 quad) {
   const vec4 unit = vec4(equal(uvec4(lane_row()), lane_column() + uvec4(0u, 1u, 8u, 9u)));
   const vec4 lower = vec4(equal(uvec4(lane_row() + 8u), lane_column() + uvec4(0u, 1u, 8u, 9u)));
-  return quad_of(held(MULTIPLY_ADD(left_of(quad_of(Held(unit, lower))), right_of(quad), no_sum())));
+  return quad_of(held(MULTIPLY_ADD(left_of(quad_of(Held(unit, lower))), right_of(as_right(quad)), no_sum())));
 }
 
 /// 0 where a held value's column is not a real one.
@@ -191,6 +192,12 @@ void await_others() {}
 struct Leaving {
   uint block, column_block;
   bool mine;  // whether it is to be written at all
+};
+
+/// What the solver's step needs besides the prediction, for the four pairs of a block that an invocation holds.
+struct Solving {
+  SolverRow row;
+  vec2 past[4], noise[4];
 };
 
 /// What the values of a block meet as they leave: bias and gate by column, the old value by place.

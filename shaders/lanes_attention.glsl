@@ -28,7 +28,7 @@ Held score(vec2 factors, uint key, uint key_row, uint head) {
   [[unroll]] for (uint b = 0u; b < HEAD; ++b) k[b] = arena_quads[qkv_at(key_row, (S(heads) + head) * HEAD + b)];
   [[unroll]] for (uint b = 0u; b < HEAD; ++b) {
     if (S(qk_weight) != NO_PLACE) squares += squares_of(k[b]);
-    sum = MULTIPLY_ADD(left_of(queries[b]), right_of(k[b]), sum);
+    sum = MULTIPLY_ADD(left_of(queries[b]), right_of(as_right(k[b])), sum);
   }
   Held h = held(sum);
   h.upper *= factors.x;
@@ -74,7 +74,7 @@ void attend(uint block, uint head, uint member, uint sharers, uint slot) {
       squares += squares_of(queries[b]);
       const uint at = P.qk_weight * 2u + column_of(b, 0u) / 2u;
       const vec4 weight = vec4(weight_floats2[at], weight_floats2[at + 4u]);
-      queries[b] = quad_of(Held(unpacked(queries[b].xy) * weight, unpacked(queries[b].zw) * weight));
+      queries[b] = quad_of(Held(upper_of(queries[b]) * weight, lower_of(queries[b]) * weight));
     }
   }
   const vec2 factors = norm_factors(squares) * uintBitsToFloat(S(score_scale));
@@ -107,21 +107,21 @@ void ask_values(uint block, uint head, uint part) {
 /// The block of the head's result whose values were asked for.
 uvec4 weighed() {
   SumBlock sum = no_sum();
-  [[unroll]] for (uint j = 0u; j < KEYS; ++j) sum = MULTIPLY_ADD(left_of(likely[j]), right_of(values[j]), sum);
+  [[unroll]] for (uint j = 0u; j < KEYS; ++j) sum = MULTIPLY_ADD(left_of(likely[j]), right_of(as_right(values[j])), sum);
   const Held h = held(sum);
   return quad_of(Held(h.upper / likely_sum.x, h.lower / likely_sum.y));
 }
 
 /// The left side of a product: S(made) blocks of one head a warp.
-void make_attention(uint block, inout uvec4 made[MADE]) {
+void make_attention(uint block) {
   await_others();
   // Warps beyond the last head repeat it, in vain.
   const uint sharers = HEAD / S(made), head = min(warp() / sharers, S(heads) - 1u), member = warp() % sharers;
   ask_values(block, head, member * S(made));
   attend(block, head, member, sharers, head);
-  EACH(u, MADE, S(made)) {
+  EACH(u, S(made)) {
     if (u > 0u) ask_values(block, head, member * S(made) + u);
-    made[u] = weighed();
+    made_blocks[u] = weighed();
   }
 }
 

@@ -3,34 +3,60 @@
 // image. All warps work on one block of rows; each makes the blocks of the depth that it will multiply, S(made) of them from
 // block warp()·S(made) on, in registers. Beyond the depth they are 0.
 
+// Not handed from function to function: an array whose length is a specialization constant is copied through memory then.
+uvec4 made_blocks[S(made)];
+Held rows_held[S(made)];
+vec4 scales[S(made)], shifts[S(made)];
+uvec4 made_weights[S(made) * S(across)];  // what they will be multiplied by
+
+/// Whether the warps share the columns without padding.
+bool even_columns() { return S(width) == WARPS * S(made) * 16u; }
+vec4 real_columns(vec4 v, uint block) { return even_columns() ? v : within(v, block, S(width)); }
+
+/// Asks for this warp's share of a block of rows.
+void ask_rows(uint block) {
+  const uint first = warp() * S(made), depth = S(depth_blocks), at = P.a + (block * depth + first) * 64u + lane() * 2u;
+  EACH(u, S(made)) {
+    rows_held[u] = Held(vec4(0.0), vec4(0.0));
+    if (first + u < depth) rows_held[u] = Held(arena_floats4[at + u * 64u], arena_floats4[at + u * 64u + 1u]);
+  }
+}
+
+/// Asks for this warp's share of a block of rows, and of what modulates it.
+void ask_normed(uint block, uint step) {
+  const uint first = warp() * S(made), row_start = table_row(block / S(token_blocks), step);
+#ifndef PERSISTENT
+  ask_rows(block);  // while the table's row is looked up
+#endif
+  EACH(u, S(made)) {
+    scales[u] = shifts[u] = vec4(0.0);
+    if (!even_columns() && first + u >= S(depth_blocks)) continue;
+    scales[u] = table_values(row_start, P.scale, first + u, S(width));
+    shifts[u] = table_values(row_start, P.shift, first + u, S(width));
+  }
+#ifdef PERSISTENT
+  await_others();
+  ask_rows(block);
+#endif
+}
+
 /// norm(x)·(1 + scale) + shift. Means and squares are made a warp first, each about its own mean, so that a large mean
 /// costs no digits and warps meet once.
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4;
 /// Chan, Golub, LeVeque 1979 for the union of sums
-void make_normed(uint block, uint step, inout uvec4 made[MADE]) {
-  const uint first = warp() * S(made), depth = S(depth_blocks), width = S(width);
-  const uint row_start = table_row(block / S(token_blocks), step);
-  vec4 scale[MADE], shift[MADE];
-  EACH(u, MADE, S(made)) {
-    scale[u] = table_values(row_start, P.scale, first + u, width);
-    shift[u] = table_values(row_start, P.shift, first + u, width);
-  }
-  await_others();
-  Held x[MADE];
-  const uint at = P.a + (block * depth + first) * 64u + lane() * 2u;
-  EACH(u, MADE, S(made)) {
-    x[u] = Held(vec4(0.0), vec4(0.0));
-    if (first + u < depth) x[u] = Held(arena_floats4[at + u * 64u], arena_floats4[at + u * 64u + 1u]);
-  }
+void make_normed() {
+  const uint first = warp() * S(made), width = S(width);
   // Upper row in x, lower in y, from here on.
-  const float mine = float(clamp(int(width) - int(first * 16u), 0, int(S(made) * 16u)));
+  const float mine =
+      even_columns() ? float(S(made) * 16u) : float(clamp(int(width) - int(first * 16u), 0, int(S(made) * 16u)));
   vec2 mean = vec2(0.0), squares = vec2(0.0);
   if (S(centred) != 0u) {
-    EACH(u, MADE, S(made)) mean += vec2(dot(x[u].upper, vec4(1.0)), dot(x[u].lower, vec4(1.0)));
+    EACH(u, S(made)) mean += vec2(dot(rows_held[u].upper, vec4(1.0)), dot(rows_held[u].lower, vec4(1.0)));
     mean = vec2(row_sum(mean.x), row_sum(mean.y)) / max(mine, 1.0);
   }
-  EACH(u, MADE, S(made)) {
-    const vec4 upper = within(x[u].upper - mean.x, first + u, width), lower = within(x[u].lower - mean.y, first + u, width);
+  EACH(u, S(made)) {
+    const vec4 upper = real_columns(rows_held[u].upper - mean.x, first + u);
+    const vec4 lower = real_columns(rows_held[u].lower - mean.y, first + u);
     squares += vec2(dot(upper, upper), dot(lower, lower));
   }
   squares = vec2(row_sum(squares.x), row_sum(squares.y));
@@ -51,11 +77,11 @@ void make_normed(uint block, uint step, inout uvec4 made[MADE]) {
   }
   const vec2 variance = rest / float(S(divisor));
   const float eps = uintBitsToFloat(S(eps_bits));
-  const vec2 factor = 1.0 / (S(eps_outside) != 0u ? sqrt(variance) + eps : sqrt(variance + eps));
-  EACH(u, MADE, S(made)) {
-    const vec4 upper = (x[u].upper - all.x) * factor.x * (1.0 + scale[u]) + shift[u];
-    const vec4 lower = (x[u].lower - all.y) * factor.y * (1.0 + scale[u]) + shift[u];
-    made[u] = quad_of(Held(within(upper, first + u, width), within(lower, first + u, width)));
+  const vec2 factor = S(eps_outside) != 0u ? 1.0 / (sqrt(variance) + eps) : inversesqrt(variance + eps);
+  EACH(u, S(made)) {
+    const vec4 upper = (rows_held[u].upper - all.x) * (factor.x * (1.0 + scales[u])) + shifts[u];
+    const vec4 lower = (rows_held[u].lower - all.y) * (factor.y * (1.0 + scales[u])) + shifts[u];
+    made_blocks[u] = quad_of(Held(real_columns(upper, first + u), real_columns(lower, first + u)));
   }
 }
 
@@ -73,9 +99,25 @@ void make_noise(uint batch_row, uint first_token, bool keep) {
   barrier();
 }
 
+/// Two neighbouring values of a window that overlaps others, if they lie in one word of two: loaded whether they are
+/// within the image or not, so that no load waits for a branch.
+vec2 overlapping_pair(uint icon, uint token, uint feature) {
+  const uint window = S(window_size), size = window * window, border = (window - S(patch_size)) / 2u;
+  const uint across = S(image_width) / S(patch_size), at = feature % size;
+  // Above or left of the image these wrap round, and are then far beyond its size.
+  const uint y = token / across * S(patch_size) + at / window - border;
+  const uint x = token % across * S(patch_size) + at % window - border;
+  const uint line = (icon * S(channels) + min(feature / size, S(channels) - 1u)) * S(height) + min(y, S(height) - 1u);
+  const vec2 v = arena_floats2[P.image * 2u + (line * S(image_width) + min(x, S(image_width) - 2u)) / 2u];
+  return y < S(height) && x < S(image_width) ? v : vec2(0.0);
+}
+
 /// Two neighbouring values of the window of token `first_token` + `row`.
 vec2 window_pair(uint batch_row, uint first_token, uint row, uint feature, bool noisy) {
   const uint icon = batch_row % P.batch, token = first_token + row;
+  const bool even = (S(window_size) % 4u | S(patch_size) % 4u | S(image_width) % 2u) == 0u;
+  if (S(aligned) == 0u && even && S(tokens) % 16u == 0u && S(width) % 16u == 0u)
+    return overlapping_pair(icon, token, feature);
   if (token >= S(tokens) || feature >= S(width)) return vec2(0.0);
   if (S(aligned) == 0u) return vec2(window_value(icon, token, feature), window_value(icon, token, feature + 1u));
   if (!noisy) return arena_floats2[P.image * 2u + (icon * icon_elements() + pixel_of(token, feature)) / 2u];
@@ -83,37 +125,36 @@ vec2 window_pair(uint batch_row, uint first_token, uint row, uint feature, bool 
   return feature % 4u == 0u ? z.xy : z.zw;
 }
 
-void make_windows(uint block, uint step, bool keep, inout uvec4 made[MADE]) {
+void make_windows(uint block, uint step, bool keep) {
   const uint batch_row = block / S(token_blocks), token = block % S(token_blocks) * 16u;
   const bool noisy = S(noisy) != 0u && solver_row[step * P.batch + batch_row % P.batch] == 0u;
   await_others();
   if (noisy) make_noise(batch_row, token, keep);
-  EACH(u, MADE, S(made)) {
+  EACH(u, S(made)) {
     const uint column = column_of(warp() * S(made) + u, 0u);
     vec4 half_block[2];
     [[unroll]] for (uint h = 0u; h < 2u; ++h)
       half_block[h] = vec4(window_pair(batch_row, token, lane_row() + 8u * h, column, noisy),
                            window_pair(batch_row, token, lane_row() + 8u * h, column + 8u, noisy));
-    made[u] = quad_of(Held(half_block[0], half_block[1]));
+    made_blocks[u] = quad_of(Held(half_block[0], half_block[1]));
   }
   if (S(noisy) != 0u) barrier();  // the sums of the product go where the noise is
 }
 
-void store_made(uint block, uvec4 made[MADE]) {
-  EACH(u, MADE, S(made)) {
+void store_made(uint block) {
+  EACH(u, S(made)) {
     const uint at = warp() * S(made) + u;
-    if (at < S(depth_blocks)) arena_quads[P.y + (block * S(depth_blocks) + at) * BLOCK + lane()] = made[u];
+    if (at < S(depth_blocks)) arena_quads[P.y + (block * S(depth_blocks) + at) * BLOCK + lane()] = made_blocks[u];
   }
 }
 
 // Stages of their own: one block of rows a tile.
 void norm_stage(uint block, uint step) {
-  uvec4 made[MADE];
-  make_normed(block, step, made);
-  store_made(block, made);
+  ask_normed(block, step);
+  make_normed();
+  store_made(block);
 }
 void windows_stage(uint block, uint step) {
-  uvec4 made[MADE];
-  make_windows(block, step, true, made);
-  store_made(block, made);
+  make_windows(block, step, true);
+  store_made(block);
 }

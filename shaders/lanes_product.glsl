@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Products on matrix hardware: a workgroup makes a tile of warps_down·down × warps_across·across blocks, each warp
 // down × across of them over a share of the sum. Both sides go from the caches straight into registers, `ahead` blocks of
-// the sum before they are multiplied; weights are asked for before the stage before has ended. Sums that warps_deep warps
-// share meet in shared memory, the others stay where they are, and both leave a block a warp at a time.
+// the sum a turn; weights are asked for before the stage before has ended. Sums that warps_deep warps share meet in shared
+// memory, the others stay where they are, and both leave a block a warp at a time.
 
 /// Where the four pairs of a block that an invocation holds lie in an icon; in it where they are padding.
 uvec4 pixels_of(Leaving p) {
@@ -13,18 +13,53 @@ uvec4 pixels_of(Leaving p) {
   return pixel;
 }
 
-/// The same of what goes to the solver. Its last step was long before the stage that comes before this one.
-void ask_picture(Leaving p, uint step, inout Meeting m) {
+/// Which of the pairs are not padding.
+bvec4 real_pairs(Leaving p) {
+  const uint token = p.block % S(token_blocks) * 16u + lane_row(), first = column_of(p.column_block, 0u);
+  bvec4 real;
+  [[unroll]] for (uint i = 0u; i < 4u; ++i)
+    real[i] = token + i / 2u * 8u < S(tokens) && first + i % 2u * 8u < S(columns);
+  return real;
+}
+
+/// The values that the solver's step starts from. Its last step was long before the stage that comes before this one.
+Held ask_picture(Leaving p) {
+  const uvec4 at = (P.image * 4u + p.block / S(token_blocks) * icon_elements() + pixels_of(p)) / 2u;
+  return Held(vec4(arena_floats2[at.x], arena_floats2[at.y]), vec4(arena_floats2[at.z], arena_floats2[at.w]));
+}
+
+/// A term whose coefficient is 0 is not read; see solved().
+Solving ask_solver(Leaving p, uint solver_at, SolverRow row, uint step) {
   const uint batch_row = p.block / S(token_blocks);
-  m.solver_at = solver_row[step * P.batch + batch_row];
-  const uvec4 at = (P.image * 4u + batch_row * icon_elements() + pixels_of(p)) / 2u;
-  m.old.upper = vec4(arena_floats2[at.x], arena_floats2[at.y]);
-  m.old.lower = vec4(arena_floats2[at.z], arena_floats2[at.w]);
+  const uint history = P.history * 2u, slot = P.batch * icon_elements() / 2u;
+  const uvec4 pixel = pixels_of(p), at = (batch_row * icon_elements() + pixel) / 2u;
+  const bvec4 real = real_pairs(p);
+  Solving s;
+  s.row = row;
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) {
+    s.past[i] = s.noise[i] = vec2(0.0);
+    if (!real[i]) continue;
+    if (s.row.b1 != 0.0) s.past[i] += s.row.b1 * arena_floats2[history + ((step - 1u) & 3u) * slot + at[i]];
+    if (s.row.b2 != 0.0) s.past[i] += s.row.b2 * arena_floats2[history + ((step - 2u) & 3u) * slot + at[i]];
+    if (s.row.b3 != 0.0) s.past[i] += s.row.b3 * arena_floats2[history + ((step - 3u) & 3u) * slot + at[i]];
+  }
+  if (s.row.c == 0.0) return s;
+  [[dont_unroll]] for (uint i = 0u; i < 4u; ++i) {
+    const vec4 four = normals(batch_row, solver_at + 1u, pixel[i] / 4u);
+    const vec2 pair = pixel[i] % 4u == 0u ? four.xy : four.zw;
+    [[unroll]] for (uint j = 0u; j < 4u; ++j)
+      if (i == j) s.noise[j] = pair;
+  }
+  return s;
 }
 
 /// What of it was there before this step began.
 Meeting constants_of(Leaving p, uint step) {
-  Meeting m = Meeting(vec4(0.0), vec4(1.0), Held(vec4(0.0), vec4(0.0)), 0u);
+  Meeting m;
+  m.bias = vec4(0.0);
+  m.gate = vec4(1.0);
+  m.old = Held(vec4(0.0), vec4(0.0));
+  m.solver_at = 0u;
   const uint at = column_of(p.column_block, 0u) / 2u;
   if (S(bias) != NO_PLACE) m.bias = vec4(weight_floats2[P.bias * 2u + at], weight_floats2[P.bias * 2u + at + 4u]);
   if (S(store) == STORE_ADD && S(gate) != NO_PLACE)
@@ -33,7 +68,10 @@ Meeting constants_of(Leaving p, uint step) {
     const uint from = P.position + (p.block % S(token_blocks) * S(column_blocks) + p.column_block) * 64u + lane() * 2u;
     m.old = Held(weight_floats[from], weight_floats[from + 1u]);
   }
-  if (S(store) == STORE_SOLVE) ask_picture(p, step, m);
+  if (S(store) == STORE_SOLVE) {
+    m.solver_at = solver_row[step * P.batch + p.block / S(token_blocks)];
+    m.old = ask_picture(p);
+  }
   return m;
 }
 
@@ -48,62 +86,35 @@ void ask(Leaving p, out Meeting m, uint step) {
   ask_old(p, m);
 }
 
-/// The solver's step of four pairs of neighbouring elements, whose values are `old`; see solved(). Everything is asked for
-/// before the first is written: what may lie in the same place is not asked for earlier than that.
-void solve_pairs(SolverRow w, uvec4 at, bvec4 real, Held old, vec2 e[4], vec2 z[4], uint step) {
-  const uint history = P.history * 2u, slot = P.batch * icon_elements() / 2u;
-  vec2 x[4] = vec2[4](old.upper.xy, old.upper.zw, old.lower.xy, old.lower.zw), past[4];
-  [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-    past[i] = vec2(0.0);
-    if (!real[i]) continue;
-    if (w.b1 != 0.0) past[i] += w.b1 * arena_floats2[history + ((step - 1u) & 3u) * slot + at[i]];
-    if (w.b2 != 0.0) past[i] += w.b2 * arena_floats2[history + ((step - 2u) & 3u) * slot + at[i]];
-    if (w.b3 != 0.0) past[i] += w.b3 * arena_floats2[history + ((step - 3u) & 3u) * slot + at[i]];
-  }
+/// The solver's step of four pairs of neighbouring elements, whose prediction is `h`; see solved().
+void solve_pairs(Leaving p, Held h, Held old, Solving s, uint step) {
+  const uint slot = P.batch * icon_elements() / 2u;
+  const uvec4 at = (p.block / S(token_blocks) * icon_elements() + pixels_of(p)) / 2u;
+  const bvec4 real = real_pairs(p);
+  const vec2 e[4] = vec2[4](h.upper.xy, h.upper.zw, h.lower.xy, h.lower.zw);
+  const vec2 x[4] = vec2[4](old.upper.xy, old.upper.zw, old.lower.xy, old.lower.zw);
   [[unroll]] for (uint i = 0u; i < 4u; ++i) {
     if (!real[i]) continue;
     vec2 d = vec2(0.0), result = vec2(0.0);
-    if (w.from_x != 0.0) d += w.from_x * x[i];
-    if (w.from_e != 0.0) d += w.from_e * e[i];
-    if (w.a != 0.0) result += w.a * x[i];
-    if (w.b0 != 0.0) result += w.b0 * d;
-    result += past[i];
-    if (w.c != 0.0) result += w.c * z[i];
-    arena_floats2[history + (step & 3u) * slot + at[i]] = d;
+    if (s.row.from_x != 0.0) d += s.row.from_x * x[i];
+    if (s.row.from_e != 0.0) d += s.row.from_e * e[i];
+    if (s.row.a != 0.0) result += s.row.a * x[i];
+    if (s.row.b0 != 0.0) result += s.row.b0 * d;
+    result += s.past[i];
+    if (s.row.c != 0.0) result += s.row.c * s.noise[i];
+    arena_floats2[P.history * 2u + (step & 3u) * slot + at[i]] = d;
     arena_floats2[P.image * 2u + at[i]] = result;
   }
 }
 
-/// A block that goes to the picture, or to the solver.
-void store_features(Leaving p, uint token, Held h, Meeting m, uint step) {
-  const uint batch_row = p.block / S(token_blocks);
-  if (S(store) == STORE_IMAGE) {
-    [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-      const uint column = column_of(p.column_block, i), at = P.y * 4u + batch_row * icon_elements();
-      if (column >= S(columns)) continue;
-      if (token < S(tokens)) arena_floats[at + pixel_of(token, column)] = h.upper[i];
-      if (token + 8u < S(tokens)) arena_floats[at + pixel_of(token + 8u, column)] = h.lower[i];
-    }
-    return;
+/// A block that goes to the picture.
+void store_image(Leaving p, uint token, Held h) {
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) {
+    const uint column = column_of(p.column_block, i), at = P.y * 4u + p.block / S(token_blocks) * icon_elements();
+    if (column >= S(columns)) continue;
+    if (token < S(tokens)) arena_floats[at + pixel_of(token, column)] = h.upper[i];
+    if (token + 8u < S(tokens)) arena_floats[at + pixel_of(token + 8u, column)] = h.lower[i];
   }
-  const uint solver_at = m.solver_at;
-  const SolverRow w = solver[solver_at];
-  const uint first = column_of(p.column_block, 0u);
-  const uvec4 pixel = pixels_of(p);
-  bvec4 real;
-  [[unroll]] for (uint i = 0u; i < 4u; ++i)
-    real[i] = token + i / 2u * 8u < S(tokens) && first + i % 2u * 8u < S(columns);
-  vec2 e[4] = vec2[4](h.upper.xy, h.upper.zw, h.lower.xy, h.lower.zw), z[4];
-  [[unroll]] for (uint i = 0u; i < 4u; ++i) z[i] = vec2(0.0);
-  if (w.c != 0.0) {
-    [[dont_unroll]] for (uint i = 0u; i < 4u; ++i) {
-      const vec4 four = normals(batch_row, solver_at + 1u, pixel[i] / 4u);
-      const vec2 pair = pixel[i] % 4u == 0u ? four.xy : four.zw;
-      [[unroll]] for (uint j = 0u; j < 4u; ++j)
-        if (i == j) z[j] = pair;
-    }
-  }
-  solve_pairs(w, (batch_row * icon_elements() + pixel) / 2u, real, m.old, e, z, step);
 }
 
 /// Block `b` of those that leave through this warp: its own, or every WARPS-th of a tile whose sums are shared.
@@ -121,7 +132,7 @@ Leaving leaving_block(uint b, uint first_row, uint first_column, uint row, uint 
 }
 
 /// Called by all warps together; those whose block is not theirs compute it in vain.
-void leave(Leaving p, Held h, Meeting m, uint step) {
+void leave(Leaving p, Held h, Meeting m, Solving s, uint step) {
   const uint token = p.block % S(token_blocks) * 16u + lane_row();
   // Padding of rows stays 0.
   const float upper = token < S(tokens) ? 1.0 : 0.0, lower = token + 8u < S(tokens) ? 1.0 : 0.0;
@@ -146,19 +157,15 @@ void leave(Leaving p, Held h, Meeting m, uint step) {
     arena_floats4[in_rows(p) + 1u] = m.old.lower + m.gate * h.lower * lower;
     return;
   }
-  store_features(p, token, h, m, step);
-}
-
-void make_left(uint block, uint step, bool keep, inout uvec4 made[MADE]) {
-  if (S(left) == LEFT_NORM) make_normed(block, step, made);
-  else if (S(left) == LEFT_WINDOWS) make_windows(block, step, keep, made);
-  else make_attention(block, made);
+  if (S(store) == STORE_IMAGE) store_image(p, token, h);
+  else solve_pairs(p, h, m.old, s, step);
 }
 
 void product(uint tile_at, uint step) {
   const uint depth = S(depth_blocks), deep = S(warps_deep), places = S(warps_down) * S(warps_across);
   const uint place = warp() % places, member = warp() / places, share = (depth + deep - 1u) / deep;
-  const uint first_row = tile_at / S(tiles_across) * S(warps_down) * S(down), row = first_row + place / S(warps_across) * S(down);
+  const uint first_row = tile_at / S(tiles_across) * S(warps_down) * S(down);
+  const uint row = first_row + place / S(warps_across) * S(down);
   const uint first_column = tile_at % S(tiles_across) * S(warps_across) * S(across);
   const uint column = first_column + place % S(warps_across) * S(across);
   bool whole = depth % deep == 0u && share % S(ahead) == 0u;
@@ -166,74 +173,92 @@ void product(uint tile_at, uint step) {
 
 #define LEAVING(b) leaving_block(b, first_row, first_column, row, column)
   Meeting met;
+  SolverRow solver_now;
+  Solving solving;
   if (deep > 1u) met = constants_of(LEAVING(0u), step);
-
-  uint left_at[DOWN], right_at[ACROSS];
-  EACH(i, DOWN, S(down))
+  if (deep > 1u && S(store) == STORE_SOLVE) solver_now = solver[met.solver_at];
+  uint left_at[S(down)], right_at[S(across)];
+  EACH(i, S(down))
     left_at[i] = P.a + min(row + i, P.row_blocks - 1u) * depth * BLOCK + lane();
-  EACH(j, ACROSS, S(across))
+  EACH(j, S(across))
     right_at[j] = P.weight + min(column + j, S(column_blocks) - 1u) * depth * BLOCK + lane();
 
-  SumBlock sum[DOWN * ACROSS];
-  EACH(i, DOWN * ACROSS, S(down) * S(across)) sum[i] = no_sum();
+  SumBlock sum[S(down) * S(across)];
+  EACH(i, S(down) * S(across)) sum[i] = no_sum();
   if (S(left) != LEFT_BLOCKS) {
-    uvec4 r[MADE * ACROSS];
-    EACH(u, MADE, S(made))
-      EACH(j, ACROSS, S(across))
-        r[u * S(across) + j] = weight_quads[right_at[j] + min(warp() * S(made) + u, depth - 1u) * BLOCK];
-    uvec4 made[MADE];
-    make_left(first_row, step, first_column == 0u, made);
+    EACH(u, S(made))
+      EACH(j, S(across))
+        made_weights[u * S(across) + j] = weight_quads[right_at[j] + min(warp() * S(made) + u, depth - 1u) * BLOCK];
+    if (S(left) == LEFT_NORM) ask_normed(first_row, step);
+    // While the rows are on their way.
+    if (deep > 1u && S(store) == STORE_SOLVE) solving = ask_solver(LEAVING(0u), met.solver_at, solver_now, step);
+    if (S(left) == LEFT_NORM) make_normed();
+    else if (S(left) == LEFT_WINDOWS) make_windows(first_row, step, first_column == 0u);
+    else make_attention(first_row);
     if (deep > 1u) ask_old(LEAVING(0u), met);
-    EACH(u, MADE, S(made))
-      EACH(j, ACROSS, S(across))
-        sum[j] = MULTIPLY_ADD(left_of(warp() * S(made) + u < depth ? made[u] : uvec4(0u)),
-                              right_of(r[u * S(across) + j]), sum[j]);
+    EACH(u, S(made))
+      EACH(j, S(across))
+        sum[j] = MULTIPLY_ADD(left_of(warp() * S(made) + u < depth ? made_blocks[u] : uvec4(0u)),
+                              right_of(made_weights[u * S(across) + j]), sum[j]);
   } else {
-    LeftBlock l[AHEAD * DOWN];
-    RightBlock r[AHEAD * ACROSS];
-#define FETCH_RIGHT(u, k)          \
-  EACH(j, ACROSS, S(across))       \
-    r[(u) * S(across) + j] = right_of(weight_quads[right_at[j] + (whole ? (k) : min(k, depth - 1u)) * BLOCK]);
-#define FETCH_LEFT(u, k)                                                                      \
-  EACH(i, DOWN, S(down)) {                                               \
-    const uvec4 quad = arena_quads[left_at[i] + (whole ? (k) : min(k, depth - 1u)) * BLOCK];  \
-    l[(u) * S(down) + i] = left_of(whole || (k) < end ? quad : uvec4(0u));                       \
+    uvec4 l[S(ahead) * S(down)], r[S(ahead) * S(across)];
+#define FETCH_RIGHT(u, k) \
+  EACH(j, S(across))      \
+    r[(u) * S(across) + j] = weight_quads[right_at[j] + (whole ? (k) : min(k, depth - 1u)) * BLOCK];
+#define FETCH_LEFT(u, k) \
+  EACH(i, S(down))       \
+    l[(u) * S(down) + i] = arena_quads[left_at[i] + (whole ? (k) : min(k, depth - 1u)) * BLOCK];
+#define MULTIPLY(u, k)                                                                         \
+  {                                                                                            \
+    LeftBlock left[S(down)];                                                                   \
+    RightBlock right[S(across)];                                                               \
+    EACH(i, S(down)) left[i] = left_of(whole || (k) < end ? l[(u) * S(down) + i] : uvec4(0u)); \
+    EACH(j, S(across)) right[j] = right_of(r[(u) * S(across) + j]);                            \
+    EACH(i, S(down))                                                                           \
+      EACH(j, S(across))                                                                       \
+        sum[i * S(across) + j] = MULTIPLY_ADD(left[i], right[j], sum[i * S(across) + j]);      \
   }
-#define MULTIPLY(u)                                 \
-  EACH(i, DOWN, S(down))       \
-    EACH(j, ACROSS, S(across))   \
-      sum[i * S(across) + j] = MULTIPLY_ADD(l[(u) * S(down) + i], r[(u) * S(across) + j], sum[i * S(across) + j]);
-    EACH(u, AHEAD, S(ahead)) FETCH_RIGHT(u, start + u)
-    await_others();
-    EACH(u, AHEAD, S(ahead)) FETCH_LEFT(u, start + u)
-    if (deep > 1u) ask_old(LEAVING(0u), met);
     uint done = 0u;
-    for (; done + S(ahead) < share; done += S(ahead)) {
-      EACH(u, AHEAD, S(ahead)) {
-        MULTIPLY(u)
-        FETCH_LEFT(u, start + done + S(ahead) + u)
-        FETCH_RIGHT(u, start + done + S(ahead) + u)
+#ifdef PERSISTENT
+    EACH(u, S(ahead)) FETCH_RIGHT(u, start + u)
+    await_others();
+    EACH(u, S(ahead)) FETCH_LEFT(u, start + u)
+    if (deep > 1u) ask_old(LEAVING(0u), met);
+    EACH(u, S(ahead)) MULTIPLY(u, start + u)
+    done = S(ahead);
+#else
+    if (deep > 1u) ask_old(LEAVING(0u), met);
+#endif
+    // Without a branch or a value handed on to the next turn: the compiler waits for what it hands on.
+    [[dont_unroll]] for (; done < share; done += S(ahead)) {
+      EACH(u, S(ahead)) {
+        FETCH_LEFT(u, start + done + u)
+        FETCH_RIGHT(u, start + done + u)
+        MULTIPLY(u, start + done + u)
       }
     }
-    EACH(u, AHEAD, S(ahead)) MULTIPLY(u)
   }
 
   if (deep == 1u) {
     // The old values of the next line of blocks are on their way while this one leaves.
-    Meeting now[ACROSS], next[ACROSS];
-    EACH(j, ACROSS, S(across)) ask(LEAVING(j), next[j], step);
-    EACH(i, DOWN, S(down)) {
-      EACH(j, ACROSS, S(across)) now[j] = next[j];
+    Meeting now[S(across)], next[S(across)];
+    EACH(j, S(across)) ask(LEAVING(j), next[j], step);
+    EACH(i, S(down)) {
+      EACH(j, S(across)) now[j] = next[j];
       if (i + 1u < S(down)) {
-        EACH(j, ACROSS, S(across)) ask(LEAVING((i + 1u) * S(across) + j), next[j], step);
+        EACH(j, S(across)) ask(LEAVING((i + 1u) * S(across) + j), next[j], step);
       }
-      EACH(j, ACROSS, S(across))
-        leave(LEAVING(i * S(across) + j), held(sum[i * S(across) + j]), now[j], step);
+      EACH(j, S(across)) {
+        const Leaving p = LEAVING(i * S(across) + j);
+        const uint at = now[j].solver_at;
+        if (S(store) == STORE_SOLVE) solving = ask_solver(p, at, solver[at], step);
+        leave(p, held(sum[i * S(across) + j]), now[j], solving, step);
+      }
     }
     return;
   }
   if (S(left) == LEFT_ATTENTION) barrier();  // its scores lie where the sums meet
-  EACH(b, DOWN * ACROSS, S(down) * S(across)) {
+  EACH(b, S(down) * S(across)) {
     const Held h = held(sum[b]);
     exchange[(warp() * S(down) * S(across) + b) * 64u + lane()] = h.upper;
     exchange[(warp() * S(down) * S(across) + b) * 64u + 32u + lane()] = h.lower;
@@ -243,12 +268,14 @@ void product(uint tile_at, uint step) {
     const uint b = min(turn * WARPS + warp(), places * S(down) * S(across) - 1u);
     const Leaving p = LEAVING(turn);
     if (turn > 0u) ask(p, met, step);
+    if (S(store) == STORE_SOLVE && (turn > 0u || S(left) == LEFT_BLOCKS))
+      solving = ask_solver(p, met.solver_at, solver[met.solver_at], step);
     Held h = Held(vec4(0.0), vec4(0.0));
     for (uint d = 0u; d < deep; ++d) {
       const uint at = ((d * places + b % places) * S(down) * S(across) + b / places) * 64u + lane();
       h.upper += exchange[at];
       h.lower += exchange[at + 32u];
     }
-    leave(p, h, met, step);
+    leave(p, h, met, solving, step);
   }
 }

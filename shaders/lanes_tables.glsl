@@ -6,8 +6,8 @@ vec4 table_values(uint row_start, uint first, uint block, uint width) {
   const uint column = column_of(block, 0u), from = P.table + row_start + first + column;
   vec4 v = vec4(0.0);
   if (S(aligned) != 0u) {
-    if (column < width) v.xy = arena_floats2[from / 2u];
-    if (column + 8u < width) v.zw = arena_floats2[from / 2u + 4u];
+    if (width % 16u == 0u || column < width) v.xy = arena_floats2[from / 2u];
+    if (width % 16u == 0u || column + 8u < width) v.zw = arena_floats2[from / 2u + 4u];
     return v;
   }
   [[unroll]] for (uint i = 0u; i < 4u; ++i)

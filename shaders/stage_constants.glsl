@@ -3,6 +3,8 @@
 // and bound is known when the pipeline is compiled. A slot without constants is of no kind.
 #define STAGE_CONSTANT(slot, i, name) \
   layout(constant_id = STAGE_CONSTANTS + 64 * slot + i) const uint c_##name##_of_##slot = NO_PLACE;
+#define STAGE_SIZE(slot, i, name) \
+  layout(constant_id = STAGE_CONSTANTS + 64 * slot + i) const uint c_##name##_of_##slot = 1u;  // of arrays
 #define STAGE_SLOT(slot) \
   STAGE_CONSTANT(slot, 0, kind) \
   STAGE_CONSTANT(slot, 1, tiles) \
@@ -56,10 +58,10 @@
   STAGE_CONSTANT(slot, 49, round_down) \
   STAGE_CONSTANT(slot, 50, scratch) \
   STAGE_CONSTANT(slot, 51, turned_from) \
-  STAGE_CONSTANT(slot, 52, down) \
-  STAGE_CONSTANT(slot, 53, across) \
-  STAGE_CONSTANT(slot, 54, ahead) \
-  STAGE_CONSTANT(slot, 55, made) \
+  STAGE_SIZE(slot, 52, down) \
+  STAGE_SIZE(slot, 53, across) \
+  STAGE_SIZE(slot, 54, ahead) \
+  STAGE_SIZE(slot, 55, made) \
   STAGE_CONSTANT(slot, 56, slot) \
   STAGE_CONSTANT(slot, 57, padding0) \
   STAGE_CONSTANT(slot, 58, padding1) \

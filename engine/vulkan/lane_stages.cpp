@@ -42,21 +42,17 @@ void Staging::add_lane_product(params::Stage s, const Tile& tile, const ProductS
 }
 
 std::vector<std::uint32_t> lane_constants(std::span<const StagedWork> works) {
-  // Arrays are as long as the longest.
-  std::uint32_t invocations = 32, down = 1, across = 1, ahead = 1, exchange = 1, made = 1, keys = 1, head = 1;
+  // What slots share is as large as the largest of them needs.
+  std::uint32_t invocations = 32, exchange = 1, keys = 1, head = 1;
   for (const StagedWork& work : works) {
     const params::Stage& s = work.stage;
     invocations = std::max(invocations, work.invocations);
     exchange = std::max(exchange, work.tile_quads);
-    down = std::max(down, s.down);
-    across = std::max(across, s.across);
-    ahead = std::max(ahead, s.ahead);
-    made = std::max(made, s.made);
     if (s.heads == 0) continue;
     keys = std::max(keys, s.token_blocks);
     head = std::max(head, s.head_blocks);
   }
-  return {invocations, down, across, ahead, exchange, made, keys, head};
+  return {invocations, exchange, keys, head};
 }
 
 std::vector<StagedWork> give_slots(StagedProgram& program, const StageOptions& options) {

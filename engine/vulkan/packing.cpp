@@ -43,7 +43,7 @@ std::uint32_t PackingList::matrix(const std::string& name, ColumnGroups rows, Co
                          .rows = rows.columns / rows.group,
                          .tokens = rows.group,
                          .columns = columns,
-                         .order = order_}});
+                         .order = order_ == BlockOrder::by_lane ? BlockOrder::by_lane_right : order_}});
 }
 
 std::uint32_t PackingList::floats(const std::string& name, ColumnGroups columns) {
@@ -66,7 +66,7 @@ std::uint32_t PackingList::rows(const std::string& name, std::uint32_t rows, Col
                          .rows = 1,
                          .tokens = rows,
                          .columns = columns,
-                         .order = order_}});
+                         .order = order_ == BlockOrder::by_lane ? BlockOrder::by_lane_right : order_}});
 }
 
 std::uint32_t PackingList::product(const std::string& a, const std::string& b, std::uint32_t count) {

@@ -26,9 +26,11 @@ std::uint16_t half_from_float(float value) noexcept {
 
 namespace {
 
-/// Invocation 4·(r % 8) + c % 8 / 2 holds the value, after those of the rows and columns 8 before it.
-std::uint32_t in_lanes(std::uint32_t r, std::uint32_t c) {
-  return (r % 8 * 4 + c % 8 / 2) * 8 + r / 8 * 4 + c / 8 * 2 + c % 2;
+/// Invocation 4·(r % 8) + c % 8 / 2 holds the value, after those of the rows and columns 8 before it: by row, but left
+/// sides by column.
+std::uint32_t in_lanes(std::uint32_t r, std::uint32_t c, bool left) {
+  const std::uint32_t pair = left ? c / 8 * 2 + r / 8 : r / 8 * 2 + c / 8;
+  return (r % 8 * 4 + c % 8 / 2) * 8 + pair * 2 + c % 2;
 }
 
 }  // namespace
@@ -45,7 +47,8 @@ std::uint64_t TensorLayout::index(std::uint32_t row, std::uint32_t token, std::u
   const std::uint64_t block = (line / 16 * columns.blocks() + at / 16) * 256;
   auto r = static_cast<std::uint32_t>(line % 16), c = at % 16;
   if (at / 16 >= turned_from) std::swap(r, c);
-  return block + (order == BlockOrder::by_row ? r * 16 + c : in_lanes(r, c));
+  if (order == BlockOrder::by_row) return block + r * 16 + c;
+  return block + in_lanes(r, c, kind == Kind::blocks && order == BlockOrder::by_lane);
 }
 
 void TensorLayout::encode(std::span<const float> values, std::span<std::byte> out) const {
