@@ -66,6 +66,7 @@ void main() {
       // Only the last step's bytes are read.
       stage_at = s;
       if (S(kind) == STAGE_RGBA && step + 1u < last_step) continue;
+      if (S(kind) == STAGE_NOISE && !some_icon_begins(step)) continue;
       for (uint t = gl_WorkGroupID.x; t < S(tiles); t += gl_NumWorkGroups.x) {
         run_stage(t, step);
         run_pointwise(t, step);

@@ -156,6 +156,7 @@ void main() {
       stage_at = at;
       // Only the last step's bytes are read.
       if (P.kind == STAGE_RGBA && step + 1u < last_step) continue;
+      if (P.kind == STAGE_NOISE && !some_icon_begins(step)) continue;
       run_slot(step);
       await_others();  // those without a tile, too: arrivals are counted for all stages together
       if (arrivals > 0u && go_on == 0u) return;

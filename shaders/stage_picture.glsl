@@ -56,7 +56,8 @@ uvec2 cover(uint at, uint border, uint count) {
   return uvec2(at >= reach ? (at - reach) / patch_size + 1u : 0u, min(count, (at + border) / patch_size + 1u));
 }
 
-void overlap_stage(uint i) {
+/// The prediction, or the solver's step from it.
+void overlap_stage(uint i, uint step) {
   const uint w = S(image_width), h = S(height), channels = S(channels);
   if (i >= P.rows * icon_elements()) return;
   const uint x = i % w, y = i / w % h, c = i / (w * h) % channels, batch_row = i / (w * h * channels);
@@ -71,7 +72,20 @@ void overlap_stage(uint i) {
       sum += arena_floats[P.a * 4u + in_row(row, (c * window + line) * window + column, S(depth_blocks))];
     }
   }
-  arena_floats[P.y * 4u + i] = sum;
+  if (S(store) != STORE_SOLVE) {
+    arena_floats[P.y * 4u + i] = sum;
+    return;
+  }
+  const uint element = i % icon_elements(), row_at = solver_row[step * P.batch + batch_row];
+  const SolverRow row = solver[row_at];
+  solved(row, i, sum, row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0, step);
+}
+
+/// Whether some icon begins at this step: others need no noise to start from.
+bool some_icon_begins(uint step) {
+  for (uint icon = 0u; icon < P.batch; ++icon)
+    if (solver_row[step * P.batch + icon] == 0u) return true;
+  return false;
 }
 
 float unit(uint icon, uint channel, uint pixel) {
@@ -118,7 +132,7 @@ void run_pointwise(uint tile_at, uint step) {
   } else if (kind == STAGE_NOISE) {
     noise_stage(at, step);
   } else if (kind == STAGE_OVERLAP) {
-    overlap_stage(at);
+    overlap_stage(at, step);
   } else if (kind == STAGE_SOLVE) {
     solve_stage(at, step);
   } else if (kind == STAGE_RGBA) {

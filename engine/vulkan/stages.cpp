@@ -171,8 +171,8 @@ bool Staging::stage(const op::GatedLinearAdd& o) {
 
 bool Staging::solves(const op::Final& o) const {
   const auto* combine = next<op::Combine>();
-  return fused() && combine && combine->prediction == o.y && !program_.shape.guided && o.window == o.patch &&
-         o.patch % 4 == 0;
+  return fused() && combine && combine->prediction == o.y && !program_.shape.guided &&
+         (o.window > o.patch || o.patch % 4 == 0);
 }
 
 bool Staging::stage(const op::Final& o) {
@@ -184,28 +184,26 @@ bool Staging::stage(const op::Final& o) {
   s.window_size = o.window;
   matrix(s, o.weight, o.bias, {features, features}, {width, width});
   modulate(s, o.modulation, width, &o.norm);
-  if (solves(o)) {
+  const bool overlap = o.window > o.patch, solved = solves(o);
+  if (solved) {
     const auto* combine = next<op::Combine>();
-    s.store = STORE_SOLVE;
     s.image = places_.tensor(combine->x);
     s.history = places_.tensor(combine->history);
-    add_made_product(s, STAGE_NORM);
-    final_done_ = &o;
-    return false;
   }
-  const bool overlap = o.window > o.patch;
-  s.store = overlap ? STORE_ROWS : STORE_IMAGE;
+  s.store = overlap ? STORE_ROWS : solved ? STORE_SOLVE : STORE_IMAGE;
   s.y = overlap ? places_.rows : places_.tensor(o.y);
   add_made_product(s, STAGE_NORM);
   if (overlap) {
     params::Stage sum = s;
     sum.kind = STAGE_OVERLAP;
+    sum.store = solved ? STORE_SOLVE : STORE_IMAGE;
     sum.a = places_.rows;
     sum.y = places_.tensor(o.y);
     sum.depth_blocks = s.column_blocks;  // pitch of the rows
     add_pointwise(sum, element_count(shape(o.y)));
   }
-  return true;
+  if (solved) final_done_ = &o;
+  return !solved;
 }
 
 bool Staging::stage(const op::Combine& o) {
