@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "engine/device.h"
 #include "engine/self_test.h"
@@ -35,14 +36,16 @@ class LaneKernels : public ::testing::Test {
 
 TEST_F(LaneKernels, NormAndProduct) {
   // 9 blocks of depth, which eight warps share unevenly; rows and columns that end within a block.
-  for (const char* kind : {"vulkan_none_matrix", "vulkan_op_matrix"}) {
+  for (const auto& [kind, activation] : {std::pair{"vulkan_none_matrix", Activation::gelu_tanh},
+                                         {"vulkan_op_matrix", Activation::gelu_tanh},
+                                         {"vulkan_op_matrix", Activation::gelu_erf}}) {
     OpCase c({.batch = 2, .conditions = 2, .steps = 2}, DType::f32);
     c.add(op::ModulatedLinear{.x = c.input("h", {2, 35, 130}, 3),
                               .modulation = modulation(c, 130),
                               .norm = {},
                               .weight = c.weight("w", {37, 130}, 1 / std::sqrt(130)),
                               .bias = c.weight("b", {37}),
-                              .activation = Activation::gelu_tanh,
+                              .activation = activation,
                               .y = c.output("y", {2, 35, 37})});
     c.check(kind, 1);
   }
@@ -82,7 +85,19 @@ TEST_F(LaneKernels, EmbedAndFinal) {
                       .patch = 4,
                       .window = 4});
   embed.check("vulkan_op_matrix");
-  // Windows that overlap pass through rows of their own.
+  // Windows that overlap, of whole fours and not.
+  for (const std::uint32_t window : {8u, 6u}) {
+    OpCase over({.batch = 2}, DType::f32, {2, 3, 16, 16});
+    over.add(op::Embed{.x = over.x(),
+                       .weight = over.weight("w", {40, 3 * window * window}, 0.2),
+                       .bias = no_tensor,
+                       .position = over.weight("pos", {16, 40}),
+                       .y = over.output("y", {2, 16, 40}),
+                       .patch = 4,
+                       .window = window});
+    over.check("vulkan_op_matrix");
+  }
+  // They pass through rows of their own.
   for (const std::uint32_t window : {4u, 6u}) {
     OpCase last({.batch = 2}, DType::f32, {2, 3, 8, 12});
     last.add(op::Final{.x = last.input("h", {2, 6, 40}),

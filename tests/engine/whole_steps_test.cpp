@@ -14,15 +14,16 @@
 namespace dit::test {
 namespace {
 
-/// Rows of a patch are whole fours and windows do not overlap, as the fused solver's step needs; 6 tokens fill no
-/// block.
-ModelConfig small_config() {
+/// Rows of a patch are whole fours and windows do not overlap, so that the solver's step leaves the last product; 6
+/// tokens fill no block. Where windows overlap it follows their sum.
+ModelConfig small_config(std::uint32_t window = 0) {
   ModelConfig c;
   c.channels = 4;
   c.premultiplied = true;
   c.height = 8;
   c.width = 12;
   c.patch = 4;
+  c.window = window;
   c.dim = 24;
   c.depth = 1;
   c.heads = 3;
@@ -70,16 +71,17 @@ std::vector<float> x_after(const std::string& kind, const std::shared_ptr<const 
 class WholeSteps : public ExecutorTest {};
 
 TEST_P(WholeSteps, EndLikeThoseOfTheCpu) {
-  for (const bool guided : {false, true}) {
+  for (const auto& [window, guided] : {std::pair{0u, false}, {0u, true}, {8u, false}, {8u, true}}) {
     const Program program =
-        record(small_config(), {.batch = 2, .conditions = guided ? 2u : 1u, .steps = 5, .guided = guided});
+        record(small_config(window), {.batch = 2, .conditions = guided ? 2u : 1u, .steps = 5, .guided = guided});
     const auto weights = random_weights(program);
     const std::vector<float> expected = x_after("cpu", weights, program), got = x_after(GetParam(), weights, program);
     float largest = 0;
     for (const float value : expected) largest = std::max(largest, std::fabs(value));
     ASSERT_EQ(got.size(), expected.size());
     for (std::size_t i = 0; i < got.size(); ++i)
-      ASSERT_LE(std::fabs(got[i] - expected[i]), 1e-5f * largest) << (guided ? "guided, " : "") << "at " << i;
+      ASSERT_LE(std::fabs(got[i] - expected[i]), 1e-5f * largest)
+          << "window " << window << (guided ? ", guided" : "") << ", at " << i;
   }
 }
 

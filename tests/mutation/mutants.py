@@ -157,6 +157,7 @@ def product_kernels(of):
        ("const uint line = (token / across) * p.patch_size + (column % area) / p.patch_size;",
         "const uint line = (token / across) * p.patch_size + column % p.patch_size;", vulkan("Final")))
     of("shaders/activation.glsl",
+       ("return v * (p * x + 0.5);", "return v * (p * u + 0.5);", lanes("NormAndProduct")),
        ("if (activation == 1u) return v / (1.0 + exp(min(-v, 80.0)));",
         "if (activation == 1u) return v / (1.0 + exp(min(v, 80.0)));", vulkan("ModulatedLinear")),
        ("const float t = 1.0 / (0.3275911 * abs(x) + 1.0);", "const float t = 1.0 / (0.32759 * abs(x) + 1.0);",
@@ -186,7 +187,10 @@ def fused_kernels(of):
         "if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step + 1u) & 3u) * slot];", fused("Combine")),
        ("const uint line = y + border - gy * patch_size, column = x + border - gx * patch_size;",
         "const uint line = x + border - gx * patch_size, column = y + border - gy * patch_size;",
-        fused("FinalOfOverlappingWindows")))
+        fused("FinalOfOverlappingWindows")),
+       ("solved(row, i, sum, row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0, step);",
+        "solved(row, i, sum, row.c != 0.0 ? normals(batch_row, row_at, element / 4u)[element % 4u] : 0.0, step);",
+        on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
     of("shaders/stage_product.glsl",
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
@@ -206,11 +210,13 @@ def matrix_kernels(of):
        ("return (row / 16u * column_blocks + column / 16u) * 256u + from + r / 8u * 4u + c / 8u * 2u + c % 2u;",
         "return (row / 16u * column_blocks + column / 16u) * 256u + from + r / 8u * 4u + c / 8u * 2u;",
         lanes("EmbedAndFinal")),
-       ("return v + of_lane(v, lane() ^ 2u);", "return v;", lanes("NormAndProduct")))
+       ("return v + of_lane(v, lane() ^ 2u);", "return v;", lanes("NormAndProduct")),
+       ("uvec4 as_right(uvec4 quad) { return quad.xzyw; }", "uvec4 as_right(uvec4 quad) { return quad; }", lanes("Attention")))
     of("shaders/lanes_left.glsl",
        ("rest += vec2(upper.y, lower.y) + count * apart * apart;", "rest += vec2(upper.y, lower.y);", lanes("NormAndProduct")),
        ("if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.y, squares.y);",
-        "if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.x, squares.y);", lanes("NormAndProduct")))
+        "if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.x, squares.y);", lanes("NormAndProduct")),
+       ("return y < S(height) && x < S(image_width) ? v : vec2(0.0);", "return v;", lanes("EmbedAndFinal")))
     of("shaders/lanes_attention.glsl",
        ("if (column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;",
         "if (column_of(key, i) > S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;", lanes("Attention")),
