@@ -63,10 +63,8 @@ void main() {
     if (!grid_barrier(++times)) return;
   for (uint step = range[RANGE_FIRST_STEP]; step < last_step; ++step) {
     for (uint s = range[RANGE_FIRST_STAGE]; s < last_stage; ++s) {
-      // Only the last step's bytes are read.
       stage_at = s;
-      if (S(kind) == STAGE_RGBA && step + 1u < last_step) continue;
-      if (S(kind) == STAGE_NOISE && !some_icon_begins(step)) continue;
+      if (idle_stage(step, last_step)) continue;
       for (uint t = gl_WorkGroupID.x; t < S(tiles); t += gl_NumWorkGroups.x) {
         run_stage(t, step);
         run_pointwise(t, step);

@@ -154,9 +154,7 @@ void main() {
   for (uint step = range[RANGE_FIRST_STEP]; step < last_step; ++step) {
     for (uint at = range[RANGE_FIRST_STAGE]; at < last_stage; ++at) {
       stage_at = at;
-      // Only the last step's bytes are read.
-      if (P.kind == STAGE_RGBA && step + 1u < last_step) continue;
-      if (P.kind == STAGE_NOISE && !some_icon_begins(step)) continue;
+      if (idle_stage(step, last_step)) continue;
       run_slot(step);
       await_others();  // those without a tile, too: arrivals are counted for all stages together
       if (arrivals > 0u && go_on == 0u) return;

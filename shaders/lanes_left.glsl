@@ -102,14 +102,11 @@ void make_noise(uint batch_row, uint first_token, bool keep) {
 /// Two neighbouring values of a window that overlaps others, if they lie in one word of two: loaded whether they are
 /// within the image or not, so that no load waits for a branch.
 vec2 overlapping_pair(uint icon, uint token, uint feature) {
-  const uint window = S(window_size), size = window * window, border = (window - S(patch_size)) / 2u;
-  const uint across = S(image_width) / S(patch_size), at = feature % size;
-  // Above or left of the image these wrap round, and are then far beyond its size.
-  const uint y = token / across * S(patch_size) + at / window - border;
-  const uint x = token % across * S(patch_size) + at % window - border;
-  const uint line = (icon * S(channels) + min(feature / size, S(channels) - 1u)) * S(height) + min(y, S(height) - 1u);
-  const vec2 v = arena_floats2[P.image * 2u + (line * S(image_width) + min(x, S(image_width) - 2u)) / 2u];
-  return y < S(height) && x < S(image_width) ? v : vec2(0.0);
+  const uvec2 pixel = window_pixel(token, feature);
+  const uint channel = min(feature / (S(window_size) * S(window_size)), S(channels) - 1u);
+  const uint line = (icon * S(channels) + channel) * S(height) + min(pixel.y, S(height) - 1u);
+  const vec2 v = arena_floats2[P.image * 2u + (line * S(image_width) + min(pixel.x, S(image_width) - 2u)) / 2u];
+  return pixel.y < S(height) && pixel.x < S(image_width) ? v : vec2(0.0);
 }
 
 /// Two neighbouring values of the window of token `first_token` + `row`.

@@ -6,6 +6,7 @@
 #define table_row SLOTTED(table_row)
 #define icon_elements SLOTTED(icon_elements)
 #define pixel_of SLOTTED(pixel_of)
+#define window_pixel SLOTTED(window_pixel)
 #define window_value SLOTTED(window_value)
 #define table_values SLOTTED(table_values)
 #define gate_of_four SLOTTED(gate_of_four)

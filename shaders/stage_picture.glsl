@@ -88,6 +88,11 @@ bool some_icon_begins(uint step) {
   return false;
 }
 
+/// Whether a stage has nothing to do at a step: of the bytes only the last step's are read.
+bool idle_stage(uint step, uint last_step) {
+  return S(kind) == STAGE_RGBA ? step + 1u < last_step : S(kind) == STAGE_NOISE && !some_icon_begins(step);
+}
+
 float unit(uint icon, uint channel, uint pixel) {
   const uint pixels = S(height) * S(image_width);
   const float v = (arena_floats[P.image * 4u + (icon * S(channels) + channel) * pixels + pixel] + 1.0) * 0.5;

@@ -17,15 +17,19 @@ uint pixel_of(uint token, uint feature) {
   return (feature / area * S(height) + line) * S(image_width) + column;
 }
 
+/// Column and line of the image where a feature of a token's window lies. Above or left of the image these wrap round, and
+/// are then far beyond its size.
+uvec2 window_pixel(uint token, uint feature) {
+  const uint border = (S(window_size) - S(patch_size)) / 2u, across = S(image_width) / S(patch_size);
+  const uint at = feature % (S(window_size) * S(window_size));
+  return uvec2(token % across, token / across) * S(patch_size) + uvec2(at % S(window_size), at / S(window_size)) - border;
+}
+
 /// One value of a token's window of the image; 0 beyond its edges.
 float window_value(uint icon, uint token, uint feature) {
-  const uint size = S(window_size) * S(window_size), border = (S(window_size) - S(patch_size)) / 2u;
-  const uint across = S(image_width) / S(patch_size), at = feature % size;
-  if (feature >= S(width)) return 0.0;
-  // Above or left of the image these wrap round, and are then far beyond its size.
-  const uint y = token / across * S(patch_size) + at / S(window_size) - border;
-  const uint x = token % across * S(patch_size) + at % S(window_size) - border;
-  if (y >= S(height) || x >= S(image_width)) return 0.0;
-  const uint line = (icon * S(channels) + feature / size) * S(height) + y;
-  return arena_floats[P.image * 4u + line * S(image_width) + x];
+  const uvec2 pixel = window_pixel(token, feature);
+  if (feature >= S(width) || pixel.y >= S(height) || pixel.x >= S(image_width)) return 0.0;
+  const uint channel = feature / (S(window_size) * S(window_size));
+  const uint line = (icon * S(channels) + channel) * S(height) + pixel.y;
+  return arena_floats[P.image * 4u + line * S(image_width) + pixel.x];
 }

@@ -66,7 +66,7 @@ std::uint32_t PackingList::rows(const std::string& name, std::uint32_t rows, Col
                          .rows = 1,
                          .tokens = rows,
                          .columns = columns,
-                         .order = order_ == BlockOrder::by_lane ? BlockOrder::by_lane_right : order_}});
+                         .order = order_}});
 }
 
 std::uint32_t PackingList::product(const std::string& a, const std::string& b, std::uint32_t count) {

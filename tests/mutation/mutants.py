@@ -216,7 +216,7 @@ def matrix_kernels(of):
        ("rest += vec2(upper.y, lower.y) + count * apart * apart;", "rest += vec2(upper.y, lower.y);", lanes("NormAndProduct")),
        ("if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.y, squares.y);",
         "if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.x, squares.y);", lanes("NormAndProduct")),
-       ("return y < S(height) && x < S(image_width) ? v : vec2(0.0);", "return v;", lanes("EmbedAndFinal")))
+       ("return pixel.y < S(height) && pixel.x < S(image_width) ? v : vec2(0.0);", "return v;", lanes("EmbedAndFinal")))
     of("shaders/lanes_attention.glsl",
        ("if (column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;",
         "if (column_of(key, i) > S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;", lanes("Attention")),
