@@ -51,14 +51,18 @@ def main(prompt="rocket", port="8080"):
     bus.add_signal_watch()
     bus.connect("message::error", stop)
 
-    server = socket.create_server(("127.0.0.1", int(port)))
+    try:
+        server = socket.create_server(("127.0.0.1", int(port)))
+    except (OSError, OverflowError, ValueError) as error:
+        sys.exit(f"mjpeg.py: port {port}: {error}")
+    # Before the first watcher: the sink takes none until it has left NULL, and would keep the socket in silence.
+    pipeline.set_state(Gst.State.PLAYING)
     print(f"open http://127.0.0.1:{server.getsockname()[1]}/", flush=True)
 
     def accept():
         while True:
             threading.Thread(target=welcome, args=(server.accept()[0], sink), daemon=True).start()
     threading.Thread(target=accept, daemon=True).start()
-    pipeline.set_state(Gst.State.PLAYING)
     try:
         loop.run()
     except KeyboardInterrupt:
