@@ -2,14 +2,6 @@
 // What follows a product: 0 nothing, 1 SiLU, 2 GELU, 3 GELU by tanh. The arguments of exp are clamped, because exp of a
 // large number need not be infinite everywhere.
 
-/// erf(x), absolute error below 5e-7. source: Abramowitz & Stegun 1964, 7.1.26
-float erf(float x) {
-  const float t = 1.0 / (0.3275911 * abs(x) + 1.0);
-  const float p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
-  const float rest = p * exp(max(-x * x, -80.0));
-  return x < 0.0 ? rest - 1.0 : 1.0 - rest;
-}
-
 #ifdef MATRIX
 /// v·Φ(v) to 9e-5, for results that are rounded to halves: an odd polynomial in place of the exponential and the division.
 /// Fitted to the largest error over |v| < 4.2, beyond which Φ is taken for 0 or 1.
@@ -21,6 +13,14 @@ float gelu(float v) {
   return v * (p * x + 0.5);
 }
 #else
+/// erf(x), absolute error below 5e-7. source: Abramowitz & Stegun 1964, 7.1.26
+float erf(float x) {
+  const float t = 1.0 / (0.3275911 * abs(x) + 1.0);
+  const float p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
+  const float rest = p * exp(max(-x * x, -80.0));
+  return x < 0.0 ? rest - 1.0 : 1.0 - rest;
+}
+
 float gelu(float v) { return v * (0.5 * erf(v * 0.707106781) + 0.5); }
 #endif
 

@@ -2,9 +2,9 @@
 // Stages on matrix hardware. A subgroup of 32 holds a block of 16×16 values, eight an invocation, and a block lies in
 // memory as its invocations hold it, so that each loads or stores 16 bytes (32 of f32) and nothing passes through shared
 // memory on the way to a matrix. Invocation l holds columns 2t, 2t+1, 2t+8, 2t+9 of row g ("upper") and of row g + 8
-// ("lower"); g = l/4, t = l%4. They lie in this order, but for left sides: see quad_of(). Left sides, right sides (a column of the product in each row of the block) and
-// sums are all held so on NVIDIA's hardware, as far as KHR matrices go. Vulkan leaves that open: where it is otherwise the
-// self-test sees wrong pictures and f16 is used instead.
+// ("lower"); g = l/4, t = l%4. They lie in this order, but for left sides: see quad_of(). Left sides, right sides (a column
+// of the product in each row of the block) and sums are all held so on NVIDIA's hardware, as far as KHR matrices go. Vulkan
+// leaves that open: where it is otherwise the self-test sees wrong pictures and f16 is used instead.
 // MATRIX_EMULATED: the same through shared memory on any device, to test everything but the hardware's own part.
 #extension GL_EXT_control_flow_attributes : require
 #define MATRIX

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.parse
 import urllib.request
 
 from PIL import Image
@@ -237,8 +238,8 @@ class Pipelines(unittest.TestCase):
                 (self.scratch / "part.jpg").write_bytes(part[:part.index(b"\xff\xd9") + 2])
                 self.picture("part.jpg", (512, 512), "RGB")
             self.check_mjpeg_in_browser(address)
-            taken = run(["/usr/bin/python3", SOURCE / "pipelines/mjpeg.py", "rocket", address.split(":")[2][:-1]],
-                        self.scratch)
+            port = urllib.parse.urlsplit(address).port
+            taken = run(["/usr/bin/python3", SOURCE / "pipelines/mjpeg.py", "rocket", port], self.scratch)
             self.assertEqual(taken.returncode, 1)
             self.assertRegex(taken.stderr, r"^mjpeg.py: port \d+: .*Address already in use.*\n$")
         finally:
