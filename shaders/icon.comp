@@ -21,6 +21,7 @@ uint stage_at;
 #include "noise.glsl"
 #include "stage_places.glsl"
 #include "stage_tables.glsl"
+#include "stage_overlap.glsl"
 #include "stage_picture.glsl"
 #include "stage_left.glsl"
 #include "stage_attention.glsl"

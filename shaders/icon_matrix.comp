@@ -23,10 +23,12 @@ uint stage_at;
 #include "slots.glsl"
 STAGE_SLOT(0) STAGE_SLOT(1) STAGE_SLOT(2) STAGE_SLOT(3) STAGE_SLOT(4)
 STAGE_SLOT(5) STAGE_SLOT(6) STAGE_SLOT(7) STAGE_SLOT(8) STAGE_SLOT(9)
+STAGE_SLOT(10) STAGE_SLOT(11)
 #define SLOT shared
 #define S(member) stages[stage_at].member
 #include "stage_places.glsl"
 #include "lanes_tables.glsl"
+#include "stage_overlap.glsl"
 #include "stage_picture.glsl"
 #undef S
 #undef SLOT
@@ -58,6 +60,12 @@ STAGE_SLOT(5) STAGE_SLOT(6) STAGE_SLOT(7) STAGE_SLOT(8) STAGE_SLOT(9)
 #include "slot.glsl"
 #undef SLOT
 #define SLOT 9
+#include "slot.glsl"
+#undef SLOT
+#define SLOT 10
+#include "slot.glsl"
+#undef SLOT
+#define SLOT 11
 #include "slot.glsl"
 
 uint arrivals = 0u;    // of each workgroup so far
@@ -138,6 +146,8 @@ void run_slot(uint step) {
     CASE(7)
     CASE(8)
     CASE(9)
+    CASE(10)
+    CASE(11)
     default:
       await_others();
       TILES(run_pointwise)

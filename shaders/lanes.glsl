@@ -28,7 +28,7 @@ const uint WARPS = INVOCATIONS / 32u;
 const uint BLOCK = 32u;  // quads of halves; fours of floats are twice as many
 
 shared vec4 exchange[EXCHANGE];
-shared vec2 statistics[WARPS * 16u];
+shared vec4 statistics[WARPS * 8u];  // mean and squares of two rows
 
 #ifdef MATRIX_EMULATED
 uint warp() { return gl_LocalInvocationIndex / 32u; }
@@ -43,11 +43,16 @@ uint lane_column() { return lane() % 4u * 2u; }
 /// Which column the i-th of four held values is in.
 uint column_of(uint block, uint i) { return block * 16u + lane_column() + (i & 1u) + (i >> 1) * 8u; }
 
-uvec2 packed(vec4 v) {
-  // Beyond the largest half a value would become infinite, and all that follows NaN.
-  v = clamp(v, -65504.0, 65504.0);
-  return uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
+// Beyond the largest half a value would become infinite, and all that follows NaN.
+#ifdef MATRIX_EMULATED
+uint packed_pair(vec2 v) { return packHalf2x16(clamp(v, -65504.0, 65504.0)); }
+#else
+uint packed_pair(vec2 v) {
+  const f16vec2 most = f16vec2(65504.0);
+  return packFloat2x16(clamp(unpackFloat2x16(packHalf2x16(v)), -most, most));
 }
+#endif
+uvec2 packed(vec4 v) { return uvec2(packed_pair(v.xy), packed_pair(v.zw)); }
 vec4 unpacked(uvec2 v) { return vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)); }
 
 /// What an invocation holds of a block of sums.
@@ -173,8 +178,8 @@ vec4 within(vec4 v, uint block, uint width) {
 
 /// Where a value lies in a tensor of rows, in floats.
 uint in_row(uint row, uint column, uint column_blocks) {
-  const uint r = row % 16u, c = column % 16u, from = (r % 8u * 4u + c % 8u / 2u) * 8u;
-  return (row / 16u * column_blocks + column / 16u) * 256u + from + r / 8u * 4u + c / 8u * 2u + c % 2u;
+  const uint r = row % 16u, c = column % 16u, from = r / 8u * 128u + (r % 8u * 4u + c % 8u / 2u) * 4u;
+  return (row / 16u * column_blocks + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;
 }
 
 // Fours of values of blocks, in whatever order they lie.

@@ -4,12 +4,18 @@
 // S(warps_deep) warps share a head: alone a warp keeps its scores in registers, together each makes those of some keys
 // and all read them. source: Vaswani et al. 2017 eq. 1
 
-/// exp(score − highest) of KEYS blocks of keys as left sides, and what they add up to in the upper and the lower row.
+/// exp(score − highest) of KEYS blocks of keys as left sides, and one over their sum in the upper and the lower row.
 uvec4 likely[KEYS];
-vec2 likely_sum;
-uvec4 queries[HEAD];
+vec2 likely_share;
+// A warp that has a head to itself asks for all keys and values at once, where registers hold them.
+const uint SHARERS = S(kind) == STAGE_ATTENTION ? S(warps_deep) : HEAD >= S(made) ? HEAD / S(made) : 1u;
+const uint KEYS_HELD = SHARERS == 1u ? (KEYS * HEAD <= 16u ? KEYS : 1u) : 1u;
+const uint KEY_TURNS = (KEYS + SHARERS - 1u) / SHARERS, PART_TURNS = (HEAD + SHARERS - 1u) / SHARERS;
+const uint PARTS_HELD = S(kind) == STAGE_PRODUCT ? (S(made) * KEYS <= 16u ? S(made) : 1u) : 1u;
+uvec4 queries[HEAD], keys[KEYS_HELD * HEAD];
+vec4 qk_weights[HEAD];  // q_norm · k_norm
 Held scores[KEYS];
-uvec4 values[KEYS];
+uvec4 values[PARTS_HELD * KEYS];
 
 /// Where block `column` of columns of the q, k, v of block `block` of rows lies, in quads.
 uint qkv_at(uint block, uint column) { return P.a + (block * S(heads) * HEAD * 3u + column) * BLOCK + lane(); }
@@ -17,18 +23,24 @@ uint qkv_at(uint block, uint column) { return P.a + (block * S(heads) * HEAD * 3
 /// What RMS norm multiplies a row by whose squares add up to `squares` over four invocations; 1 without norm.
 vec2 norm_factors(vec2 squares) {
   if (S(qk_weight) == NO_PLACE) return vec2(1.0);
-  return 1.0 / sqrt(vec2(row_sum(squares.x), row_sum(squares.y)) / float(S(head_dim)) + uintBitsToFloat(S(eps_bits)));
+  const vec2 sums = vec2(row_sum(squares.x), row_sum(squares.y));
+  return inversesqrt(sums * (1.0 / float(S(head_dim))) + uintBitsToFloat(S(eps_bits)));
 }
 
-/// Scores of this warp's queries with block `key` of keys; `factors`: of the queries.
-Held score(vec2 factors, uint key, uint key_row, uint head) {
+/// Asks for a block of keys, the `held_at`-th of those that a warp holds.
+void ask_keys(uint key_row, uint head, uint held_at) {
+  [[unroll]] for (uint b = 0u; b < HEAD; ++b)
+    keys[held_at * HEAD + b] = arena_quads[qkv_at(key_row, (S(heads) + head) * HEAD + b)];
+}
+
+/// Scores of this warp's queries with block `key` of keys, the `held_at`-th; `factors`: of the queries.
+Held score(vec2 factors, uint key, uint held_at) {
   SumBlock sum = no_sum();
   vec2 squares = vec2(0.0);
-  uvec4 k[HEAD];
-  [[unroll]] for (uint b = 0u; b < HEAD; ++b) k[b] = arena_quads[qkv_at(key_row, (S(heads) + head) * HEAD + b)];
   [[unroll]] for (uint b = 0u; b < HEAD; ++b) {
-    if (S(qk_weight) != NO_PLACE) squares += squares_of(k[b]);
-    sum = MULTIPLY_ADD(left_of(queries[b]), right_of(as_right(k[b])), sum);
+    const uvec4 k = keys[held_at * HEAD + b];
+    if (S(qk_weight) != NO_PLACE) squares += squares_of(k);
+    sum = MULTIPLY_ADD(left_of(queries[b]), right_of(as_right(k)), sum);
   }
   Held h = held(sum);
   h.upper *= factors.x;
@@ -43,7 +55,7 @@ Held score(vec2 factors, uint key, uint key_row, uint head) {
     h.lower *= of_column;
   }
   [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-    if (column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;
+    if (S(tokens) % 16u != 0u && column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;
   }
   return h;
 }
@@ -55,35 +67,57 @@ void soften() {
   }
   most = vec2(row_most(most.x), row_most(most.y));
   [[unroll]] for (uint j = 0u; j < KEYS; ++j) {
-    const vec4 upper = exp(max(scores[j].upper - most.x, -80.0)) * vec4(greaterThan(scores[j].upper, vec4(-2.9e38)));
-    const vec4 lower = exp(max(scores[j].lower - most.y, -80.0)) * vec4(greaterThan(scores[j].lower, vec4(-2.9e38)));
+    vec4 upper = exp(max(scores[j].upper - most.x, -80.0)), lower = exp(max(scores[j].lower - most.y, -80.0));
+    if (S(tokens) % 16u != 0u) {
+      upper *= vec4(greaterThan(scores[j].upper, vec4(-2.9e38)));
+      lower *= vec4(greaterThan(scores[j].lower, vec4(-2.9e38)));
+    }
     sum += vec2(dot(upper, vec4(1.0)), dot(lower, vec4(1.0)));
     likely[j] = quad_of(Held(upper, lower));
   }
-  likely_sum = vec2(row_sum(sum.x), row_sum(sum.y));
+  likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.y));
 }
 
-/// Fills likely[] for a block of rows and a head. This warp is number `member` of `sharers`, who hand each other scores in
-/// slot `slot`.
-void attend(uint block, uint head, uint member, uint sharers, uint slot) {
-  const uint first_key = block / S(token_blocks) * S(token_blocks);
-  vec2 squares = vec2(0.0);
+/// Asks for what of the weights attention needs; the stage before need not have ended.
+void ask_qk_weights() {
+  if (S(qk_weight) == NO_PLACE) return;
+  [[unroll]] for (uint b = 0u; b < HEAD; ++b) {
+    const uint at = P.qk_weight * 2u + column_of(b, 0u) / 2u;
+    qk_weights[b] = vec4(weight_floats2[at], weight_floats2[at + 4u]);
+  }
+}
+
+uint first_key_of(uint block) { return block / S(token_blocks) * S(token_blocks); }
+
+/// Asks for what the scores need, as far as registers hold it.
+void ask_queries_and_keys(uint block, uint head, uint member, uint sharers) {
   [[unroll]] for (uint b = 0u; b < HEAD; ++b) queries[b] = arena_quads[qkv_at(block, head * HEAD + b)];
+  [[unroll]] for (uint j = 0u; j < KEYS_HELD; ++j)
+    ask_keys(first_key_of(block) + (sharers == 1u ? j : min(member, KEYS - 1u)), head, j);
+}
+
+/// Fills likely[] for a block of rows and a head, once queries and keys are asked for. This warp is number `member` of
+/// `sharers`, who hand each other scores in slot `slot`.
+void attend(uint block, uint head, uint member, uint sharers, uint slot) {
+  const uint first_key = first_key_of(block), last_key = first_key + KEYS - 1u;
+  vec2 squares = vec2(0.0);
   if (S(qk_weight) != NO_PLACE) {
     [[unroll]] for (uint b = 0u; b < HEAD; ++b) {
       squares += squares_of(queries[b]);
-      const uint at = P.qk_weight * 2u + column_of(b, 0u) / 2u;
-      const vec4 weight = vec4(weight_floats2[at], weight_floats2[at + 4u]);
-      queries[b] = quad_of(Held(upper_of(queries[b]) * weight, lower_of(queries[b]) * weight));
+      queries[b] = quad_of(Held(upper_of(queries[b]) * qk_weights[b], lower_of(queries[b]) * qk_weights[b]));
     }
   }
   const vec2 factors = norm_factors(squares) * uintBitsToFloat(S(score_scale));
   if (sharers == 1u) {
-    [[unroll]] for (uint j = 0u; j < KEYS; ++j) scores[j] = score(factors, j, first_key + j, head);
+    [[unroll]] for (uint j = 0u; j < KEYS; ++j) {
+      if (KEYS_HELD == 1u && j > 0u) ask_keys(first_key + j, head, 0u);
+      scores[j] = score(factors, j, KEYS_HELD == 1u ? 0u : j);
+    }
   } else {
-    for (uint turn = 0u; turn * sharers < KEYS; ++turn) {
+    EACH(turn, KEY_TURNS) {
       const uint j = turn * sharers + member;
-      const Held h = score(factors, min(j, KEYS - 1u), first_key + min(j, KEYS - 1u), head);
+      if (turn > 0u) ask_keys(min(first_key + j, last_key), head, 0u);
+      const Held h = score(factors, min(j, KEYS - 1u), 0u);
       if (j >= KEYS) continue;
       exchange[(slot * KEYS + j) * 64u + lane()] = h.upper;
       exchange[(slot * KEYS + j) * 64u + 32u + lane()] = h.lower;
@@ -97,47 +131,52 @@ void attend(uint block, uint head, uint member, uint sharers, uint slot) {
   soften();
 }
 
-/// Asks for block `part` of the head's values; they are needed only once the scores are known.
-void ask_values(uint block, uint head, uint part) {
-  const uint first_key = block / S(token_blocks) * S(token_blocks);
+/// Asks for block `part` of the head's values, the `held_at`-th of those that a warp holds; they are needed only once the scores
+/// are known.
+void ask_values(uint block, uint head, uint part, uint held_at) {
   [[unroll]] for (uint j = 0u; j < KEYS; ++j)
-    values[j] = arena_quads[qkv_at(first_key + j, (2u * S(heads) + head) * HEAD + part)];
+    values[held_at * KEYS + j] = arena_quads[qkv_at(first_key_of(block) + j, (2u * S(heads) + head) * HEAD + part)];
 }
 
-/// The block of the head's result whose values were asked for.
-uvec4 weighed() {
+/// The block of the head's result whose values are the `held_at`-th.
+uvec4 weighed(uint held_at) {
   SumBlock sum = no_sum();
-  [[unroll]] for (uint j = 0u; j < KEYS; ++j) sum = MULTIPLY_ADD(left_of(likely[j]), right_of(as_right(values[j])), sum);
+  [[unroll]] for (uint j = 0u; j < KEYS; ++j)
+    sum = MULTIPLY_ADD(left_of(likely[j]), right_of(as_right(values[held_at * KEYS + j])), sum);
   const Held h = held(sum);
-  return quad_of(Held(h.upper / likely_sum.x, h.lower / likely_sum.y));
+  return quad_of(Held(h.upper * likely_share.x, h.lower * likely_share.y));
 }
 
 /// The left side of a product: S(made) blocks of one head a warp.
 void make_attention(uint block) {
+  ask_qk_weights();
   await_others();
   // Warps beyond the last head repeat it, in vain.
   const uint sharers = HEAD / S(made), head = min(warp() / sharers, S(heads) - 1u), member = warp() % sharers;
-  ask_values(block, head, member * S(made));
+  ask_queries_and_keys(block, head, member, sharers);
+  EACH(u, PARTS_HELD) ask_values(block, head, member * S(made) + u, u);
   attend(block, head, member, sharers, head);
   EACH(u, S(made)) {
-    if (u > 0u) ask_values(block, head, member * S(made) + u);
-    made_blocks[u] = weighed();
+    if (PARTS_HELD == 1u && u > 0u) ask_values(block, head, member * S(made) + u, 0u);
+    made_blocks[u] = weighed(PARTS_HELD == 1u ? 0u : u);
   }
 }
 
 /// A stage of its own: WARPS / warps_deep heads of blocks of rows, those of a head and a row of the batch together.
 void attention_stage(uint tile_at) {
+  ask_qk_weights();
   await_others();
   const uint sharers = S(warps_deep), member = warp() % sharers, heads = S(heads), token_blocks = S(token_blocks);
   const uint unit = tile_at * (WARPS / sharers) + warp() / sharers, count = P.row_blocks * heads;
   const uint mine = min(unit, count - 1u), head = mine / token_blocks % heads;
   const uint block = mine / (token_blocks * heads) * token_blocks + mine % token_blocks;
-  ask_values(block, head, min(member, HEAD - 1u));
+  ask_queries_and_keys(block, head, member, sharers);
+  ask_values(block, head, min(member, HEAD - 1u), 0u);
   attend(block, head, member, sharers, warp() / sharers);
-  for (uint turn = 0u; turn * sharers < HEAD; ++turn) {
+  EACH(turn, PART_TURNS) {
     const uint part = turn * sharers + member;
-    if (turn > 0u) ask_values(block, head, min(part, HEAD - 1u));
-    const uvec4 quad = weighed();
+    if (turn > 0u) ask_values(block, head, min(part, HEAD - 1u), 0u);
+    const uvec4 quad = weighed(0u);
     if (unit < count && part < HEAD) arena_quads[P.y + ((block * heads + head) * HEAD + part) * BLOCK + lane()] = quad;
   }
 }

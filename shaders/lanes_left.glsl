@@ -7,6 +7,7 @@
 uvec4 made_blocks[S(made)];
 Held rows_held[S(made)];
 vec4 scales[S(made)], shifts[S(made)];
+uint modulation_start;  // of the table's row
 uvec4 made_weights[S(made) * S(across)];  // what they will be multiplied by
 
 /// Whether the warps share the columns without padding.
@@ -15,29 +16,42 @@ vec4 real_columns(vec4 v, uint block) { return even_columns() ? v : within(v, bl
 
 /// Asks for this warp's share of a block of rows.
 void ask_rows(uint block) {
-  const uint first = warp() * S(made), depth = S(depth_blocks), at = P.a + (block * depth + first) * 64u + lane() * 2u;
+  const uint first = warp() * S(made), depth = S(depth_blocks), at = P.a + (block * depth + first) * 64u + lane();
   EACH(u, S(made)) {
     rows_held[u] = Held(vec4(0.0), vec4(0.0));
-    if (first + u < depth) rows_held[u] = Held(arena_floats4[at + u * 64u], arena_floats4[at + u * 64u + 1u]);
+    if (even_columns() || first + u < depth)
+      rows_held[u] = Held(arena_floats4[at + u * 64u], arena_floats4[at + u * 64u + 32u]);
   }
 }
 
-/// Asks for this warp's share of a block of rows, and of what modulates it.
-void ask_normed(uint block, uint step) {
-  const uint first = warp() * S(made), row_start = table_row(block / S(token_blocks), step);
-#ifndef PERSISTENT
-  ask_rows(block);  // while the table's row is looked up
-#endif
+/// Asks for what modulates this warp's share of the columns.
+void ask_modulation() {
+  const uint first = warp() * S(made);
   EACH(u, S(made)) {
     scales[u] = shifts[u] = vec4(0.0);
     if (!even_columns() && first + u >= S(depth_blocks)) continue;
-    scales[u] = table_values(row_start, P.scale, first + u, S(width));
-    shifts[u] = table_values(row_start, P.shift, first + u, S(width));
+    scales[u] = table_values(modulation_start, P.scale, first + u, S(width));
+    shifts[u] = table_values(modulation_start, P.shift, first + u, S(width));
   }
+}
+
+/// Asks for this warp's share of a block of rows, and of what modulates it; a stage of its own leaves that for later, as
+/// more workgroups side by side hide more than early loads do.
+void ask_normed(uint block, uint step) {
+  modulation_start = table_row(block / S(token_blocks), step);
+#ifndef PERSISTENT
+  ask_rows(block);  // while the table's row is looked up
+#endif
+  if (S(kind) != STAGE_NORM) ask_modulation();
 #ifdef PERSISTENT
   await_others();
   ask_rows(block);
 #endif
+}
+
+/// How many values of a row are a warp's.
+float values_of_warp(uint w) {
+  return float(clamp(int(S(width)) - int(w * S(made) * 16u), 0, int(S(made) * 16u)));
 }
 
 /// norm(x)·(1 + scale) + shift. Means and squares are made a warp first, each about its own mean, so that a large mean
@@ -45,14 +59,13 @@ void ask_normed(uint block, uint step) {
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4;
 /// Chan, Golub, LeVeque 1979 for the union of sums
 void make_normed() {
-  const uint first = warp() * S(made), width = S(width);
+  const uint first = warp() * S(made);
   // Upper row in x, lower in y, from here on.
-  const float mine =
-      even_columns() ? float(S(made) * 16u) : float(clamp(int(width) - int(first * 16u), 0, int(S(made) * 16u)));
+  const float mine = even_columns() ? float(S(made) * 16u) : values_of_warp(warp());
   vec2 mean = vec2(0.0), squares = vec2(0.0);
   if (S(centred) != 0u) {
     EACH(u, S(made)) mean += vec2(dot(rows_held[u].upper, vec4(1.0)), dot(rows_held[u].lower, vec4(1.0)));
-    mean = vec2(row_sum(mean.x), row_sum(mean.y)) / max(mine, 1.0);
+    mean = vec2(row_sum(mean.x), row_sum(mean.y)) * (1.0 / max(mine, 1.0));
   }
   EACH(u, S(made)) {
     const vec4 upper = real_columns(rows_held[u].upper - mean.x, first + u);
@@ -60,24 +73,23 @@ void make_normed() {
     squares += vec2(dot(upper, upper), dot(lower, lower));
   }
   squares = vec2(row_sum(squares.x), row_sum(squares.y));
-  if (lane() % 4u == 0u) statistics[warp() * 16u + lane_row()] = vec2(mean.x, squares.x);
-  if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.y, squares.y);
+  if (lane() % 4u == 0u) statistics[warp() * 8u + lane_row()] = vec4(mean, squares);
   barrier();
-  vec2 all = vec2(0.0), rest = vec2(0.0);
+  // Shares of warps that have as many values each weigh the same.
+  vec2 all = vec2(0.0), within_warps = vec2(0.0), between_warps = vec2(0.0);
+  [[unroll]] for (uint w = 0u; w < WARPS; ++w)
+    all += (even_columns() ? mine : values_of_warp(w)) * statistics[w * 8u + lane_row()].xy;
+  all *= 1.0 / float(S(width));
   [[unroll]] for (uint w = 0u; w < WARPS; ++w) {
-    const float count = float(clamp(int(width) - int(w * S(made) * 16u), 0, int(S(made) * 16u)));
-    all += count * vec2(statistics[w * 16u + lane_row()].x, statistics[w * 16u + lane_row() + 8u].x);
+    const vec4 of_warp = statistics[w * 8u + lane_row()];
+    const vec2 apart = of_warp.xy - all;
+    within_warps += of_warp.zw;
+    between_warps += (even_columns() ? 1.0 : values_of_warp(w)) * apart * apart;
   }
-  all /= float(width);
-  [[unroll]] for (uint w = 0u; w < WARPS; ++w) {
-    const float count = float(clamp(int(width) - int(w * S(made) * 16u), 0, int(S(made) * 16u)));
-    const vec2 upper = statistics[w * 16u + lane_row()], lower = statistics[w * 16u + lane_row() + 8u];
-    const vec2 apart = vec2(upper.x, lower.x) - all;
-    rest += vec2(upper.y, lower.y) + count * apart * apart;
-  }
-  const vec2 variance = rest / float(S(divisor));
+  const vec2 variance = (within_warps + (even_columns() ? mine : 1.0) * between_warps) * (1.0 / float(S(divisor)));
   const float eps = uintBitsToFloat(S(eps_bits));
   const vec2 factor = S(eps_outside) != 0u ? 1.0 / (sqrt(variance) + eps) : inversesqrt(variance + eps);
+  if (S(kind) == STAGE_NORM) ask_modulation();
   EACH(u, S(made)) {
     const vec4 upper = (rows_held[u].upper - all.x) * (factor.x * (1.0 + scales[u])) + shifts[u];
     const vec4 lower = (rows_held[u].lower - all.y) * (factor.y * (1.0 + scales[u])) + shifts[u];

@@ -65,8 +65,8 @@ Meeting constants_of(Leaving p, uint step) {
   if (S(store) == STORE_ADD && S(gate) != NO_PLACE)
     m.gate = table_values(table_row(p.block / S(token_blocks), step), P.gate, p.column_block, S(columns));
   if (S(store) == STORE_EMBED) {
-    const uint from = P.position + (p.block % S(token_blocks) * S(column_blocks) + p.column_block) * 64u + lane() * 2u;
-    m.old = Held(weight_floats[from], weight_floats[from + 1u]);
+    const uint from = P.position + (p.block % S(token_blocks) * S(column_blocks) + p.column_block) * 64u + lane();
+    m.old = Held(weight_floats[from], weight_floats[from + 32u]);
   }
   if (S(store) == STORE_SOLVE) {
     m.solver_at = solver_row[step * P.batch + p.block / S(token_blocks)];
@@ -75,10 +75,10 @@ Meeting constants_of(Leaving p, uint step) {
   return m;
 }
 
-uint in_rows(Leaving p) { return P.y + (p.block * S(column_blocks) + p.column_block) * 64u + lane() * 2u; }
+uint in_rows(Leaving p) { return P.y + (p.block * S(column_blocks) + p.column_block) * 64u + lane(); }
 
 void ask_old(Leaving p, inout Meeting m) {
-  if (S(store) == STORE_ADD) m.old = Held(arena_floats4[in_rows(p)], arena_floats4[in_rows(p) + 1u]);
+  if (S(store) == STORE_ADD) m.old = Held(arena_floats4[in_rows(p)], arena_floats4[in_rows(p) + 32u]);
 }
 
 void ask(Leaving p, out Meeting m, uint step) {
@@ -122,11 +122,13 @@ Leaving leaving_block(uint b, uint first_row, uint first_column, uint row, uint 
   uint block = row + b / S(across), column_block = column + b % S(across);
   bool mine = true;
   if (S(warps_deep) > 1u) {
-    const uint places = S(warps_down) * S(warps_across), at = b * WARPS + warp(), place = at % places, of_warp = at / places;
-    mine = at < places * S(down) * S(across);
+    const uint places = S(warps_down) * S(warps_across), all = places * S(down) * S(across), nth = b * WARPS + warp();
+    mine = all % WARPS == 0u || nth < all;
+    const uint at = all % WARPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_warp = at / places;
     block = first_row + place / S(warps_across) * S(down) + of_warp / S(across);
     column_block = first_column + place % S(warps_across) * S(across) + of_warp % S(across);
   }
+  if ((S(exact) & EXACT_RESULT) != 0u) return Leaving(block, column_block, mine);
   mine = mine && block < P.row_blocks && column_block < S(column_blocks);
   return Leaving(min(block, P.row_blocks - 1u), min(column_block, S(column_blocks) - 1u), mine);
 }
@@ -135,7 +137,8 @@ Leaving leaving_block(uint b, uint first_row, uint first_column, uint row, uint 
 void leave(Leaving p, Held h, Meeting m, Solving s, uint step) {
   const uint token = p.block % S(token_blocks) * 16u + lane_row();
   // Padding of rows stays 0.
-  const float upper = token < S(tokens) ? 1.0 : 0.0, lower = token + 8u < S(tokens) ? 1.0 : 0.0;
+  const bool whole = S(tokens) % 16u == 0u;
+  const float upper = whole || token < S(tokens) ? 1.0 : 0.0, lower = whole || token + 8u < S(tokens) ? 1.0 : 0.0;
   h.upper += m.bias;
   h.lower += m.bias;
   if (S(store) == STORE_BLOCKS) {
@@ -154,23 +157,34 @@ void leave(Leaving p, Held h, Meeting m, Solving s, uint step) {
   if (!p.mine) return;
   if (S(store) == STORE_ROWS || S(store) == STORE_ADD || S(store) == STORE_EMBED) {
     arena_floats4[in_rows(p)] = m.old.upper + m.gate * h.upper * upper;
-    arena_floats4[in_rows(p) + 1u] = m.old.lower + m.gate * h.lower * lower;
+    arena_floats4[in_rows(p) + 32u] = m.old.lower + m.gate * h.lower * lower;
     return;
   }
   if (S(store) == STORE_IMAGE) store_image(p, token, h);
   else solve_pairs(p, h, m.old, s, step);
 }
 
+/// Line and column of a tile. By column, workgroups side by side want the same weights, which their multiprocessor's cache
+/// then has; but what a line of tiles reads of the left side has left the L2 cache when the next column wants it.
+uvec2 place_of_tile(uint tile_at) {
+  if (S(by_column) == 0u) return uvec2(tile_at / S(tiles_across), tile_at % S(tiles_across));
+  const uint down = P.tiles / S(tiles_across);
+  return uvec2(tile_at % down, tile_at / down);
+}
+
 void product(uint tile_at, uint step) {
   const uint depth = S(depth_blocks), deep = S(warps_deep), places = S(warps_down) * S(warps_across);
   const uint place = warp() % places, member = warp() / places, share = (depth + deep - 1u) / deep;
-  const uint first_row = tile_at / S(tiles_across) * S(warps_down) * S(down);
+  const uvec2 tile = place_of_tile(tile_at);
+  const uint first_row = tile.x * S(warps_down) * S(down);
   const uint row = first_row + place / S(warps_across) * S(down);
-  const uint first_column = tile_at % S(tiles_across) * S(warps_across) * S(across);
+  const uint first_column = tile.y * S(warps_across) * S(across);
   const uint column = first_column + place % S(warps_across) * S(across);
   bool whole = depth % deep == 0u && share % S(ahead) == 0u;
   const uint start = member * share, end = min(start + share, depth);
 
+  // A block, or the last where a tile may hang over the edge.
+#define EXACTLY(part, at, count) ((S(exact) & part) != 0u ? at : min(at, count - 1u))
 #define LEAVING(b) leaving_block(b, first_row, first_column, row, column)
   Meeting met;
   SolverRow solver_now;
@@ -179,9 +193,9 @@ void product(uint tile_at, uint step) {
   if (deep > 1u && S(store) == STORE_SOLVE) solver_now = solver[met.solver_at];
   uint left_at[S(down)], right_at[S(across)];
   EACH(i, S(down))
-    left_at[i] = P.a + min(row + i, P.row_blocks - 1u) * depth * BLOCK + lane();
+    left_at[i] = P.a + EXACTLY(EXACT_LEFT, row + i, P.row_blocks) * depth * BLOCK + lane();
   EACH(j, S(across))
-    right_at[j] = P.weight + min(column + j, S(column_blocks) - 1u) * depth * BLOCK + lane();
+    right_at[j] = P.weight + EXACTLY(EXACT_RIGHT, column + j, S(column_blocks)) * depth * BLOCK + lane();
 
   SumBlock sum[S(down) * S(across)];
   EACH(i, S(down) * S(across)) sum[i] = no_sum();
@@ -243,6 +257,9 @@ void product(uint tile_at, uint step) {
     // The old values of the next line of blocks are on their way while this one leaves.
     Meeting now[S(across)], next[S(across)];
     EACH(j, S(across)) ask(LEAVING(j), next[j], step);
+    // Blocks below one another are of one icon, if they do not straddle two.
+    const bool one_icon = S(token_blocks) % S(down) == 0u;
+    if (S(store) == STORE_SOLVE && one_icon) solver_now = solver[next[0].solver_at];
     EACH(i, S(down)) {
       EACH(j, S(across)) now[j] = next[j];
       if (i + 1u < S(down)) {
@@ -250,8 +267,10 @@ void product(uint tile_at, uint step) {
       }
       EACH(j, S(across)) {
         const Leaving p = LEAVING(i * S(across) + j);
-        const uint at = now[j].solver_at;
-        if (S(store) == STORE_SOLVE) solving = ask_solver(p, at, solver[at], step);
+        if (S(store) == STORE_SOLVE) {
+          if (!one_icon) solver_now = solver[now[j].solver_at];
+          solving = ask_solver(p, now[j].solver_at, solver_now, step);
+        }
         leave(p, held(sum[i * S(across) + j]), now[j], solving, step);
       }
     }

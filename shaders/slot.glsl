@@ -6,5 +6,6 @@
 #include "lanes_left.glsl"
 #include "lanes_attention.glsl"
 #include "lanes_product.glsl"
+#include "stage_overlap.glsl"
 #include "stage_run.glsl"
 #undef S

@@ -18,12 +18,14 @@ layout(push_constant) uniform Push { StagePush P; };
 #include "stage_places.glsl"
 #ifdef MATRIX
 #include "lanes_tables.glsl"
+#include "stage_overlap.glsl"
 #include "stage_picture.glsl"
 #include "lanes_left.glsl"
 #include "lanes_attention.glsl"
 #include "lanes_product.glsl"
 #else
 #include "stage_tables.glsl"
+#include "stage_overlap.glsl"
 #include "stage_picture.glsl"
 #include "stage_left.glsl"
 #include "stage_attention.glsl"

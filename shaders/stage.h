@@ -37,11 +37,16 @@ using uint = std::uint32_t;
 #define STORE_IMAGE 4   // the prediction, unpatchified
 #define STORE_SOLVE 5   // the solver's step with v + bias as the prediction
 
+// Stage::exact: where no tile hangs over the edge, and nothing is checked against it
+#define EXACT_RESULT 1
+#define EXACT_LEFT 2
+#define EXACT_RIGHT 4
+
 #define NO_PLACE 0xffffffffu
 #define STAGES_LIMIT 256  // of a plan
 #define STAGE_WORDS 60
 #define STAGE_CONSTANTS 16  // word i of Stage is specialization constant 16 + i of stage.comp
-#define SLOTS_LIMIT 10      // kinds of stages in icon_matrix.comp: word i of slot s is constant 16 + 64 s + i
+#define SLOTS_LIMIT 12      // kinds of stages in icon_matrix.comp: word i of slot s is constant 16 + 64 s + i
 
 struct Stage {
   uint kind;
@@ -104,8 +109,8 @@ struct Stage {
   uint ahead;
   uint made;
   uint slot;  // which code of icon_matrix.comp; NO_PLACE: what runs every kind that multiplies nothing
-  uint padding0;
-  uint padding1;
+  uint exact;
+  uint by_column;  // whether tiles below each other are numbered one after the other, not those beside each other
   uint padding2;
 };
 

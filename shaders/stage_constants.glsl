@@ -63,6 +63,6 @@
   STAGE_SIZE(slot, 54, ahead) \
   STAGE_SIZE(slot, 55, made) \
   STAGE_CONSTANT(slot, 56, slot) \
-  STAGE_CONSTANT(slot, 57, padding0) \
-  STAGE_CONSTANT(slot, 58, padding1) \
+  STAGE_CONSTANT(slot, 57, exact) \
+  STAGE_CONSTANT(slot, 58, by_column) \
   STAGE_CONSTANT(slot, 59, padding2)

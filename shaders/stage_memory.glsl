@@ -17,6 +17,14 @@
 #define BETWEEN_WORKGROUPS coherent
 #endif
 
+// What is never written may be loaded at any time, and drivers load it late: vectors only after the wait that should have
+// hidden them. Matrices are better off so.
+#if defined(PERSISTENT) && (defined(MATRIX_NV) || defined(MATRIX_KHR))
+#define WEIGHT_VECTORS ALIASED nonprivate
+#else
+#define WEIGHT_VECTORS readonly
+#endif
+
 #include "stage.h"
 #include "icon.glsl"
 
@@ -26,7 +34,7 @@ struct SolverRow {
 
 layout(set = 0, binding = 0, std430) readonly buffer Weights { uvec4 weight_quads[]; };
 layout(set = 0, binding = 0, std430) readonly buffer WeightFloats { vec4 weight_floats[]; };
-layout(set = 0, binding = 0, std430) readonly buffer WeightFloats2 { vec2 weight_floats2[]; };
+layout(set = 0, binding = 0, std430) WEIGHT_VECTORS buffer WeightFloats2 { vec2 weight_floats2[]; };
 layout(set = 0, binding = 1, std430) ALIASED BETWEEN_WORKGROUPS buffer Arena { uvec4 arena_quads[]; };
 layout(set = 0, binding = 1, std430) ALIASED BETWEEN_WORKGROUPS buffer ArenaPairs { uvec2 arena_pairs[]; };
 layout(set = 0, binding = 1, std430) ALIASED BETWEEN_WORKGROUPS buffer ArenaFloats4 { vec4 arena_floats4[]; };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One tile of a stage that multiplies, or prepares to.
+// One tile of a stage that multiplies, prepares to, or adds up what was multiplied.
 
 void run_stage(uint tile_at, uint step) {
   const uint kind = S(kind);
@@ -11,5 +11,10 @@ void run_stage(uint tile_at, uint step) {
     windows_stage(tile_at, step);
   } else if (kind == STAGE_ATTENTION) {
     attention_stage(tile_at);
+  } else if (kind == STAGE_OVERLAP) {
+#ifdef MATRIX
+    await_others();
+#endif
+    overlap_stage(tile_at * INVOCATIONS + thread(), step);
   }
 }

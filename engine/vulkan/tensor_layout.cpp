@@ -26,8 +26,14 @@ std::uint16_t half_from_float(float value) noexcept {
 
 namespace {
 
-/// Invocation 4·(r % 8) + c % 8 / 2 holds the value, after those of the rows and columns 8 before it: by row, but left
-/// sides by column.
+/// Of tensors of rows, so that a subgroup reads what lies together: the upper eight rows, then the lower; invocation
+/// 4·(r % 8) + c % 8 / 2 holds four of each.
+std::uint32_t in_halves(std::uint32_t r, std::uint32_t c) {
+  return r / 8 * 128 + (r % 8 * 4 + c % 8 / 2) * 4 + c / 8 * 2 + c % 2;
+}
+
+/// Of blocks: invocation 4·(r % 8) + c % 8 / 2 holds the value, after those of the rows and columns 8 before it: by
+/// row, but left sides by column.
 std::uint32_t in_lanes(std::uint32_t r, std::uint32_t c, bool left) {
   const std::uint32_t pair = left ? c / 8 * 2 + r / 8 : r / 8 * 2 + c / 8;
   return (r % 8 * 4 + c % 8 / 2) * 8 + pair * 2 + c % 2;
@@ -48,7 +54,7 @@ std::uint64_t TensorLayout::index(std::uint32_t row, std::uint32_t token, std::u
   auto r = static_cast<std::uint32_t>(line % 16), c = at % 16;
   if (at / 16 >= turned_from) std::swap(r, c);
   if (order == BlockOrder::by_row) return block + r * 16 + c;
-  return block + in_lanes(r, c, kind == Kind::blocks && order == BlockOrder::by_lane);
+  return block + (kind == Kind::rows ? in_halves(r, c) : in_lanes(r, c, order == BlockOrder::by_lane));
 }
 
 void TensorLayout::encode(std::span<const float> values, std::span<std::byte> out) const {

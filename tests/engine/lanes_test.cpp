@@ -3,17 +3,21 @@
 // awkward shape an op, as a software device takes seconds to compile each; the whole tables run on GPUs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/device.h"
+#include "engine/dit.h"
 #include "engine/self_test.h"
 #include "tests/engine/devices_under_test.h"
 #include "tests/engine/golden.h"
 #include "tests/engine/op_case.h"
+#include "tests/engine/random_weights.h"
 
 namespace dit::test {
 namespace {
@@ -110,6 +114,45 @@ TEST_F(LaneKernels, EmbedAndFinal) {
                        .y = last.output("y", {2, 3, 8, 12})});
     last.check("vulkan_op_matrix");
   }
+}
+
+TEST_F(LaneKernels, WholeStepsOfManyIconsOfAwkwardShape) {
+  // 9 blocks of columns, which no tile has alone, and tokens that end within a block: tiles hang over both edges.
+  ModelConfig c;
+  c.channels = 4;
+  c.premultiplied = true;
+  c.height = c.width = 20;
+  c.patch = 4;
+  c.dim = 144;
+  c.depth = 1;
+  c.heads = 3;
+  c.mlp_dim = 80;
+  c.cond_dim = 12;
+  c.time_dim = 8;
+  const Program program = record(c, {.batch = 20, .conditions = 1, .steps = 2});
+  const auto weights = random_weights(program);
+  Request request;
+  for (std::uint64_t b = 0; b < 20; ++b) request.icons.push_back({.from = {.seed = 9, .index = b}});
+  for (std::size_t i = 0; i < element_count(program.tensor(program.condition).shape); ++i)
+    request.condition.push_back(std::sin(static_cast<float>(i)));
+  request.solver.assign(2, {.from_e = 1, .a = 0.5f, .b = {0.5f}, .guidance = 1});
+  for (std::uint32_t step = 0; step < 2; ++step) {
+    request.solver_row.insert(request.solver_row.end(), 20, step);
+    request.modulation_row.insert(request.modulation_row.end(), 20, step);
+  }
+  std::vector<std::vector<float>> pictures;
+  for (const char* kind : {"cpu", "vulkan_block_matrix"}) {
+    const auto executor = open_executor(kind, weights);
+    const auto plan = executor->plan(program);
+    plan->set_request(request);
+    plan->prepare(never_cancelled);
+    plan->run(0, 2, never_cancelled);
+    pictures.push_back(plan->read(program.x));
+  }
+  float largest = 0;
+  for (const float value : pictures[0]) largest = std::max(largest, std::fabs(value));
+  for (std::size_t i = 0; i < pictures[0].size(); ++i)
+    ASSERT_LE(std::fabs(pictures[1][i] - pictures[0][i]), 4e-3f * largest) << i;
 }
 
 TEST_F(LaneKernels, PaintTheKnownPicture) {

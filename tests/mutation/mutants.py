@@ -183,8 +183,13 @@ def fused_kernels(of):
         fused("Attention")),
        ("high *= weight_floats[column + 1u];", "high *= weight_floats[column];", fused("Attention")))
     of("shaders/stage_picture.glsl",
+       ("if (w.guidance != 1.0) e += (1.0 - w.guidance) * arena_floats[from + P.batch * elements + i];",
+        "if (w.guidance != 1.0) e += (1.0 - w.guidance) * arena_floats[from + i];", fused("Combine")))
+    of("shaders/stage_overlap.glsl",
        ("if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step - 1u) & 3u) * slot];",
         "if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step + 1u) & 3u) * slot];", fused("Combine")),
+       ("sum += rows.x + down < rows.y && columns.x + across < columns.y ? v : 0.0;", "sum += v;",
+        fused("FinalOfOverlappingWindows")),
        ("const uint line = y + border - gy * patch_size, column = x + border - gx * patch_size;",
         "const uint line = x + border - gx * patch_size, column = y + border - gy * patch_size;",
         fused("FinalOfOverlappingWindows")),
@@ -207,26 +212,30 @@ def lanes(*tests):
 
 def matrix_kernels(of):
     of("shaders/lanes.glsl",
-       ("return (row / 16u * column_blocks + column / 16u) * 256u + from + r / 8u * 4u + c / 8u * 2u + c % 2u;",
-        "return (row / 16u * column_blocks + column / 16u) * 256u + from + r / 8u * 4u + c / 8u * 2u;",
+       ("return (row / 16u * column_blocks + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;",
+        "return (row / 16u * column_blocks + column / 16u) * 256u + from + c / 8u * 2u;",
         lanes("EmbedAndFinal")),
        ("return v + of_lane(v, lane() ^ 2u);", "return v;", lanes("NormAndProduct")),
        ("uvec4 as_right(uvec4 quad) { return quad.xzyw; }", "uvec4 as_right(uvec4 quad) { return quad; }", lanes("Attention")))
     of("shaders/lanes_left.glsl",
-       ("rest += vec2(upper.y, lower.y) + count * apart * apart;", "rest += vec2(upper.y, lower.y);", lanes("NormAndProduct")),
-       ("if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.y, squares.y);",
-        "if (lane() % 4u == 1u) statistics[warp() * 16u + lane_row() + 8u] = vec2(mean.x, squares.y);", lanes("NormAndProduct")),
+       ("between_warps += (even_columns() ? 1.0 : values_of_warp(w)) * apart * apart;", "between_warps += vec2(0.0);",
+        lanes("NormAndProduct")),
+       ("if (lane() % 4u == 0u) statistics[warp() * 8u + lane_row()] = vec4(mean, squares);",
+        "if (lane() % 4u == 0u) statistics[warp() * 8u + lane_row()] = vec4(mean.xx, squares);", lanes("NormAndProduct")),
        ("return pixel.y < S(height) && pixel.x < S(image_width) ? v : vec2(0.0);", "return v;", lanes("EmbedAndFinal")))
     of("shaders/lanes_attention.glsl",
-       ("if (column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;",
-        "if (column_of(key, i) > S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;", lanes("Attention")),
-       ("likely_sum = vec2(row_sum(sum.x), row_sum(sum.y));", "likely_sum = vec2(row_sum(sum.x), row_sum(sum.x));",
+       ("if (S(tokens) % 16u != 0u && column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;",
+        "if (S(tokens) % 16u != 0u && column_of(key, i) > S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;", lanes("Attention")),
+       ("likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.y));",
+        "likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.x));",
         lanes("Attention")),
        ("const uint from = lane_column() * 4u;", "const uint from = lane_column() * 2u;", lanes("Attention")))
     of("shaders/lanes_product.glsl",
        ("h.lower += exchange[at + 32u];", "h.lower += exchange[at];", lanes("NormAndProduct")),
-       ("arena_floats4[in_rows(p) + 1u] = m.old.lower + m.gate * h.lower * lower;",
-        "arena_floats4[in_rows(p) + 1u] = m.old.upper + m.gate * h.lower * lower;", lanes("GatedProduct")))
+       ("arena_floats4[in_rows(p) + 32u] = m.old.lower + m.gate * h.lower * lower;",
+        "arena_floats4[in_rows(p) + 32u] = m.old.upper + m.gate * h.lower * lower;", lanes("GatedProduct")),
+       ("const uint at = all % WARPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_warp = at / places;",
+        "const uint at = nth, place = 0u, of_warp = at;", lanes("NormAndProduct")))
     of("shaders/lanes_tables.glsl",
        ("if (column_of(block, i) < width) v[i] = arena_floats[from + column_of(block, i) - column];",
         "if (column_of(block, i) < width) v[i] = arena_floats[from + i];", lanes("NormAndProduct")))
@@ -311,6 +320,11 @@ def cpu_kernels(of):
 
 
 def host(of):
+    of("engine/vulkan/lane_stages.cpp",
+       ("return shape.row_blocks % tile.rows() == 0 && shape.column_blocks % tile.columns() == 0;",
+        "return shape.row_blocks % tile.rows() == 0;", "Stages.AreToldThatTilesCoverTheProductOnlyWhereTheyDo"),
+       ("s.by_column = options_.fusion != Fusion::single && s.tiles_across >= 8 &&",
+        "s.by_column = s.tiles_across >= 8 ||", "Stages.TilesAreNumberedByColumnWhereTheResultIsTooLargeForTheCache"))
     of("engine/noise.cpp",
        ("key[1] += 0xBB67AE85u;", "key[1] += 0xBB67AE84u;", "Noise.*"),
        ("if (i == 0 || element % 4 == 0) {", "if (element % 4 == 0) {", "Noise.*"),
