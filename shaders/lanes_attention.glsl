@@ -131,8 +131,8 @@ void attend(uint block, uint head, uint member, uint sharers, uint slot) {
   soften();
 }
 
-/// Asks for block `part` of the head's values, the `held_at`-th of those that a warp holds; they are needed only once the scores
-/// are known.
+/// Asks for block `part` of the head's values, the `held_at`-th of those that a warp holds; they are needed only once the
+/// scores are known.
 void ask_values(uint block, uint head, uint part, uint held_at) {
   [[unroll]] for (uint j = 0u; j < KEYS; ++j)
     values[held_at * KEYS + j] = arena_quads[qkv_at(first_key_of(block) + j, (2u * S(heads) + head) * HEAD + part)];

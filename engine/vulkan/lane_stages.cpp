@@ -12,8 +12,7 @@ namespace {
 
 // Fours of floats of a block that two warps hand each other.
 constexpr std::uint32_t fours_a_block = 64;
-constexpr std::uint32_t bytes_a_block = 512;
-// What the L2 cache of an NVIDIA H200 keeps for the next dispatch.
+// Bytes that the L2 cache of an NVIDIA H200 keeps for the next dispatch.
 constexpr std::uint64_t result_that_stays = 48 << 20;
 
 /// Whether no tile hangs over the edge of the product.
@@ -55,7 +54,7 @@ void Staging::add_lane_product(params::Stage s, const Tile& tile, const ProductS
   s.made = s.left == LEFT_BLOCKS ? 1 : tile.made(shape);
   s.exact = covers(tile, shape) ? exact_parts(s) : 0;
   s.by_column = options_.fusion != Fusion::single && s.tiles_across >= 8 &&
-                std::uint64_t{s.row_blocks} * s.column_blocks * bytes_a_block > result_that_stays;
+                std::uint64_t{s.row_blocks} * s.column_blocks * quads_a_block() * 16 > result_that_stays;
   result_.work.push_back({s, tile, exchange, 1, 1, tile.warps() * 32});
   cost_ += stage_cost + tile_cost(shape, tile, limits());
 }
