@@ -12,9 +12,10 @@ namespace {
 
 class VulkanExecutor : public Executor {
  public:
-  VulkanExecutor(std::shared_ptr<const Weights> weights, std::shared_ptr<Device> device, const DeviceOptions& options,
-                 const SelfTestSource& test) {
+  VulkanExecutor(std::shared_ptr<Device> device, std::shared_ptr<Pipelines> pipelines,
+                 std::shared_ptr<const Weights> weights, const DeviceOptions& options, const SelfTestSource& test) {
     shared_.device = std::move(device);
+    shared_.pipelines = std::move(pipelines);
     shared_.source = weights;
     mode_.precision = chosen(options.precision);
     mode_.fusion = chosen(mode_.precision, options.fusion);
@@ -23,7 +24,6 @@ class VulkanExecutor : public Executor {
            "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_KHR_cooperative_matrix or "
            "VK_NV_cooperative_matrix)",
            info().name);
-    shared_.pipelines = std::make_shared<Pipelines>(*shared_.device);
     std::string warning;
     if (test && mode_ != Mode{}) {
       Trusted trusted = trusted_mode(shared_, mode_, test());
@@ -74,9 +74,16 @@ std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size
   expect(options.precision != Precision::int8, ErrorKind::unsupported,
          "precision 'int8': Vulkan serves auto, f32, f16 and f16-matrix");
   std::shared_ptr<Device> device = open_device(index);
-  return translated("Vulkan device " + std::to_string(index), [&]() -> std::unique_ptr<Executor> {
-    return std::make_unique<VulkanExecutor>(std::move(weights), std::move(device), options, test);
+  return translated("Vulkan device " + std::to_string(index), [&] {
+    auto pipelines = std::make_shared<Pipelines>(*device);
+    return open_on(device, std::move(pipelines), std::move(weights), options, test);
   });
+}
+
+std::unique_ptr<Executor> open_on(std::shared_ptr<Device> device, std::shared_ptr<Pipelines> pipelines,
+                                  std::shared_ptr<const Weights> weights, const DeviceOptions& options,
+                                  const SelfTestSource& test) {
+  return std::make_unique<VulkanExecutor>(std::move(device), std::move(pipelines), std::move(weights), options, test);
 }
 
 }  // namespace dit::vulkan

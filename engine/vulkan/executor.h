@@ -12,6 +12,9 @@
 
 namespace dit::vulkan {
 
+class Device;
+class Pipelines;
+
 /// Every device of every driver, unusable ones too (`problem` says why).
 /// errors  throws Error{device} if there is no loader or no instance can be made
 std::vector<DeviceInfo> describe();
@@ -22,6 +25,13 @@ std::vector<DeviceInfo> describe();
 /// errors  device, unsupported ("model needs X, device has Y"), out_of_memory
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index,
                                const DeviceOptions& options = {}, const SelfTestSource& test = {});
+
+/// The same on a device that is open already, with the kernels built for it so far. Executors that share them must take
+/// turns on one thread.
+/// errors  as open()
+std::unique_ptr<Executor> open_on(std::shared_ptr<Device> device, std::shared_ptr<Pipelines> pipelines,
+                                  std::shared_ptr<const Weights> weights, const DeviceOptions& options = {},
+                                  const SelfTestSource& test = {});
 
 /// One dispatch of a step, timed by the device's own clock.
 struct LaunchTime {

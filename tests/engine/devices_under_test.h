@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -16,42 +17,20 @@
 namespace dit::test {
 
 /// Why there is no Vulkan to test on; empty if there is. DIT_TEST_VULKAN=<index> picks a device.
-inline std::string vulkan_problem() {
-  try {
-    for (const DeviceInfo& device : vulkan::describe()) {
-      if (device.problem.empty()) return {};
-    }
-    return "no usable Vulkan device";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
+std::string vulkan_problem();
 
-inline std::size_t vulkan_index() {
-  const char* wanted = std::getenv("DIT_TEST_VULKAN");
-  return wanted ? std::strtoul(wanted, nullptr, 10) : 0;
-}
+std::size_t vulkan_index();
 
 /// Whether the Vulkan device under test is really the CPU, where whole icons take too long.
-inline bool vulkan_is_software() { return vulkan::describe().at(vulkan_index()).software; }
+bool vulkan_is_software();
 
 /// What a kind of executor asks of Vulkan: "vulkan" nothing, "vulkan_block_f16" that fusion and precision; "matrix" is
 /// f16-matrix.
-inline DeviceOptions vulkan_options(const std::string& kind) {
-  DeviceOptions options = {.precision = Precision::f32, .fusion = Fusion::op};
-  const std::size_t fusion = kind.find('_');
-  if (fusion == std::string::npos) return options;
-  const std::size_t precision = kind.find('_', fusion + 1);
-  const std::string name = kind.substr(precision + 1);
-  options.fusion = fusion_from_name(kind.substr(fusion + 1, precision - fusion - 1));
-  options.precision = precision_from_name(name == "matrix" ? "f16-matrix" : name);
-  return options;
-}
+DeviceOptions vulkan_options(const std::string& kind);
 
-inline std::unique_ptr<Executor> open_executor(const std::string& kind, std::shared_ptr<const Weights> weights) {
-  return kind == "cpu" ? cpu::open(std::move(weights), {.threads = 2})
-                       : vulkan::open(std::move(weights), vulkan_index(), vulkan_options(kind));
-}
+/// "cpu" or a kind of Vulkan. Executors of Vulkan share one device and its kernels: not for two threads.
+/// errors  as cpu::open, vulkan::open
+std::unique_ptr<Executor> open_executor(const std::string& kind, std::shared_ptr<const Weights> weights);
 
 /// How far results of a kind may be from exact ones, where f32 may be 1e-5 away: f16 rounds every activation.
 inline double bound_of(const std::string& kind, double f32_bound = 1e-5) {
@@ -60,30 +39,10 @@ inline double bound_of(const std::string& kind, double f32_bound = 1e-5) {
 
 /// Every way to run a step on Vulkan besides the plain one. A software device takes minutes to compile them all, so
 /// they are asked for: DIT_TEST_ALL_FUSIONS=1, as on every machine with a GPU.
-inline std::vector<std::string> fused_kinds() {
-  std::vector<std::string> kinds;
-  if (!std::getenv("DIT_TEST_ALL_FUSIONS")) return kinds;
-  for (const char* precision : {"f32", "f16", "matrix"}) {
-    for (const char* fusion : {"none", "op", "block", "single"}) {
-      const std::string kind = std::string("vulkan_") + fusion + "_" + precision;
-      if (kind != "vulkan_op_f32") kinds.push_back(kind);
-    }
-  }
-  return kinds;
-}
+std::vector<std::string> fused_kinds();
 
 /// Why a kind cannot be tested here; empty if it can.
-inline std::string problem_of(const std::string& kind) {
-  if (kind == "cpu") return {};
-  if (const std::string problem = vulkan_problem(); !problem.empty()) return "Vulkan: " + problem;
-  if (kind == "vulkan") return {};
-  try {
-    open_executor(kind, std::make_shared<Weights>());
-    return {};
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
+std::string problem_of(const std::string& kind);
 
 /// A test parametrised by executor; skips, saying why, where there is none.
 class ExecutorTest : public ::testing::TestWithParam<std::string> {
