@@ -3,21 +3,28 @@
 // image. All warps work on one block of rows; each makes the blocks of the depth that it will multiply, S(made) of them from
 // block warp()·S(made) on, in registers. Beyond the depth they are 0.
 
+// Blocks of a row that a warp norms, and all do together.
+const uint NORMED = S(normed) == NO_PLACE ? S(made) : S(across);
+const uint NORMED_ALL = S(normed) == NO_PLACE ? S(depth_blocks) : S(column_blocks);
+const uint MADE_ROOM = NORMED > S(made) ? NORMED : S(made);
+// Where more workgroups side by side hide more than early loads do.
+const bool MODULATES_LATE = S(kind) == STAGE_NORM || S(normed) != NO_PLACE;
+
 // Not handed from function to function: an array whose length is a specialization constant is copied through memory then.
-uvec4 made_blocks[S(made)];
-Held rows_held[S(made)];
-vec4 scales[S(made)], shifts[S(made)];
+uvec4 made_blocks[MADE_ROOM];
+Held rows_held[NORMED];
+vec4 scales[NORMED], shifts[NORMED];
 uint modulation_start;  // of the table's row
 uvec4 made_weights[S(made) * S(across)];  // what they will be multiplied by
 
 /// Whether the warps share the columns without padding.
-bool even_columns() { return S(width) == WARPS * S(made) * 16u; }
+bool even_columns() { return S(width) == WARPS * NORMED * 16u; }
 vec4 real_columns(vec4 v, uint block) { return even_columns() ? v : within(v, block, S(width)); }
 
 /// Asks for this warp's share of a block of rows.
 void ask_rows(uint block) {
-  const uint first = warp() * S(made), depth = S(depth_blocks), at = P.a + (block * depth + first) * 64u + lane();
-  EACH(u, S(made)) {
+  const uint first = warp() * NORMED, depth = NORMED_ALL, at = P.a + (block * depth + first) * 64u + lane();
+  EACH(u, NORMED) {
     rows_held[u] = Held(vec4(0.0), vec4(0.0));
     if (even_columns() || first + u < depth)
       rows_held[u] = Held(arena_floats4[at + u * 64u], arena_floats4[at + u * 64u + 32u]);
@@ -26,23 +33,22 @@ void ask_rows(uint block) {
 
 /// Asks for what modulates this warp's share of the columns.
 void ask_modulation() {
-  const uint first = warp() * S(made);
-  EACH(u, S(made)) {
+  const uint first = warp() * NORMED;
+  EACH(u, NORMED) {
     scales[u] = shifts[u] = vec4(0.0);
-    if (!even_columns() && first + u >= S(depth_blocks)) continue;
+    if (!even_columns() && first + u >= NORMED_ALL) continue;
     scales[u] = table_values(modulation_start, P.scale, first + u, S(width));
     shifts[u] = table_values(modulation_start, P.shift, first + u, S(width));
   }
 }
 
-/// Asks for this warp's share of a block of rows, and of what modulates it; a stage of its own leaves that for later, as
-/// more workgroups side by side hide more than early loads do.
+/// Asks for this warp's share of a block of rows, and of what modulates it unless that comes later.
 void ask_normed(uint block, uint step) {
   modulation_start = table_row(block / S(token_blocks), step);
 #ifndef PERSISTENT
   ask_rows(block);  // while the table's row is looked up
 #endif
-  if (S(kind) != STAGE_NORM) ask_modulation();
+  if (!MODULATES_LATE) ask_modulation();
 #ifdef PERSISTENT
   await_others();
   ask_rows(block);
@@ -51,7 +57,7 @@ void ask_normed(uint block, uint step) {
 
 /// How many values of a row are a warp's.
 float values_of_warp(uint w) {
-  return float(clamp(int(S(width)) - int(w * S(made) * 16u), 0, int(S(made) * 16u)));
+  return float(clamp(int(S(width)) - int(w * NORMED * 16u), 0, int(NORMED * 16u)));
 }
 
 /// norm(x)·(1 + scale) + shift. Means and squares are made a warp first, each about its own mean, so that a large mean
@@ -59,15 +65,15 @@ float values_of_warp(uint w) {
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4;
 /// Chan, Golub, LeVeque 1979 for the union of sums
 void make_normed() {
-  const uint first = warp() * S(made);
+  const uint first = warp() * NORMED;
   // Upper row in x, lower in y, from here on.
-  const float mine = even_columns() ? float(S(made) * 16u) : values_of_warp(warp());
+  const float mine = even_columns() ? float(NORMED * 16u) : values_of_warp(warp());
   vec2 mean = vec2(0.0), squares = vec2(0.0);
   if (S(centred) != 0u) {
-    EACH(u, S(made)) mean += vec2(dot(rows_held[u].upper, vec4(1.0)), dot(rows_held[u].lower, vec4(1.0)));
+    EACH(u, NORMED) mean += vec2(dot(rows_held[u].upper, vec4(1.0)), dot(rows_held[u].lower, vec4(1.0)));
     mean = vec2(row_sum(mean.x), row_sum(mean.y)) * (1.0 / max(mine, 1.0));
   }
-  EACH(u, S(made)) {
+  EACH(u, NORMED) {
     const vec4 upper = real_columns(rows_held[u].upper - mean.x, first + u);
     const vec4 lower = real_columns(rows_held[u].lower - mean.y, first + u);
     squares += vec2(dot(upper, upper), dot(lower, lower));
@@ -89,8 +95,8 @@ void make_normed() {
   const vec2 variance = (within_warps + (even_columns() ? mine : 1.0) * between_warps) * (1.0 / float(S(divisor)));
   const float eps = uintBitsToFloat(S(eps_bits));
   const vec2 factor = S(eps_outside) != 0u ? 1.0 / (sqrt(variance) + eps) : inversesqrt(variance + eps);
-  if (S(kind) == STAGE_NORM) ask_modulation();
-  EACH(u, S(made)) {
+  if (MODULATES_LATE) ask_modulation();
+  EACH(u, NORMED) {
     const vec4 upper = (rows_held[u].upper - all.x) * (factor.x * (1.0 + scales[u])) + shifts[u];
     const vec4 lower = (rows_held[u].lower - all.y) * (factor.y * (1.0 + scales[u])) + shifts[u];
     made_blocks[u] = quad_of(Held(real_columns(upper, first + u), real_columns(lower, first + u)));

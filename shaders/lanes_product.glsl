@@ -133,15 +133,32 @@ Leaving leaving_block(uint b, uint first_row, uint first_column, uint row, uint 
   return Leaving(min(block, P.row_blocks - 1u), min(column_block, S(column_blocks) - 1u), mine);
 }
 
-/// Called by all warps together; those whose block is not theirs compute it in vain.
-void leave(Leaving p, Held h, Meeting m, Solving s, uint step) {
+/// The rows that a block of a product becomes: what was there, and the product gated; padding stays 0.
+Held added(Leaving p, Held h, Meeting m) {
   const uint token = p.block % S(token_blocks) * 16u + lane_row();
-  // Padding of rows stays 0.
   const bool whole = S(tokens) % 16u == 0u;
   const float upper = whole || token < S(tokens) ? 1.0 : 0.0, lower = whole || token + 8u < S(tokens) ? 1.0 : 0.0;
+  return Held(m.old.upper + m.gate * (h.upper + m.bias) * upper, m.old.lower + m.gate * (h.lower + m.bias) * lower);
+}
+
+void store_rows(Leaving p, Held h) {
+  arena_floats4[in_rows(p)] = h.upper;
+  arena_floats4[in_rows(p) + 32u] = h.lower;
+}
+
+/// Called by all warps together; those whose block is not theirs compute it in vain.
+void leave(Leaving p, Held h, Meeting m, Solving s, uint step) {
+  if (S(store) == STORE_ROWS || S(store) == STORE_ADD || S(store) == STORE_EMBED) {
+    if (p.mine) store_rows(p, added(p, h, m));
+    return;
+  }
+  const uint token = p.block % S(token_blocks) * 16u + lane_row();
   h.upper += m.bias;
   h.lower += m.bias;
   if (S(store) == STORE_BLOCKS) {
+    // Padding of rows stays 0.
+    const bool whole = S(tokens) % 16u == 0u;
+    const float upper = whole || token < S(tokens) ? 1.0 : 0.0, lower = whole || token + 8u < S(tokens) ? 1.0 : 0.0;
     [[unroll]] for (uint i = 0u; i < 4u; ++i) {
       h.upper[i] = activated(h.upper[i], S(activation)) * upper;
       h.lower[i] = activated(h.lower[i], S(activation)) * lower;
@@ -155,11 +172,6 @@ void leave(Leaving p, Held h, Meeting m, Solving s, uint step) {
     return;
   }
   if (!p.mine) return;
-  if (S(store) == STORE_ROWS || S(store) == STORE_ADD || S(store) == STORE_EMBED) {
-    arena_floats4[in_rows(p)] = m.old.upper + m.gate * h.upper * upper;
-    arena_floats4[in_rows(p) + 32u] = m.old.lower + m.gate * h.lower * lower;
-    return;
-  }
   if (S(store) == STORE_IMAGE) store_image(p, token, h);
   else solve_pairs(p, h, m.old, s, step);
 }

@@ -23,6 +23,7 @@ layout(push_constant) uniform Push { StagePush P; };
 #include "lanes_left.glsl"
 #include "lanes_attention.glsl"
 #include "lanes_product.glsl"
+#include "lanes_rows.glsl"
 #else
 #include "stage_tables.glsl"
 #include "stage_overlap.glsl"

@@ -111,7 +111,7 @@ struct Stage {
   uint slot;  // which code of icon_matrix.comp; NO_PLACE: what runs every kind that multiplies nothing
   uint exact;
   uint by_column;  // whether tiles below each other are numbered one after the other, not those beside each other
-  uint padding2;
+  uint normed;     // where a product that fills rows puts the norm of them, or NO_PLACE
 };
 
 // Words of the control region
@@ -145,6 +145,7 @@ struct StagePush {
   uint gate;
   uint image;
   uint history;
+  uint normed;
 };
 
 struct IconPush {

@@ -65,4 +65,4 @@
   STAGE_CONSTANT(slot, 56, slot) \
   STAGE_CONSTANT(slot, 57, exact) \
   STAGE_CONSTANT(slot, 58, by_column) \
-  STAGE_CONSTANT(slot, 59, padding2)
+  STAGE_CONSTANT(slot, 59, normed)

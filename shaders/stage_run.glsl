@@ -3,6 +3,12 @@
 
 void run_stage(uint tile_at, uint step) {
   const uint kind = S(kind);
+#ifdef LANES_ROWS
+  if (S(normed) != NO_PLACE) {
+    product_of_rows(tile_at, step);
+    return;
+  }
+#endif
   if (kind == STAGE_PRODUCT) {
     product(tile_at, step);
   } else if (kind == STAGE_NORM) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The sizes of stages on matrix hardware; see shaders/lanes.glsl.
 #include <algorithm>
+#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
@@ -12,6 +13,8 @@ namespace {
 
 // Fours of floats of a block that two warps hand each other.
 constexpr std::uint32_t fours_a_block = 64;
+// Blocks of weights that the L1 cache of a multiprocessor of an NVIDIA H200 holds.
+constexpr std::uint32_t cached_blocks = 256;
 // Bytes that the L2 cache of an NVIDIA H200 keeps for the next dispatch.
 constexpr std::uint64_t result_that_stays = 48 << 20;
 
@@ -57,6 +60,42 @@ void Staging::add_lane_product(params::Stage s, const Tile& tile, const ProductS
                 std::uint64_t{s.row_blocks} * s.column_blocks * quads_a_block() * 16 > result_that_stays;
   result_.work.push_back({s, tile, exchange, 1, 1, tile.warps() * 32});
   cost_ += stage_cost + tile_cost(shape, tile, limits());
+}
+
+bool Staging::fills_rows(std::size_t at) const {
+  const auto* o = op_at<op::GatedLinearAdd>(at);
+  const auto* normed = op_at<op::ModulatedLinear>(at + 1);
+  if (!o || !normed || normed->x != o->residual || normed->modulation.table != o->modulation.table) return false;
+  if (!options_.matrix() || options_.fusion != Fusion::block) return false;
+  const std::uint32_t warps = options_.invocations / 32, columns = layout(o->residual).columns.blocks();
+  const std::uint32_t lines = shape(o->residual)[0] * blocks_of(shape(o->residual)[1]);
+  return columns % warps == 0 && columns / warps <= 4 && columns * layout(o->x).columns.blocks() <= cached_blocks &&
+         lines * 8 >= options_.processors;
+}
+
+void Staging::add_product_of_rows(params::Stage s) {
+  const auto& follows = *next<op::ModulatedLinear>();
+  const params::Stage added = s;
+  modulate(s, follows.modulation, s.columns, &follows.norm);
+  s.gate = added.gate;
+  s.aligned = s.aligned && added.aligned;
+  s.normed = places_.left;
+  const std::uint32_t warps = options_.invocations / 32;
+  Tile tile = {.across = s.column_blocks / warps, .warps_across = warps};
+  tile.ahead = std::gcd(s.depth_blocks, 16 / tile.across);
+  s.warps_across = warps;
+  s.across = tile.across;
+  s.ahead = tile.ahead;
+  s.tiles = s.row_blocks;
+  std::uint32_t exchange = 1;
+  if (s.left == LEFT_ATTENTION) {
+    s.made = divide_up(s.depth_blocks, warps);
+    exchange = s.depth_blocks * quads_a_block();
+    if (s.head_blocks > s.made) exchange += s.heads * s.token_blocks * fours_a_block;
+  }
+  result_.work.push_back({s, tile, exchange, 1, 1, options_.invocations});
+  cost_ += stage_cost + 3000.0 * divide_up(s.tiles, options_.processors);
+  norm_done_ = true;
 }
 
 std::vector<std::uint32_t> lane_constants(std::span<const StagedWork> works) {

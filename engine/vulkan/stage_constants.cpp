@@ -26,7 +26,8 @@ params::StagePush moving_part(const params::Stage& s) {
           .scale = s.scale,
           .gate = s.gate,
           .image = s.image,
-          .history = s.history};
+          .history = s.history,
+          .normed = s.normed};
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ std::vector<std::uint32_t> fixed_words(const params::Stage& stage) {
        {&params::Stage::tiles, &params::Stage::row_blocks, &params::Stage::rows, &params::Stage::batch,
         &params::Stage::a, &params::Stage::y, &params::Stage::weight, &params::Stage::bias, &params::Stage::position,
         &params::Stage::qk_weight, &params::Stage::table, &params::Stage::shift, &params::Stage::scale,
-        &params::Stage::gate, &params::Stage::image, &params::Stage::history, &params::Stage::slot}) {
+        &params::Stage::gate, &params::Stage::image, &params::Stage::history, &params::Stage::normed,
+        &params::Stage::slot}) {
     if (fixed.*field != NO_PLACE) fixed.*field = 0;
   }
   std::vector<std::uint32_t> words(STAGE_WORDS);

@@ -56,7 +56,8 @@ bool Staging::attention_fits_product(const params::Stage& attention) const {
       const std::uint32_t made = deep.made({.depth_blocks = s.heads * s.head_blocks});
       if (made > most_made_blocks || s.head_blocks % made != 0) return false;
     }
-    return s.heads * s.token_blocks * 1024 <= options_.shared_bytes;
+    // Scores, and attention where a product of whole rows hands it round.
+    return s.heads * (s.token_blocks * 1024 + s.head_blocks * 512) <= options_.shared_bytes;
   }
   const std::uint32_t left = s.heads * s.head_blocks * quads_a_block();
   const std::uint32_t scratch = s.heads * std::max(s.token_blocks, s.head_blocks) * quads_a_block();

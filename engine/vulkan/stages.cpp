@@ -18,7 +18,7 @@ params::Stage Staging::make_stage(std::uint32_t kind, std::uint32_t rows, std::u
   s.tokens = tokens;
   s.token_blocks = blocks_of(tokens);
   s.row_blocks = rows * s.token_blocks;
-  s.bias = s.gate = s.qk_weight = s.position = s.turned_from = NO_PLACE;
+  s.bias = s.gate = s.qk_weight = s.position = s.turned_from = s.normed = NO_PLACE;
   s.batch = program_.shape.batch;
   s.guided = program_.shape.guided;
   s.warps_down = s.warps_across = s.warps_deep = s.tiles_across = 1;
@@ -102,7 +102,12 @@ bool Staging::stage(const op::ModulatedLinear& o) {
   s.activation = split() ? 0 : activation_number(o.activation);
   matrix(s, o.weight, o.bias, layout(o.y).columns, {width, width});
   modulate(s, o.modulation, width, &o.norm);
-  add_made_product(s, STAGE_NORM);
+  if (std::exchange(norm_done_, false)) {
+    s.a = places_.left;
+    add_product(s);
+  } else {
+    add_made_product(s, STAGE_NORM);
+  }
   if (split() && o.activation != Activation::none) {
     params::Stage act = make_stage(STAGE_ACTIVATE, s.rows, s.tokens);
     act.y = s.y;
@@ -131,7 +136,8 @@ bool Staging::stage(const op::Attention& o) {
   s.y = places_.tensor(o.y);
   const auto* follows = next<op::GatedLinearAdd>();
   // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
-  const bool few = o.heads <= 2 && s.row_blocks * 16 <= options_.processors;
+  // So does a product of whole rows, but then once.
+  const bool few = o.heads <= 2 && (s.row_blocks * 16 <= options_.processors || fills_rows(at_ + 1));
   if (fused() && follows && follows->x == o.y && few && attention_fits_product(s)) {
     attention_waits_ = &o;
     return false;
@@ -153,6 +159,12 @@ bool Staging::stage(const op::GatedLinearAdd& o) {
     s.left = LEFT_ATTENTION;
     s.head_group = s.heads;
     s.scratch = s.depth_blocks * quads_a_block();
+  }
+  if (fills_rows(at_)) {
+    add_product_of_rows(s);
+    return true;
+  }
+  if (s.left == LEFT_ATTENTION) {
     add_product(s, 1);
     return true;
   }

@@ -43,9 +43,13 @@ class Staging {
   const std::string& label() const { return program_.step[at_].label; }
   const std::string& name(TensorId id) const { return program_.tensor(id).name; }
   const TensorLayout& layout(TensorId id) const { return layouts_.tensors[id]; }
+  template <typename Wanted>
+  const Wanted* op_at(std::size_t at) const {
+    return at < program_.step.size() ? std::get_if<Wanted>(&program_.step[at].what) : nullptr;
+  }
   template <typename Next>
   const Next* next() const {
-    return at_ + 1 < program_.step.size() ? std::get_if<Next>(&program_.step[at_ + 1].what) : nullptr;
+    return op_at<Next>(at_ + 1);
   }
   std::uint32_t quads_a_block() const { return options_.half() ? 32 : 64; }
   TileLimits limits() const;
@@ -73,6 +77,8 @@ class Staging {
   void modulate(params::Stage& s, const op::Modulation& m, std::uint32_t width, const Norm* norm) const;
   void matrix(params::Stage& s, TensorId weight, TensorId bias, ColumnGroups rows, ColumnGroups columns);
   void attention_fields(params::Stage& s, const op::Attention& o);
+  /// Whether the product of op `at` can have whole rows as its tiles and make the norm that comes next.
+  bool fills_rows(std::size_t at) const;
   /// Whether the solver can follow `o` at once.
   bool solves(const op::Final& o) const;
 
@@ -85,6 +91,7 @@ class Staging {
   // The same on matrix hardware.
   void add_lane_attention(params::Stage s);
   void add_lane_product(params::Stage s, const Tile& tile, const ProductShape& shape);
+  void add_product_of_rows(params::Stage s);
   void add_maker(const params::Stage& s, std::uint32_t maker);
   bool attention_fits_product(const params::Stage& s) const;
   std::uint32_t attention_floats(const params::Stage& s) const;
@@ -99,6 +106,7 @@ class Staging {
   std::uint32_t waiting_ = 0;                       // stages since the last op that showed its output
   bool noise_waits_ = false;                        // the embed that follows makes the noise
   const op::Attention* attention_waits_ = nullptr;  // the product that follows computes it
+  bool norm_done_ = false;                          // of the product that follows
   const op::Final* final_done_ = nullptr;           // whose solver step is done already
   double cost_ = 0;
 };

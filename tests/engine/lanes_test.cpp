@@ -116,29 +116,35 @@ TEST_F(LaneKernels, EmbedAndFinal) {
   }
 }
 
-TEST_F(LaneKernels, WholeStepsOfManyIconsOfAwkwardShape) {
-  // 9 blocks of columns, which no tile has alone, and tokens that end within a block: tiles hang over both edges.
+/// Pictures of 20 × 20 in 25 tokens, which end within a block.
+ModelConfig awkward(std::uint32_t dim, std::uint32_t heads, std::uint32_t head_dim = 0) {
   ModelConfig c;
   c.channels = 4;
   c.premultiplied = true;
   c.height = c.width = 20;
   c.patch = 4;
-  c.dim = 144;
+  c.dim = dim;
   c.depth = 1;
-  c.heads = 3;
+  c.heads = heads;
+  c.head_dim = head_dim;
   c.mlp_dim = 80;
   c.cond_dim = 12;
   c.time_dim = 8;
-  const Program program = record(c, {.batch = 20, .conditions = 1, .steps = 2});
+  return c;
+}
+
+/// Two steps on matrix hardware and on the CPU, each icon with a condition of its own.
+void compare_whole_steps(const ModelConfig& c, std::uint32_t batch) {
+  const Program program = record(c, {.batch = batch, .conditions = batch, .steps = 2});
   const auto weights = random_weights(program);
   Request request;
-  for (std::uint64_t b = 0; b < 20; ++b) request.icons.push_back({.from = {.seed = 9, .index = b}});
+  for (std::uint64_t b = 0; b < batch; ++b) request.icons.push_back({.from = {.seed = 9, .index = b}});
   for (std::size_t i = 0; i < element_count(program.tensor(program.condition).shape); ++i)
     request.condition.push_back(std::sin(static_cast<float>(i)));
   request.solver.assign(2, {.from_e = 1, .a = 0.5f, .b = {0.5f}, .guidance = 1});
   for (std::uint32_t step = 0; step < 2; ++step) {
-    request.solver_row.insert(request.solver_row.end(), 20, step);
-    request.modulation_row.insert(request.modulation_row.end(), 20, step);
+    request.solver_row.insert(request.solver_row.end(), batch, step);
+    for (std::uint32_t b = 0; b < batch; ++b) request.modulation_row.push_back(step * batch + b);
   }
   std::vector<std::vector<float>> pictures;
   for (const char* kind : {"cpu", "vulkan_block_matrix"}) {
@@ -153,6 +159,18 @@ TEST_F(LaneKernels, WholeStepsOfManyIconsOfAwkwardShape) {
   for (const float value : pictures[0]) largest = std::max(largest, std::fabs(value));
   for (std::size_t i = 0; i < pictures[0].size(); ++i)
     ASSERT_LE(std::fabs(pictures[1][i] - pictures[0][i]), 4e-3f * largest) << i;
+}
+
+TEST_F(LaneKernels, WholeStepsOfManyIconsOfAwkwardShape) {
+  // 9 blocks of columns, which no tile has alone: tiles hang over both edges.
+  compare_whole_steps(awkward(144, 3), 20);
+}
+
+TEST_F(LaneKernels, WholeStepsWhoseRowsAreNormedAsTheyLeave) {
+  // Attention made on the way, by all eight warps together, and before: the product then has 3 blocks of depth. Stages
+  // tests that these are such rows.
+  compare_whole_steps(awkward(128, 1), 3);
+  compare_whole_steps(awkward(128, 3, 16), 3);
 }
 
 TEST_F(LaneKernels, PaintTheKnownPicture) {

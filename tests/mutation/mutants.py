@@ -232,10 +232,19 @@ def matrix_kernels(of):
        ("const uint from = lane_column() * 4u;", "const uint from = lane_column() * 2u;", lanes("Attention")))
     of("shaders/lanes_product.glsl",
        ("h.lower += exchange[at + 32u];", "h.lower += exchange[at];", lanes("NormAndProduct")),
-       ("arena_floats4[in_rows(p) + 32u] = m.old.lower + m.gate * h.lower * lower;",
-        "arena_floats4[in_rows(p) + 32u] = m.old.upper + m.gate * h.lower * lower;", lanes("GatedProduct")),
+       ("arena_floats4[in_rows(p) + 32u] = h.lower;", "arena_floats4[in_rows(p) + 32u] = h.upper;",
+        lanes("GatedProduct")),
        ("const uint at = all % WARPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_warp = at / places;",
         "const uint at = nth, place = 0u, of_warp = at;", lanes("NormAndProduct")))
+    of("shaders/lanes_rows.glsl",
+       ("if (k < S(depth_blocks)) exchange[LEFT_FOURS + k * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
+        "if (k < S(depth_blocks)) exchange[LEFT_FOURS + k / 2u * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
+        lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
+       ("modulation_start = table_row(block / S(token_blocks), step);", "modulation_start = table_row(0u, step);",
+        lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
+       ("EACH(j, S(across)) arena_quads[P.normed + (block * S(column_blocks) + first + j) * BLOCK + lane()] = made_blocks[j];",
+        "EACH(j, S(across)) arena_quads[P.normed + (first + j) * BLOCK + lane()] = made_blocks[j];",
+        lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")))
     of("shaders/lanes_tables.glsl",
        ("if (column_of(block, i) < width) v[i] = arena_floats[from + column_of(block, i) - column];",
         "if (column_of(block, i) < width) v[i] = arena_floats[from + i];", lanes("NormAndProduct")))
