@@ -13,6 +13,8 @@ namespace {
 
 // Fours of floats of a block that two warps hand each other.
 constexpr std::uint32_t fours_a_block = 64;
+// Blocks of columns that a warp holds in f32 besides what makes them.
+constexpr std::uint32_t most_columns_of_rows = 4;
 // Blocks of weights that the L1 cache of a multiprocessor of an NVIDIA H200 holds.
 constexpr std::uint32_t cached_blocks = 256;
 // Bytes that the L2 cache of an NVIDIA H200 keeps for the next dispatch.
@@ -68,9 +70,10 @@ bool Staging::fills_rows(std::size_t at) const {
   if (!o || !normed || normed->x != o->residual || normed->modulation.table != o->modulation.table) return false;
   if (!options_.matrix() || options_.fusion != Fusion::block) return false;
   const std::uint32_t warps = options_.invocations / 32, columns = layout(o->residual).columns.blocks();
-  const std::uint32_t lines = shape(o->residual)[0] * blocks_of(shape(o->residual)[1]);
-  return columns % warps == 0 && columns / warps <= 4 && columns * layout(o->x).columns.blocks() <= cached_blocks &&
-         lines * 8 >= options_.processors;
+  const bool shared_evenly = columns % warps == 0 && columns / warps <= most_columns_of_rows;
+  const bool cached = columns * layout(o->x).columns.blocks() <= cached_blocks;
+  const std::uint32_t groups = shape(o->residual)[0] * blocks_of(shape(o->residual)[1]);
+  return shared_evenly && cached && groups * 8 >= options_.processors;
 }
 
 void Staging::add_product_of_rows(params::Stage s) {

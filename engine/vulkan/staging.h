@@ -77,7 +77,7 @@ class Staging {
   void modulate(params::Stage& s, const op::Modulation& m, std::uint32_t width, const Norm* norm) const;
   void matrix(params::Stage& s, TensorId weight, TensorId bias, ColumnGroups rows, ColumnGroups columns);
   void attention_fields(params::Stage& s, const op::Attention& o);
-  /// Whether the product of op `at` can have whole rows as its tiles and make the norm that comes next.
+  /// Whether tiles of whole rows pay for the product of op `at`, so that it makes the norm of the next op, too.
   bool fills_rows(std::size_t at) const;
   /// Whether the solver can follow `o` at once.
   bool solves(const op::Final& o) const;
@@ -91,6 +91,7 @@ class Staging {
   // The same on matrix hardware.
   void add_lane_attention(params::Stage s);
   void add_lane_product(params::Stage s, const Tile& tile, const ProductShape& shape);
+  /// `s` is that product; the one of the next op then finds its left side made.
   void add_product_of_rows(params::Stage s);
   void add_maker(const params::Stage& s, std::uint32_t maker);
   bool attention_fits_product(const params::Stage& s) const;
@@ -106,7 +107,7 @@ class Staging {
   std::uint32_t waiting_ = 0;                       // stages since the last op that showed its output
   bool noise_waits_ = false;                        // the embed that follows makes the noise
   const op::Attention* attention_waits_ = nullptr;  // the product that follows computes it
-  bool norm_done_ = false;                          // of the product that follows
+  bool norm_done_ = false;                          // the left side of the product that follows is made
   const op::Final* final_done_ = nullptr;           // whose solver step is done already
   double cost_ = 0;
 };
