@@ -6,17 +6,26 @@
 namespace dit::test {
 namespace {
 
+/// What tests set to choose between kinds of matrices, which a device keeps from its opening on.
+std::string wanted_matrices() {
+  const char* wanted = std::getenv("DIT_MATRIX");
+  return wanted ? wanted : "";
+}
+
 /// A device and the kernels built for it so far.
 struct Opened {
+  std::string matrices = wanted_matrices();
   std::shared_ptr<vulkan::Device> device = vulkan::open_device(vulkan_index());
   std::shared_ptr<vulkan::Pipelines> pipelines = std::make_shared<vulkan::Pipelines>(*device);
+
+  bool serves() const { return matrices == wanted_matrices() && !device->lost(); }
 };
 
 /// Drivers of GPUs take a second to open a device, and longer while other processes do so; a test of an op has up to
 /// 72 cases. Never destroyed: a driver may be gone already when static objects are.
 Opened& opened() {
   [[gnu::used]] static auto* const kept = new std::unique_ptr<Opened>;
-  if (!*kept || (*kept)->device->lost()) *kept = std::make_unique<Opened>();
+  if (!*kept || !(*kept)->serves()) *kept = std::make_unique<Opened>();
   return **kept;
 }
 
