@@ -28,7 +28,8 @@ std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size
 
 /// The same on a device that is open already, with the kernels built for it so far. Executors that share them must take
 /// turns on one thread.
-/// errors  as open()
+/// options  precision not int8
+/// errors   unsupported, out_of_memory; those of Vulkan itself come as they are, where open() names the device
 std::unique_ptr<Executor> open_on(std::shared_ptr<Device> device, std::shared_ptr<Pipelines> pipelines,
                                   std::shared_ptr<const Weights> weights, const DeviceOptions& options = {},
                                   const SelfTestSource& test = {});
