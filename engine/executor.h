@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/noise.h"
-#include "engine/recorder.h"
-#include "engine/sampler.h"
+#include "engine/network/noise.h"
+#include "engine/network/recorder.h"
+#include "engine/network/sampler.h"
 
 namespace dit {
 

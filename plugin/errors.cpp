@@ -3,7 +3,7 @@
 
 #include <new>
 
-#include "engine/session.h"
+#include "engine/session/session.h"
 
 namespace dit::plugin {
 namespace {

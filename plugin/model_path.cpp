@@ -5,7 +5,7 @@
 
 #include <system_error>
 
-#include "engine/session.h"
+#include "engine/session/session.h"
 
 namespace dit::plugin {
 

@@ -10,7 +10,7 @@ namespace dit::plugin {
 /// The folder of this library; empty if it cannot be known.
 std::filesystem::path own_folder();
 
-/// find_model() (engine/model_path.h) from the plugin's own place: the installed model, else the build tree's.
+/// find_model() (engine/model/model_path.h) from the plugin's own place: the installed model, else the build tree's.
 std::filesystem::path model_path(const std::string& location);
 
 }  // namespace dit::plugin

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "engine/vulkan/validation.h"
-#include "tests/engine/op_case.h"
+#include "engine/vulkan/device/validation.h"
+#include "tests/engine/ops/op_case.h"
 
 namespace {
 

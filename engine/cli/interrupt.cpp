@@ -4,7 +4,7 @@
 #include <csignal>
 
 #include "engine/error.h"
-#include "engine/session.h"
+#include "engine/session/session.h"
 
 namespace dit::cli {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <system_error>
 
-#include "engine/model_path.h"
+#include "engine/model/model_path.h"
 
 namespace dit::cli {
 

@@ -7,7 +7,7 @@
 
 namespace dit::cli {
 
-/// find_model() (engine/model_path.h) from the running program's own place.
+/// find_model() (engine/model/model_path.h) from the running program's own place.
 std::filesystem::path model_path(const std::string& given);
 
 /// Help text of every --model option.

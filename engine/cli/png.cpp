@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "engine/error.h"
-#include "engine/formats/new_file.h"
+#include "engine/files/new_file.h"
 
 namespace dit::cli {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/formats/mapped_file.h"
-#include "engine/formats/onnx.h"
+#include "engine/files/mapped_file.h"
+#include "engine/model/formats/onnx.h"
 
 namespace dit::cli {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "engine/weights.h"
+#include "engine/model/weights.h"
 
 namespace dit::cli {
 

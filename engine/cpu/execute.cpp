@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/cpu/int8.h"
+#include "engine/cpu/kernels/int8.h"
 #include "engine/cpu/plan.h"
-#include "engine/noise.h"
+#include "engine/network/noise.h"
 
 namespace dit::cpu {
 namespace {

@@ -8,10 +8,10 @@
 #include <fstream>
 #include <thread>
 
-#include "engine/cpu/int8.h"
+#include "engine/cpu/kernels/int8.h"
 #include "engine/cpu/memory.h"
 #include "engine/cpu/plan.h"
-#include "engine/cpu/targets.h"
+#include "engine/cpu/kernels/targets.h"
 #include "engine/error.h"
 
 namespace dit::cpu {

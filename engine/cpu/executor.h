@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "engine/executor.h"
-#include "engine/weights.h"
+#include "engine/model/weights.h"
 
 namespace dit::cpu {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "engine/cpu/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/memory.h"
 #include "engine/cpu/thread_pool.h"
 #include "engine/cpu/weight_store.h"

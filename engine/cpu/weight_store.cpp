@@ -8,9 +8,9 @@
 #include <cstring>
 #include <set>
 
-#include "engine/cpu/int8.h"
+#include "engine/cpu/kernels/int8.h"
 #include "engine/error.h"
-#include "engine/quantised.h"
+#include "engine/model/quantised.h"
 
 namespace dit::cpu {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "engine/cpu/memory.h"
 #include "engine/cpu/thread_pool.h"
-#include "engine/weights.h"
+#include "engine/model/weights.h"
 
 namespace dit::cpu {
 

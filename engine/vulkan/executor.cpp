@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "engine/vulkan/plan.h"
-#include "engine/vulkan/tuning.h"
-#include "engine/vulkan/weights.h"
+#include "engine/vulkan/run/plan.h"
+#include "engine/vulkan/choose/tuning.h"
+#include "engine/vulkan/run/weights.h"
 
 namespace dit::vulkan {
 namespace {

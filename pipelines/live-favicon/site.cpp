@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "engine/model.h"
+#include "engine/model/model.h"
 #include "pipelines/live-favicon/page.h"
 
 namespace favicon {

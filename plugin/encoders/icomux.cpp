@@ -7,7 +7,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "engine/session.h"
+#include "engine/session/session.h"
 #include "plugin/encoders/encoder.h"
 #include "plugin/encoders/resize.h"
 

@@ -13,8 +13,8 @@
 #include <thread>
 
 #include "engine/cpu/executor.h"
-#include "engine/cpu/targets.h"
-#include "engine/dit.h"
+#include "engine/cpu/kernels/targets.h"
+#include "engine/network/dit.h"
 #include "engine/error.h"
 #include "tests/bench/trial_network.h"
 

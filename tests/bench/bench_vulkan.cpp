@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "engine/dit.h"
+#include "engine/network/dit.h"
 #include "engine/error.h"
 #include "engine/vulkan/executor.h"
 #include "tests/bench/trial_network.h"

@@ -15,11 +15,11 @@
 #include <thread>
 
 #include "engine/cpu/executor.h"
-#include "engine/cpu/int8.h"
-#include "engine/cpu/targets.h"
-#include "engine/dit.h"
+#include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/targets.h"
+#include "engine/network/dit.h"
 #include "engine/error.h"
-#include "engine/model.h"
+#include "engine/model/model.h"
 #include "tests/bench/trial_network.h"
 
 namespace dit::bench {

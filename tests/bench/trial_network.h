@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "engine/dit.h"
+#include "engine/network/dit.h"
 #include "engine/executor.h"
 
 namespace dit::bench {

@@ -5,14 +5,14 @@
 #include <memory>
 
 #include "engine/error.h"
-#include "engine/formats/gguf.h"
-#include "engine/formats/npy.h"
-#include "engine/formats/onnx.h"
-#include "engine/formats/safetensors.h"
-#include "engine/formats/wts1.h"
-#include "engine/formats/wts1_model.h"
-#include "engine/model.h"
-#include "engine/quantised.h"
+#include "engine/model/formats/gguf.h"
+#include "engine/model/formats/npy.h"
+#include "engine/model/formats/onnx.h"
+#include "engine/model/formats/safetensors.h"
+#include "engine/model/formats/wts1.h"
+#include "engine/model/formats/wts1_model.h"
+#include "engine/model/model.h"
+#include "engine/model/quantised.h"
 
 namespace dit::fuzz {
 namespace {

@@ -49,7 +49,7 @@ def table():
 
 
 def plain_kernels(of):
-    of("shaders/attention.comp",
+    of("shaders/plain/attention.comp",
        ("row_shrink[lane] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;",
         "row_shrink[lane] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : 1.0;", vulkan("Attention")),
        ("barrier();", "", vulkan("Attention"), {"previous": "for (uint key0 = 0u; key0 < p.tokens; key0 += KEYS) {"}),
@@ -63,7 +63,7 @@ def plain_kernels(of):
        ("return (((gl_WorkGroupID.z * p.tokens + token) * 3u + part) * p.heads + gl_WorkGroupID.y) * HEAD_DIM;",
         "return (((gl_WorkGroupID.z * p.tokens + token) * p.heads + gl_WorkGroupID.y) * 3u + part) * HEAD_DIM;",
         vulkan("Attention")))
-    of("shaders/combine.comp",
+    of("shaders/plain/combine.comp",
        ("uint slot(uint back, uint at) { return ((p.step - back) & 3u) * (p.batch * p.elements) + at; }",
         "uint slot(uint back, uint at) { return ((p.step + back) & 3u) * (p.batch * p.elements) + at; }",
         vulkan("Combine")),
@@ -73,7 +73,7 @@ def plain_kernels(of):
         "if (w.guidance != 1.0) e += (1.0 - w.guidance) * prediction[p.elements + at];", vulkan("Combine")),
        ("const uint row = solver_row[p.step * p.batch + icon];", "const uint row = solver_row[p.step + icon];",
         vulkan("Combine")))
-    of("shaders/norm_stats.comp",
+    of("shaders/plain/norm_stats.comp",
        ("barrier();", "", vulkan("ModulatedLinearOfEveryNorm"),
         {"previous": "if (lane < stride) partial[lane] += partial[lane + stride];"}),
        ("const float variance = workgroup_sum(sum) / float(p.width - p.unbiased);",
@@ -84,21 +84,21 @@ def plain_kernels(of):
        ("for (uint i = gl_LocalInvocationIndex; i < p.width; i += 64u) sum += x_values[first + i];",
         "for (uint i = gl_LocalInvocationIndex; i + 1u < p.width; i += 64u) sum += x_values[first + i];",
         vulkan("ModulatedLinearOfEveryNorm")))
-    of("shaders/overlap_add.comp",
+    of("shaders/plain/overlap_add.comp",
        ("return uvec2(at >= reach ? (at - reach) / p.patch_size + 1u : 0u, min(count, (at + border) / p.patch_size + 1u));",
         "return uvec2(at >= reach ? (at - reach) / p.patch_size + 1u : 0u, min(count, (at + border) / p.patch_size));",
         vulkan("FinalOfOverlappingWindows")),
        ("const uint line = y + border - gy * p.patch_size, column = x + border - gx * p.patch_size;",
         "const uint line = x + border - gx * p.patch_size, column = y + border - gy * p.patch_size;",
         vulkan("FinalOfOverlappingWindows")))
-    of("shaders/to_rgba.comp",
+    of("shaders/plain/to_rgba.comp",
        ("rgba[i] = byte_of(colour.r) | byte_of(colour.g) << 8 | byte_of(colour.b) << 16 | alpha << 24;",
         "rgba[i] = byte_of(colour.b) | byte_of(colour.g) << 8 | byte_of(colour.r) << 16 | alpha << 24;", vulkan("ToRgba")),
        ("uint byte_of(float v) { return uint(floor(v * 255.0 + (p.round_down != 0u ? 0.0 : 0.5))); }",
         "uint byte_of(float v) { return uint(floor(v * 255.0 + 0.5)); }", vulkan("ToRgbaRoundedDown")),
        ("colour = alpha == 0u ? vec3(0.0) : min(colour, vec3(a)) / a;",
         "colour = alpha == 0u ? vec3(0.0) : min(colour, vec3(a));", vulkan("ToRgba")))
-    of("shaders/noise.glsl",
+    of("shaders/common/noise.glsl",
        ("for (uint turn = 0u; turn < 10u; ++turn) {", "for (uint turn = 0u; turn < 9u; ++turn) {",
         vulkan("NoiseStartsOnlyIconsAtTheirFirstStep")),
        ("const uvec4 words = philox4x32(uvec4(quad, draw, key.z, key.w), key.xy);",
@@ -106,13 +106,13 @@ def plain_kernels(of):
         vulkan("NoiseStartsOnlyIconsAtTheirFirstStep")),
        ("precise vec4 part = weight * normal;", "precise vec4 part = other * normal;",
         vulkan("NoiseBetweenTwoIconsIsTheirBlend")))
-    of("shaders/noise.comp",
+    of("shaders/plain/noise.comp",
        ("if (icon >= p.batch || solver_row[p.step * p.batch + icon] != 0u) return;", "if (icon >= p.batch) return;",
         vulkan("NoiseStartsOnlyIconsAtTheirFirstStep")))
 
 
 def product_kernels(of):
-    of("shaders/gemm.glsl",
+    of("shaders/plain/gemm.glsl",
        ("barrier();", "", vulkan("ModulatedLinear"), {"previous": "if (k0 > 0u) {"}),
        ("barrier();", "", vulkan("ModulatedLinear"), {"previous": "}"}),
        ("for (uint k0 = 0u; k0 < p.inputs + 4u * DEPTH; k0 += 4u * DEPTH) {",
@@ -129,23 +129,23 @@ def product_kernels(of):
        ("bitfieldExtract(word, 2 * bits, bits), bitfieldExtract(word, 3 * bits, bits));",
         "bitfieldExtract(word, 3 * bits, bits), bitfieldExtract(word, 2 * bits, bits));",
         on("vulkan", "QuantisedOps.Linear")))
-    of("shaders/modulated.glsl",
+    of("shaders/plain/modulated.glsl",
        ("return n * (1.0 + table[first_column + p.scale + k]) + table[first_column + p.shift + k];",
         "return n * table[first_column + p.scale + k] + table[first_column + p.shift + k];", vulkan("ModulatedLinear")),
        ("const uint first_column = modulation_row[p.step * p.batch_rows + row / p.tokens] * p.columns;",
         "const uint first_column = modulation_row[p.step * p.batch_rows] * p.columns;", vulkan("ModulatedLinear")),
        ("const vec4 n = (x_quads[(row * p.inputs + k) >> 2] - stat.x) * stat.y;",
         "const vec4 n = x_quads[(row * p.inputs + k) >> 2] * stat.y;", on("vulkan", "QuantisedOps.ModulatedLinear")))
-    of("shaders/linear.comp",
+    of("shaders/plain/linear.comp",
        ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("Linear")))
-    of("shaders/modulated_linear.comp",
+    of("shaders/plain/modulated_linear.comp",
        ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("ModulatedLinear")))
-    of("shaders/gated_linear_add.comp",
+    of("shaders/plain/gated_linear_add.comp",
        ("residual[row * p.outputs + column] += gate * value;", "residual[row * p.outputs + column] += value;",
         vulkan("GatedLinearAdd")),
        ("const uint table_row = modulation_row[p.step * p.batch_rows + row / p.tokens];",
         "const uint table_row = modulation_row[row / p.tokens];", vulkan("GatedLinearAdd")))
-    of("shaders/embed.comp",
+    of("shaders/plain/embed.comp",
        ("const uint c = k / area, py = (k % area) / p.patch_size, px = k % p.patch_size;",
         "const uint c = k / area, px = (k % area) / p.patch_size, py = k % p.patch_size;", vulkan("Embed")),
        ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("Embed")),
@@ -153,10 +153,10 @@ def product_kernels(of):
         "y_values[row * p.outputs + column] = value + position(column);", vulkan("Embed")),
        ("const uint y = token / across * p.patch_size + at / p.window_size - border;",
         "const uint y = token / across * p.patch_size + at / p.window_size;", vulkan("EmbedOfOverlappingWindows")))
-    of("shaders/final.comp",
+    of("shaders/plain/final.comp",
        ("const uint line = (token / across) * p.patch_size + (column % area) / p.patch_size;",
         "const uint line = (token / across) * p.patch_size + column % p.patch_size;", vulkan("Final")))
-    of("shaders/activation.glsl",
+    of("shaders/common/activation.glsl",
        ("return v * (p * x + 0.5);", "return v * (p * u + 0.5);", lanes("NormAndProduct")),
        ("if (activation == 1u) return v / (1.0 + exp(min(-v, 80.0)));",
         "if (activation == 1u) return v / (1.0 + exp(min(v, 80.0)));", vulkan("ModulatedLinear")),
@@ -165,27 +165,27 @@ def product_kernels(of):
 
 
 def fused_kernels(of):
-    of("shaders/stage.glsl",
+    of("shaders/fused/portable/fragments.glsl",
        ("const uint to = at + (lane() % 16u) * 16u + (lane() / 16u) * 8u;",
         "const uint to = at + (lane() % 16u) * 16u + (lane() / 16u) * 4u;", NETWORK_BLOCK))
-    of("shaders/stage_places.glsl",
+    of("shaders/fused/places.glsl",
        ("const uint line = token / across * patch_size + feature % area / patch_size;",
         "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK))
-    of("shaders/stage_tables.glsl",
+    of("shaders/fused/portable/tables.glsl",
        ("if (at + i < width) v[i] = arena_floats[from + i];", "if (at + i < width) v[i] = arena_floats[from];",
         fused("ModulatedLinearOfConstantRows")))
-    of("shaders/stage_left.glsl",
+    of("shaders/fused/portable/lhs.glsl",
        ("const vec4 d = within(x[i] - mean, 2u * (member + i / 2u * team) + i % 2u, width);", "const vec4 d = x[i] - mean;",
         NETWORK_BLOCK))
-    of("shaders/stage_attention.glsl",
+    of("shaders/fused/portable/attention.glsl",
        ("barrier();", "", fused("Attention"), {"previous": "sums[parts + thread()] = highest;"}),
        ("p[i / 4u][i % 4u] = t < tokens ? exp(score - highest) : 0.0;", "p[i / 4u][i % 4u] = exp(score - highest);",
         fused("Attention")),
        ("high *= weight_floats[column + 1u];", "high *= weight_floats[column];", fused("Attention")))
-    of("shaders/stage_picture.glsl",
+    of("shaders/fused/picture.glsl",
        ("if (w.guidance != 1.0) e += (1.0 - w.guidance) * arena_floats[from + P.batch * elements + i];",
         "if (w.guidance != 1.0) e += (1.0 - w.guidance) * arena_floats[from + i];", fused("Combine")))
-    of("shaders/stage_overlap.glsl",
+    of("shaders/fused/overlap.glsl",
        ("if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step - 1u) & 3u) * slot];",
         "if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step + 1u) & 3u) * slot];", fused("Combine")),
        ("sum += rows.x + down < rows.y && columns.x + across < columns.y ? v : 0.0;", "sum += v;",
@@ -196,12 +196,12 @@ def fused_kernels(of):
        ("solved(row, i, sum, row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0, step);",
         "solved(row, i, sum, row.c != 0.0 ? normals(batch_row, row_at, element / 4u)[element % 4u] : 0.0, step);",
         on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
-    of("shaders/stage_product.glsl",
+    of("shaders/fused/portable/product.glsl",
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
        ("if (w.c != 0.0) z = normals(batch_row, solver_at + 1u, pixel / 4u);",
         "if (w.c != 0.0) z = normals(batch_row, solver_at, pixel / 4u);", on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
-    of("shaders/icon.comp",
+    of("shaders/fused/icon.comp",
        ("for (uint step = range[RANGE_FIRST_STEP]; step < last_step; ++step) {",
         "for (uint step = range[RANGE_FIRST_STEP]; step + 1u < last_step; ++step) {", fused("ToRgba", "vulkan_single_f32")))
 
@@ -211,32 +211,32 @@ def lanes(*tests):
 
 
 def matrix_kernels(of):
-    of("shaders/lanes.glsl",
+    of("shaders/fused/matrix/fragments.glsl",
        ("return (row / 16u * column_blocks + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;",
         "return (row / 16u * column_blocks + column / 16u) * 256u + from + c / 8u * 2u;",
         lanes("EmbedAndFinal")),
        ("return v + of_lane(v, lane() ^ 2u);", "return v;", lanes("NormAndProduct")),
        ("uvec4 as_right(uvec4 quad) { return quad.xzyw; }", "uvec4 as_right(uvec4 quad) { return quad; }", lanes("Attention")))
-    of("shaders/lanes_left.glsl",
+    of("shaders/fused/matrix/lhs.glsl",
        ("between_warps += (even_columns() ? 1.0 : values_of_warp(w)) * apart * apart;", "between_warps += vec2(0.0);",
         lanes("NormAndProduct")),
        ("if (lane() % 4u == 0u) statistics[warp() * 8u + lane_row()] = vec4(mean, squares);",
         "if (lane() % 4u == 0u) statistics[warp() * 8u + lane_row()] = vec4(mean.xx, squares);", lanes("NormAndProduct")),
        ("return pixel.y < S(height) && pixel.x < S(image_width) ? v : vec2(0.0);", "return v;", lanes("EmbedAndFinal")))
-    of("shaders/lanes_attention.glsl",
+    of("shaders/fused/matrix/attention.glsl",
        ("if (S(tokens) % 16u != 0u && column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;",
         "if (S(tokens) % 16u != 0u && column_of(key, i) > S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;", lanes("Attention")),
        ("likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.y));",
         "likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.x));",
         lanes("Attention")),
        ("const uint from = lane_column() * 4u;", "const uint from = lane_column() * 2u;", lanes("Attention")))
-    of("shaders/lanes_product.glsl",
+    of("shaders/fused/matrix/product.glsl",
        ("h.lower += exchange[at + 32u];", "h.lower += exchange[at];", lanes("NormAndProduct")),
        ("arena_floats4[in_rows(p) + 32u] = h.lower;", "arena_floats4[in_rows(p) + 32u] = h.upper;",
         lanes("GatedProduct")),
        ("const uint at = all % WARPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_warp = at / places;",
         "const uint at = nth, place = 0u, of_warp = at;", lanes("NormAndProduct")))
-    of("shaders/lanes_rows.glsl",
+    of("shaders/fused/matrix/rows.glsl",
        ("if (k < S(depth_blocks)) exchange[LEFT_FOURS + k * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
         "if (k < S(depth_blocks)) exchange[LEFT_FOURS + k / 2u * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
@@ -245,13 +245,13 @@ def matrix_kernels(of):
        ("EACH(j, S(across)) arena_quads[P.normed + (block * S(column_blocks) + first + j) * BLOCK + lane()] = made_blocks[j];",
         "EACH(j, S(across)) arena_quads[P.normed + (first + j) * BLOCK + lane()] = made_blocks[j];",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")))
-    of("shaders/lanes_tables.glsl",
+    of("shaders/fused/matrix/tables.glsl",
        ("if (column_of(block, i) < width) v[i] = arena_floats[from + column_of(block, i) - column];",
         "if (column_of(block, i) < width) v[i] = arena_floats[from + i];", lanes("NormAndProduct")))
 
 
 def cpu_kernels(of):
-    of("engine/cpu/attention.cpp",
+    of("engine/cpu/kernels/attention.cpp",
        ("const float scale = 1.f / std::sqrt(static_cast<float>(dim));", "const float scale = 1.f / static_cast<float>(dim);",
         cpu("Attention")),
        ("if (unit == first || block == 0) pack_head(attention, qkv, scratch);",
@@ -266,7 +266,7 @@ def cpu_kernels(of):
        ("norm_heads(qkv + width, 3 * width, attention.k_norm, attention.norm_eps, 1.f, some, dim, scratch.queries,",
         "norm_heads(qkv + width, 3 * width, attention.q_norm, attention.norm_eps, 1.f, some, dim, scratch.queries,",
         cpu("Attention")))
-    of("engine/cpu/gemm.cpp",
+    of("engine/cpu/kernels/gemm.cpp",
        ("if (product.bias) add_bias(product.bias + column, values);", "if (product.bias) add_bias(product.bias, values);",
         cpu("Linear")),
        ("hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(hn::Neg(x)))), tag, values + i);",
@@ -280,12 +280,12 @@ def cpu_kernels(of):
        ("piece.multiply(product.a + row * depth + k, depth, rows, sums, k > 0, expanded);",
         "piece.multiply(product.a + row * depth + k, depth, rows, sums, false, expanded);",
         on("cpu", "QuantisedOps.GatedLinearAdd")))
-    of("engine/cpu/int8.cpp",
+    of("engine/cpu/kernels/int8.cpp",
        ("group.starts[i] -= 128 * weight;", "group.starts[i] -= 127 * weight;", "Int8.*"),
        ("const __m512 scale = _mm512_set1_ps(scales[r * groups + g]);",
         "const __m512 scale = _mm512_set1_ps(scales[r * groups]);", "Int8.*"),
        ("const bool numbers = _mm512_cmp_ps_mask(low, high, _CMP_UNORD_Q) == 0;", "const bool numbers = true;", "Int8.*"))
-    of("engine/cpu/norm.cpp",
+    of("engine/cpu/kernels/norm.cpp",
        ("const float divisor = kind.unbiased ? count - 1.f : count;", "const float divisor = count;",
         cpu("ModulatedLinearOfEveryNorm")),
        ("for (std::size_t i = whole; i < dim; ++i) y[i] = (x[i] - mean) * inverse * (1.f + scale[i]) + shift[i];",
@@ -293,7 +293,7 @@ def cpu_kernels(of):
         cpu("ModulatedLinearOfEveryNorm")),
        ("const float* HWY_RESTRICT scale = norm.scale.at(row);", "const float* HWY_RESTRICT scale = norm.shift.at(row);",
         cpu("ModulatedLinear")))
-    of("engine/cpu/ops.cpp",
+    of("engine/cpu/kernels/ops.cpp",
        ("const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch - border;",
         "const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch;",
         cpu("EmbedOfOverlappingWindows")),
@@ -321,7 +321,7 @@ def cpu_kernels(of):
        ("read_groups(view, (first + i) * groups + group, integers, {&scale, 1});",
         "read_groups(view, (first + i) * groups, integers, {&scale, 1});", on("cpu", "QuantisedOps.ModulatedLinear")),
        ("integers[g * group_size + k] =", "integers[g * group_size] =", "Int8.*"))
-    of("engine/cpu/simd-inl.h",
+    of("engine/cpu/kernels/simd-inl.h",
        ("p = hn::MulAdd(p, r, hn::Set(tag, 0.4999999403953552f));", "p = hn::MulAdd(p, r, hn::Set(tag, 0.4999f));",
         cpu("Attention")),
        ("values[i] = hn::Mul(whole, hn::Load(tag, scales + i * lanes));", "values[i] = hn::Mul(whole, hn::Load(tag, scales));",
@@ -329,25 +329,25 @@ def cpu_kernels(of):
 
 
 def host(of):
-    of("engine/vulkan/lane_stages.cpp",
+    of("engine/vulkan/compile/lane_stages.cpp",
        ("return shape.row_blocks % tile.rows() == 0 && shape.column_blocks % tile.columns() == 0;",
         "return shape.row_blocks % tile.rows() == 0;", "Stages.AreToldThatTilesCoverTheProductOnlyWhereTheyDo"),
        ("s.by_column = options_.fusion != Fusion::single && s.tiles_across >= 8 &&",
         "s.by_column = s.tiles_across >= 8 ||", "Stages.TilesAreNumberedByColumnWhereTheResultIsTooLargeForTheCache"))
-    of("engine/noise.cpp",
+    of("engine/network/noise.cpp",
        ("key[1] += 0xBB67AE85u;", "key[1] += 0xBB67AE84u;", "Noise.*"),
        ("if (i == 0 || element % 4 == 0) {", "if (element % 4 == 0) {", "Noise.*"),
        ("(n % 2 ? sine : cosine) += n % 4 < 2 ? power : -power;", "(n % 2 ? sine : cosine) += power;", "Noise.*"),
        ("c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low + slope_high);",
         "c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low);", "Noise.*"))
-    of("engine/conditioning.cpp",
+    of("engine/network/conditioning.cpp",
        ("features[half + k] = static_cast<float>(std::cos(angle));", "features[half + k] = static_cast<float>(std::sin(angle));",
         NETWORK_CPU),
        ("const float scale = 1.0f / std::sqrt(static_cast<float>(std::max<std::size_t>(1, label.words.size())));",
         "const float scale = 1.0f / static_cast<float>(std::max<std::size_t>(1, label.words.size()));", NETWORK_CPU),
        ("const double intervals = c.time_inclusive ? half - 1 : half;", "const double intervals = half;",
         "Diffusor.ConditionOfEveryTimeIsTheLastLayersOutput:*Diffusor.EveryStageOfOnePassMatches/cpu"))
-    of("engine/sampler.cpp",
+    of("engine/network/sampler.cpp",
        ("row.c = static_cast<float>(std::sqrt(whole ? variance : variance * variance_to / variance_from));",
         "row.c = static_cast<float>(std::sqrt(whole ? variance * variance_to / variance_from : variance));",
         "Sampler.*:*Diffusor.ThirtyTwoDdpmStepsMatchThePage/cpu"),
@@ -355,11 +355,11 @@ def host(of):
        ("b[2] -= along_far * far;", "b[2] += along_far * far;", "Sampler.*"),
        ("{23 / 12.0, -16 / 12.0, 5 / 12.0, 0},", "{23 / 12.0, -16 / 12.0, -5 / 12.0, 0},", "Sampler.*"),
        ("grid.push_back({t, {t, 1 - t}});", "grid.push_back({t, {1 - t, t}});", "Sampler.*"))
-    of("engine/dit.cpp",
+    of("engine/network/dit.cpp",
        ("const op::Modulation attention = modulation(table, 0), mlp = modulation(table, block_chunks() / 2);",
         "const op::Modulation attention = modulation(table, 0), mlp = modulation(table, 0);", NETWORK_CPU),
        (".scale = (chunk + 1) * c_.dim,", ".scale = chunk * c_.dim,", NETWORK_CPU))
-    of("engine/quantised.cpp",
+    of("engine/model/quantised.cpp",
        ("to[2 * i + 1] = static_cast<std::int8_t>(((byte >> 4) ^ 8) - 8);",
         "to[2 * i + 1] = static_cast<std::int8_t>(byte >> 4);", "Quantised.*"),
        ("to[i + half_group] = static_cast<std::int8_t>((byte >> 4) - 8);",

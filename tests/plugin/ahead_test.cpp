@@ -7,9 +7,9 @@
 #include <chrono>
 #include <iostream>
 
-#include "engine/session.h"
-#include "player.h"
-#include "tests/engine/faults_layer.h"
+#include "engine/session/session.h"
+#include "tests/plugin/player.h"
+#include "tests/engine/vulkan/faults_layer.h"
 
 namespace dit::plugin_test {
 namespace {

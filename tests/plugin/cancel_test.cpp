@@ -11,7 +11,7 @@
 #include <iostream>
 #include <thread>
 
-#include "player.h"
+#include "tests/plugin/player.h"
 
 namespace dit::plugin_test {
 namespace {

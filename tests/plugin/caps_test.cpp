@@ -6,7 +6,7 @@
 #include <cmath>
 #include <map>
 
-#include "source.h"
+#include "tests/plugin/source.h"
 
 namespace dit::plugin_test {
 namespace {

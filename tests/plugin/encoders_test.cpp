@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <span>
 
-#include "source.h"
+#include "tests/plugin/source.h"
 
 namespace dit::plugin_test {
 namespace {

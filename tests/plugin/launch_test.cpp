@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "source.h"
+#include "tests/plugin/source.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <set>
 
-#include "player.h"
+#include "tests/plugin/player.h"
 
 namespace dit::plugin_test {
 namespace {

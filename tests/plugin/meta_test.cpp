@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <map>
 
-#include "engine/session.h"
-#include "player.h"
+#include "engine/session/session.h"
+#include "tests/plugin/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "player.h"
+#include "tests/plugin/player.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 
 #include <mutex>
 
-#include "source.h"
+#include "tests/plugin/source.h"
 
 namespace dit::plugin_test {
 

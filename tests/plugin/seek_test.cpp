@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "player.h"
-#include "source.h"
+#include "tests/plugin/player.h"
+#include "tests/plugin/source.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "source.h"
+#include "tests/plugin/source.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <iostream>
 
-#include "player.h"
+#include "tests/plugin/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "source.h"
+#include "tests/plugin/source.h"
 
 #include <gtest/gtest.h>
 #include <malloc.h>

@@ -10,7 +10,7 @@
 #include <iostream>
 #include <thread>
 
-#include "player.h"
+#include "tests/plugin/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -12,7 +12,7 @@
 #include <random>
 #include <thread>
 
-#include "source.h"
+#include "tests/plugin/source.h"
 
 namespace dit::plugin_test {
 namespace {

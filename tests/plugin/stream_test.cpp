@@ -4,8 +4,8 @@
 
 #include <set>
 
-#include "engine/session.h"
-#include "source.h"
+#include "engine/session/session.h"
+#include "tests/plugin/source.h"
 
 namespace dit::plugin_test {
 namespace {

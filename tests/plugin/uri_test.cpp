@@ -2,7 +2,7 @@
 // dit:// URIs, alone and in playbin and uridecodebin.
 #include <gtest/gtest.h>
 
-#include "player.h"
+#include "tests/plugin/player.h"
 
 namespace dit::plugin_test {
 namespace {

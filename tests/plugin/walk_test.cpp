@@ -9,8 +9,8 @@
 #include <iostream>
 #include <set>
 
-#include "engine/session.h"
-#include "player.h"
+#include "engine/session/session.h"
+#include "tests/plugin/player.h"
 
 namespace dit::plugin_test {
 namespace {

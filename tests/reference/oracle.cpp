@@ -6,7 +6,7 @@
 #include <numbers>
 #include <utility>
 
-#include "engine/noise.h"
+#include "engine/network/noise.h"
 
 namespace dit::reference {
 

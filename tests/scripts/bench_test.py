@@ -6,7 +6,7 @@ import pathlib
 import tempfile
 import unittest
 
-from places import BUILD, DIT, TINY, run
+from support.places import BUILD, DIT, TINY, run
 
 CEILINGS = {"copy_gb_s", "f32_tflop_s", "matrix_tflop_s", "dispatch_us", "alternating_us", "grid_barrier_us", "submit_us"}
 

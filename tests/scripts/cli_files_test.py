@@ -10,8 +10,8 @@ import unittest
 
 import numpy
 
-from cli_case import CPU, CliCase
-from places import DIT, ICONS, SOURCE, TINY, run
+from support.cli_case import CPU, CliCase
+from support.places import DIT, ICONS, SOURCE, TINY, run
 
 sys.path.insert(0, str(SOURCE / "training"))
 import safetensors_io  # noqa: E402

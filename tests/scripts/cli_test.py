@@ -9,8 +9,8 @@ import subprocess
 import time
 import unittest
 
-from cli_case import CPU, CliCase
-from places import BUILD, DIT, ICONS, SOURCE, TINY, environment, run
+from support.cli_case import CPU, CliCase
+from support.places import BUILD, DIT, ICONS, SOURCE, TINY, environment, run
 
 
 class Cli(CliCase):

@@ -16,8 +16,8 @@ import unittest
 import numpy
 from PIL import Image, ImageSequence
 
-import browser
-from places import BUILD, TINY, environment, run
+import support.browser
+from support.places import BUILD, TINY, environment, run
 
 os.environ["GST_PLUGIN_PATH"] = str(BUILD / "plugin")
 os.environ["GST_REGISTRY"] = str(BUILD / "scripts-registry.bin")

@@ -16,8 +16,8 @@ import urllib.request
 
 from PIL import Image
 
-import browser
-from places import BUILD, DIT, environment, run
+import support.browser
+from support.places import BUILD, DIT, environment, run
 
 SERVER = BUILD / "live-favicon"
 ASK = {"prompt": "castle", "style": "fluent-emoji", "seed": "7", "steps": "12"}

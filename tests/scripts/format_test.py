@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from places import SOURCE, source_files
+from support.places import SOURCE, source_files
 
 files = [str(p) for p in source_files() if p.suffix in (".cpp", ".h")]
 assert len(files) > 20, f"expected the project's C++ files, found {len(files)}"

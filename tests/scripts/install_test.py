@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from places import BUILD, SOURCE
+from support.places import BUILD, SOURCE
 
 LAUNCH = "ditsrc device=cpu prompt=rocket num-buffers=1"
 

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from places import BUILD, SOURCE, run
+from support.places import BUILD, SOURCE, run
 
 # Start and stop, seeks, changes of caps, live streams, walks, errors.
 RUNS = ["DitSrcStates.A*", "DitSrcStates.Next*", "*DitSrcSeek*", "DitSrcCaps.*",

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from places import SOURCE
+from support.places import SOURCE
 
 # The real compiler, but for what it says of GL_KHR_cooperative_matrix: it takes it, or not, whichever it would.
 COMPILER = """#!/bin/sh

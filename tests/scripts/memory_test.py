@@ -5,7 +5,7 @@ import resource
 import subprocess
 import tempfile
 
-from places import DIT, ICONS, SOURCE, environment
+from support.places import DIT, ICONS, SOURCE, environment
 
 LIMIT = 2.5
 

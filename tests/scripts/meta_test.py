@@ -5,7 +5,7 @@ import os
 import sys
 import unittest
 
-from places import BUILD, SOURCE
+from support.places import BUILD, SOURCE
 
 os.environ["GST_PLUGIN_PATH"] = str(BUILD / "plugin")
 os.environ["GST_REGISTRY"] = str(BUILD / "tests-registry.bin")

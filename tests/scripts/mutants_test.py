@@ -4,7 +4,7 @@ import re
 import sys
 import unittest
 
-from places import SOURCE, source_files
+from support.places import SOURCE, source_files
 
 sys.path.insert(0, str(SOURCE / "tests/mutation"))
 import run as mutation  # noqa: E402
@@ -40,9 +40,9 @@ class Mutants(unittest.TestCase):
         kernels -= {f"shaders/{name}" for name in ("icon.glsl", "stage.comp", "stage_memory.glsl", "stage_run.glsl",
                                                   "stage_constants.glsl", "slot.glsl", "slots.glsl")}
         # What takes a software device minutes to compile.
-        kernels -= {"shaders/icon_matrix.comp"}
+        kernels -= {"shaders/fused/persistent.comp"}
         # Those that no picture is made by: they measure the device.
-        kernels -= {"shaders/ceiling.comp", "shaders/matrix.glsl"}
+        kernels -= {"shaders/measure/ceiling.comp", "shaders/fused/matrix/extension.glsl"}
         kernels |= {f"engine/cpu/{name}.cpp" for name in ("attention", "execute", "gemm", "int8", "norm", "ops", "weight_store")}
         self.assertEqual(kernels - {mutant.file for mutant in self.mutants}, set())
 

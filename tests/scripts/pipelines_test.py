@@ -14,8 +14,8 @@ import urllib.request
 
 from PIL import Image
 
-import browser
-from places import BUILD, ICONS, SOURCE, TINY, environment, run
+import support.browser
+from support.places import BUILD, ICONS, SOURCE, TINY, environment, run
 
 
 class Pipelines(unittest.TestCase):
@@ -218,13 +218,13 @@ class Pipelines(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, "2 frames\n"))
         self.assertEqual(done.stdout.count("\u2580"), 2 * 32 * 64)
         self.assertEqual(self.script("appsink.py", "rocket", "2").stdout, done.stdout)
-        for command in ([BUILD / "appsink"], ["/usr/bin/python3", SOURCE / "pipelines/appsink.py"]):
+        for command in ([BUILD / "appsink"], ["/usr/bin/python3", SOURCE / "pipelines/programs/appsink.py"]):
             wrong = run([*command, "qqqqzzzz"], self.scratch)
             self.assertEqual(wrong.returncode, 1)
             self.assertIn("no word 'qqqqzzzz'", wrong.stderr)
 
     def test_mjpeg(self):
-        process = subprocess.Popen(["/usr/bin/python3", SOURCE / "pipelines/mjpeg.py", "rocket", "0"],
+        process = subprocess.Popen(["/usr/bin/python3", SOURCE / "pipelines/programs/mjpeg.py", "rocket", "0"],
                                    cwd=self.scratch, env=environment(self.scratch), stdout=subprocess.PIPE, text=True)
         try:
             address = process.stdout.readline().split()[1]
@@ -239,7 +239,7 @@ class Pipelines(unittest.TestCase):
                 self.picture("part.jpg", (512, 512), "RGB")
             self.check_mjpeg_in_browser(address)
             port = urllib.parse.urlsplit(address).port
-            taken = run(["/usr/bin/python3", SOURCE / "pipelines/mjpeg.py", "rocket", port], self.scratch)
+            taken = run(["/usr/bin/python3", SOURCE / "pipelines/programs/mjpeg.py", "rocket", port], self.scratch)
             self.assertEqual(taken.returncode, 1)
             self.assertRegex(taken.stderr, r"^mjpeg.py: port \d+: .*Address already in use.*\n$")
         finally:

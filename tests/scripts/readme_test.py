@@ -5,7 +5,7 @@ import re
 import tempfile
 import unittest
 
-from places import SOURCE, run
+from support.places import SOURCE, run
 
 README = (SOURCE / "README.md").read_text(encoding="utf-8")
 # Commands that install or build. tests/run.sh has done both by the time this runs; first-icon.sh is in pipelines_test.py.
@@ -42,7 +42,7 @@ class Readme(unittest.TestCase):
         self.scratch = pathlib.Path(folder.name)
 
     def test_commands_run(self):
-        from places import BUILD
+        from support.places import BUILD
         for name in ("pipelines", "models", "tests", "setup.sh"):
             (self.scratch / name).symlink_to(SOURCE / name)
         (self.scratch / "build").symlink_to(BUILD)

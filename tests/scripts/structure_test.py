@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from places import BUILD, SOURCE, source_files
+from support.places import BUILD, SOURCE, source_files
 
 CXX = os.environ.get("DIT_CXX", "c++")
 # Kernels that only serve another one, and which: they carry no op of their own.
@@ -56,7 +56,7 @@ class Structure(unittest.TestCase):
     def test_plugin_includes_one_engine_header(self):
         for path in self.under("plugin", ".cpp", ".h"):
             headers = set(re.findall(r'#\s*include\s*"(engine/[^"]+)"', read(path)))
-            self.assertLessEqual(headers, {"engine/session.h"}, relative(path))
+            self.assertLessEqual(headers, {"engine/session/session.h"}, relative(path))
 
     def test_engine_knows_no_gstreamer(self):
         for path in self.under("engine", ".cpp", ".h"):
@@ -65,11 +65,11 @@ class Structure(unittest.TestCase):
             self.assertNotRegex(without_strings_and_comments(code), r"\bgst_\w+|\bGst[A-Z]\w+|\bg_[a-z]\w+\(", relative(path))
 
     def test_every_kernel_has_op_test_and_build_line(self):
-        recorder = read(SOURCE / "engine/recorder.cpp")
+        recorder = read(SOURCE / "engine/network/recorder.cpp")
         build = read(SOURCE / "shaders/CMakeLists.txt")
         tests = "\n".join(read(p) for p in self.under("tests", ".cpp"))
         ops = set(re.findall(r'"([a-z]+(?:_[a-z]+)*)"', re.search(r"kernel_name\(.*?\n}", recorder, re.S).group()))
-        self.assertGreaterEqual(len(ops), 9, "kernel_name() in engine/recorder.cpp")
+        self.assertGreaterEqual(len(ops), 9, "kernel_name() in engine/network/recorder.cpp")
         kernels = {p.stem for p in self.under("shaders", ".comp")}
         self.assertEqual(ops, kernels - set(HELPER_KERNELS) - set(MEASURING_KERNELS), "ops of the recorder, and shaders/*.comp")
         for kernel in sorted(kernels):
@@ -82,7 +82,7 @@ class Structure(unittest.TestCase):
             self.assertRegex(tests, rf"\bop::{camel}\b", f"op::{camel} in tests/")
 
     def test_every_configuration_key_is_described(self):
-        code = read(SOURCE / "engine/model.cpp")
+        code = read(SOURCE / "engine/model/model.cpp")
         keys = set(re.findall(r'reader\.(?:get|size|choice|has)(?:<[^()]*?>)?\(\s*"(\w+)"', code))
         self.assertGreater(len(keys), 40)
         table = read(SOURCE / "models/README.md").split("## Configuration")[1].split("## Tensors")[0]

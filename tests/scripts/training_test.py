@@ -6,7 +6,7 @@ import sys
 import tempfile
 import unittest
 
-from places import DIT, SOURCE
+from support.places import DIT, SOURCE
 
 TRAINING = SOURCE / "training"
 

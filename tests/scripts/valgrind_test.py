@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from places import BUILD, SOURCE
+from support.places import BUILD, SOURCE
 
 RUNS = ["DitSrcStates.ARestartBeginsAgain", "DitSrcStates.NextModelIsTakenAtTheNextStart", "Modes/DitSrcSeek.*/0",
         "DitSrcTime.RateChangeKeepsTimeGoing", "DitSrcCaps.SizeAndFormatMayChangeWhilePlaying"]

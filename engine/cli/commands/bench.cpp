@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// `dit bench`: times whole icons in every way a Vulkan device can run them, beside their error, and
+// every dispatch by the device's own clock, as shares of what the device can do at most.
+#include "engine/cli/commands/bench.h"
+
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "engine/cli/commands.h"
+#include "engine/network/conditioning.h"
+#include "engine/network/dit.h"
+#include "engine/error.h"
+#include "engine/files/new_file.h"
+
+namespace dit::cli {
+namespace {
+
+using nlohmann::json;
+
+void run(const BenchOptions& options) {
+  const auto devices = vulkan::describe();
+  expect(options.device < devices.size(), ErrorKind::device, "device vulkan:{}: there are {}", options.device,
+         devices.size());
+  const DeviceInfo& info = devices[options.device];
+  const auto model = Model::open(options.model);
+  fmt::print("{} ({}), model {}, {} steps, medians of up to {} runs\n", info.name, info.driver, model->config().name,
+             options.steps, options.runs);
+  std::fflush(stdout);
+  const BenchSubject subject = {options, model, vulkan::measure_ceilings(options.device)};
+  json all = {{"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
+              {"device", info.name},
+              {"driver", info.driver},
+              {"model", model->config().name},
+              {"steps", options.steps},
+              {"ceilings", bench_ceilings(subject)}};
+  std::fflush(stdout);
+  all["results"] = bench_icons(subject);
+  if (options.statistics) all["statistics"] = bench_statistics(subject);
+  if (options.sweep) all["sweep"] = bench_sweep(subject);
+  if (options.json.empty()) return;
+  NewFile file(options.json);
+  file.write(all.dump(1) + "\n");
+  file.finish();
+}
+
+}  // namespace
+
+Program BenchSubject::program(std::uint32_t batch, std::uint32_t steps) const {
+  return record(model->config(), {.batch = batch, .steps = steps});
+}
+
+Request BenchSubject::request(const Program& program) const {
+  const PlanShape& shape = program.shape;
+  const Conditioning conditioning(model);
+  Request request;
+  std::vector<double> t;
+  for (const SolverStep& step : solver_table(model->config(), Sampler::euler, shape.steps, 1)) {
+    t.push_back(step.t);
+    request.solver.push_back(step.row);
+  }
+  const std::vector<Label> labels = {parse_label(model->config(), "", "")};
+  request.condition = conditioning.table(t, labels);
+  for (std::uint32_t b = 0; b < shape.batch; ++b) {
+    IconPoint point;
+    point.from = point.toward = {1, b};
+    request.icons.push_back(point);
+  }
+  for (std::uint32_t s = 0; s < shape.steps; ++s) {
+    request.modulation_row.insert(request.modulation_row.end(), shape.rows(), s);
+    request.solver_row.insert(request.solver_row.end(), shape.batch, s);
+  }
+  return request;
+}
+
+void add_bench(CLI::App& app) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "Time icons on a Vulkan device, every precision and fusion");
+  command->add_option("model", options->model, "weight file")->required();
+  command->add_option("--vulkan", options->device, "index of the device, as `dit devices` lists it");
+  command->add_option("--precision", options->precisions, "precisions to time")->delimiter(',');
+  command->add_option("--fusion", options->fusions, "fusions to time")->delimiter(',');
+  command->add_option("--batch", options->batches, "icons at a time")->delimiter(',')->check(CLI::Range(1, 1024));
+  command->add_option("--steps", options->steps, "steps an icon")->check(CLI::Range(1, 1000));
+  command->add_option("--runs", options->runs, "timed runs")->check(CLI::Range(1, 100000));
+  command->add_flag("--kernels", options->kernels, "time every dispatch of a step too");
+  command->add_flag("--sweep", options->sweep,
+                    "run every product with every tile and size of workgroup (minutes for each precision and batch)");
+  command->add_option("--workgroups", options->range.workgroups, "invocations of a workgroup, for --sweep")
+      ->delimiter(',')
+      ->check(CLI::IsMember({64, 128, 256, 512, 1024}));
+  command->add_flag("--statistics", options->statistics,
+                    "print what the driver tells of the kernels: registers, spilled bytes");
+  command->add_option("--json", options->json, "file for the results");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace dit::cli

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/cli/commands/bench.h"
+#include "engine/error.h"
+
+namespace dit::cli {
+namespace {
+
+using nlohmann::json;
+using vulkan::SweptProduct;
+
+constexpr std::size_t shown = 5;  // of the tiles of a product; the file has all
+
+std::string text_of(const vulkan::Tile& t) {
+  std::string text = fmt::format("{}x{} a warp, warps {}x{}", t.down, t.across, t.warps_down, t.warps_across);
+  if (t.warps_deep > 1) text += fmt::format("x{} deep", t.warps_deep);
+  return text + (t.chunk > 0 ? fmt::format(", staged by {}{}", t.chunk, t.buffers > 1 ? " twice" : "")
+                             : fmt::format(", {} ahead", t.ahead));
+}
+
+json to_json(const SweptProduct& p) {
+  const vulkan::Tile& t = p.tile;
+  return {{"label", p.label},
+          {"row_blocks", p.shape.row_blocks},
+          {"column_blocks", p.shape.column_blocks},
+          {"depth_blocks", p.shape.depth_blocks},
+          {"left_made", p.shape.left_made},
+          {"invocations", p.invocations},
+          {"tile",
+           {{"down", t.down},
+            {"across", t.across},
+            {"ahead", t.ahead},
+            {"warps_down", t.warps_down},
+            {"warps_across", t.warps_across},
+            {"warps_deep", t.warps_deep},
+            {"chunk", t.chunk},
+            {"buffers", t.buffers},
+            {"slots", t.slots}}},
+          {"microseconds", p.microseconds},
+          {"chosen", p.chosen}};
+}
+
+void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> runs, bool matrix) {
+  std::ranges::sort(runs, {}, &SweptProduct::microseconds);
+  const vulkan::ProductShape& shape = runs.front().shape;
+  const double flop = 2.0 * 4096 * shape.row_blocks * shape.column_blocks * shape.depth_blocks;
+  fmt::print("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_blocks, 16 * shape.column_blocks,
+             16 * shape.depth_blocks, shape.left_made ? ", left side made on the way" : "", runs.size());
+  const auto line = [&](const SweptProduct& p) {
+    const vulkan::Share share = vulkan::share_of(ceilings, {.flop = flop, .bytes = 0}, p.microseconds, matrix, {1, 0});
+    fmt::print("    {:8.2f} us {:8.1f} GFLOP/s {:5.1f} % {:8}  workgroup {:4}, {}{}\n", p.microseconds,
+               flop / p.microseconds * 1e-3, 100 * share.share, share.bound, p.invocations, text_of(p.tile),
+               p.chosen ? "  <- chosen" : "");
+  };
+  for (std::size_t i = 0; i < std::min(shown, runs.size()); ++i) line(runs[i]);
+  const auto chosen = std::ranges::find(runs, true, &SweptProduct::chosen);
+  if (chosen == runs.end()) return;
+  if (chosen - runs.begin() >= static_cast<std::ptrdiff_t>(shown)) line(*chosen);
+  fmt::print("    the choice takes {:.2f} of the best's time\n", chosen->microseconds / runs.front().microseconds);
+}
+
+}  // namespace
+
+json bench_sweep(const BenchSubject& subject) {
+  json rows = json::array();
+  const BenchOptions& options = subject.options;
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  for (const std::string& name : options.precisions) {
+    for (const std::uint32_t batch : options.batches) {
+      const Precision precision = precision_from_name(name);
+      const Program program = subject.program(batch, 1);
+      fmt::print("sweep: {}, batch {}\n", name, batch);
+      std::vector<SweptProduct> all;
+      try {
+        all = vulkan::sweep_products(subject.model->weights(), options.device, program, subject.request(program),
+                                     precision, Fusion::block, options.range, [&](const std::string& what) {
+                                       if (terminal) fmt::print(stderr, "\r{:60}\r", what);
+                                     });
+      } catch (const Error& error) {
+        fmt::print("  {}\n", error.what());
+        continue;
+      }
+      std::map<std::pair<std::string, vulkan::ProductShape>, std::vector<SweptProduct>> by_product;
+      for (const SweptProduct& product : all) {
+        by_product[{product.label, product.shape}].push_back(product);
+        rows.push_back(to_json(product));
+        rows.back().update({{"precision", name}, {"batch", batch}});
+      }
+      for (const auto& [key, runs] : by_product) {
+        print_product(subject.ceilings, runs, precision == Precision::f16_matrix);
+      }
+      std::fflush(stdout);
+    }
+  }
+  return rows;
+}
+
+json bench_statistics(const BenchSubject& subject) {
+  json rows = json::array();
+  for (const std::string& precision : subject.options.precisions) {
+    for (const std::string& fusion : subject.options.fusions) {
+      std::vector<vulkan::KernelStatistics> kernels;
+      try {
+        kernels = vulkan::kernel_statistics(subject.model->weights(), subject.options.device,
+                                            subject.program(subject.options.batches.front(), 1),
+                                            precision_from_name(precision), fusion_from_name(fusion));
+      } catch (const Error& error) {
+        fmt::print("statistics: {} {}: {}\n", precision, fusion, error.what());
+        continue;
+      }
+      if (kernels.empty()) {
+        fmt::print("statistics: the device tells nothing of its kernels\n");
+        return rows;
+      }
+      for (const auto& kernel : kernels) {
+        fmt::print("statistics: {} {}: {}\n", precision, fusion, kernel.kernel);
+        json values = json::object();
+        for (const auto& [name, value] : kernel.values) {
+          fmt::print("    {}: {}\n", name, value);
+          values[name] = value;
+        }
+        rows.push_back(
+            {{"precision", precision}, {"fusion", fusion}, {"kernel", kernel.kernel}, {"values", std::move(values)}});
+      }
+    }
+  }
+  return rows;
+}
+
+}  // namespace dit::cli

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// `dit devices`: what can paint here.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "engine/cli/commands.h"
+#include "engine/session/device.h"
+
+namespace dit::cli {
+namespace {
+
+const char* kind(const DeviceInfo& info) {
+  if (info.hardware_gpu) return "GPU";
+  return info.software ? "software" : "CPU";
+}
+
+std::string size_text(std::uint64_t bytes) {
+  if (bytes == 0) return "-";
+  return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1024.0 * 1024.0 * 1024.0));
+}
+
+void print_devices() {
+  const std::vector<DeviceInfo> devices = list_devices();
+  std::size_t spec_width = 6, name_width = 4;
+  for (const DeviceInfo& info : devices) {
+    spec_width = std::max(spec_width, info.spec.size());
+    name_width = std::max(name_width, info.name.size());
+  }
+  fmt::print("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", "device", spec_width, "name", name_width, "kind", "memory",
+             "API", "driver");
+  for (const DeviceInfo& info : devices) {
+    fmt::print("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", info.spec, spec_width, info.name, name_width,
+               info.name.empty() ? "-" : kind(info), size_text(info.memory_bytes), info.api.empty() ? "-" : info.api,
+               info.driver.empty() ? "-" : info.driver);
+  }
+  for (const DeviceInfo& info : devices) {
+    if (info.problem.empty() && info.limits.empty()) continue;
+    fmt::print("\n{}\n", info.spec);
+    if (!info.problem.empty()) fmt::print("  cannot be used: {}\n", info.problem);
+    for (const auto& [name, value] : info.limits) fmt::print("  {}: {}\n", name, value);
+  }
+  // The rule of open_device("auto").
+  const auto gpu = std::find_if(devices.begin(), devices.end(),
+                                [](const DeviceInfo& info) { return info.hardware_gpu && info.problem.empty(); });
+  if (gpu != devices.end()) {
+    fmt::print("\nauto takes {}: the first usable hardware GPU\n", gpu->spec);
+  } else {
+    fmt::print("\nauto takes cpu: no usable hardware GPU (software Vulkan devices are taken only by name)\n");
+  }
+}
+
+}  // namespace
+
+void add_devices(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("devices", "List what can paint, and say which one 'auto' takes");
+  command->footer(
+      "Examples:\n"
+      "  dit devices\n"
+      "  dit generate --device vulkan:0 --prompt \"red car\"");
+  command->callback(print_devices);
+}
+
+}  // namespace dit::cli

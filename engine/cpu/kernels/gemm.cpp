@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// Matrix products on packed weights. A panel of 48 columns and a group of rows stay in the second-level cache.
+#include <algorithm>
+#include <array>
+
+#include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/kernels.h"
+#include "engine/cpu/memory.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/cpu/kernels/gemm.cpp"
+#include <hwy/foreach_target.h>
+
+#include "engine/cpu/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dit::cpu::HWY_NAMESPACE {
+
+// Rows whose partial sums fit the second-level cache next to a piece of a panel.
+constexpr std::size_t group_blocks = 16;
+
+HWY_INLINE void add_bias(const float* HWY_RESTRICT bias, float* HWY_RESTRICT values) {
+  for (std::size_t i = 0; i < panel_columns; i += lanes)
+    hn::Store(hn::Add(hn::Load(tag, values + i), hn::Load(tag, bias + i)), tag, values + i);
+}
+
+HWY_INLINE void silu(float* HWY_RESTRICT values) {
+  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+    const V x = hn::Load(tag, values + i);
+    hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(hn::Neg(x)))), tag, values + i);
+  }
+}
+
+/// v·Φ(v) = v·(1 + erf(v/√2))/2.
+HWY_INLINE void gelu_erf(float* HWY_RESTRICT values) {
+  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+    const V x = hn::Load(tag, values + i);
+    const V phi = hn::MulAdd(erf(hn::Mul(x, hn::Set(tag, 0.707106781f))), hn::Set(tag, 0.5f), hn::Set(tag, 0.5f));
+    hn::Store(hn::Mul(x, phi), tag, values + i);
+  }
+}
+
+/// v·(1 + tanh(u))/2 = v/(1 + exp(−2u)), u = √(2/π)·(v + 0.044715 v³).
+HWY_INLINE void gelu_tanh(float* HWY_RESTRICT values) {
+  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+    const V x = hn::Load(tag, values + i);
+    const V inner = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(tag, 0.044715f), x);
+    const V e = exp(hn::Mul(inner, hn::Set(tag, -1.59576912f)));
+    hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), e)), tag, values + i);
+  }
+}
+
+/// Stores one row of a panel; `values` has all 48 columns, y only `columns`.
+HWY_INLINE void store_row(const float* HWY_RESTRICT values, std::size_t columns, float* HWY_RESTRICT y) {
+  if (columns < panel_columns) {
+    std::memcpy(y, values, columns * sizeof(float));
+    return;
+  }
+  for (std::size_t i = 0; i < panel_columns; i += lanes) hn::StoreU(hn::Load(tag, values + i), tag, y + i);
+}
+
+/// y += gate · values. Multiplies, then adds, in both branches.
+HWY_INLINE void gate_row(const float* HWY_RESTRICT values, const float* HWY_RESTRICT gate, std::size_t columns,
+                         float* HWY_RESTRICT y) {
+  if (columns < panel_columns) {
+    for (std::size_t i = 0; i < columns; ++i) y[i] = y[i] + gate[i] * values[i];
+    return;
+  }
+  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+    const V gated = hn::Mul(hn::LoadU(tag, gate + i), hn::Load(tag, values + i));
+    hn::StoreU(hn::Add(hn::LoadU(tag, y + i), gated), tag, y + i);
+  }
+}
+
+/// y += values.
+HWY_INLINE void add_row(const float* HWY_RESTRICT values, std::size_t columns, float* HWY_RESTRICT y) {
+  for (std::size_t i = 0; i < columns; ++i) y[i] += values[i];
+}
+
+HWY_INLINE void finish_row(const Product& product, std::size_t row, std::size_t column, float* HWY_RESTRICT values) {
+  const std::size_t columns = std::min<std::size_t>(panel_columns, product.weight->rows - column);
+  float* y = product.y + row * product.weight->rows + column;
+  if (product.bias) add_bias(product.bias + column, values);
+  switch (product.finish) {
+    case Finish::silu:
+      silu(values);
+      break;
+    case Finish::gelu_erf:
+      gelu_erf(values);
+      break;
+    case Finish::gelu_tanh:
+      gelu_tanh(values);
+      break;
+    case Finish::add:
+      add_row(values, columns, y);
+      return;
+    case Finish::gate_add:
+      gate_row(values, product.gate.at(row) + column, columns, y);
+      return;
+    case Finish::add_position: {
+      const float* position = product.position + row % product.tokens * product.weight->rows + column;
+      for (std::size_t i = 0; i < columns; ++i) values[i] += position[i];
+      break;
+    }
+    case Finish::store:
+      break;
+  }
+  store_row(values, columns, y);
+}
+
+/// Consecutive blocks of rows times one piece of a panel, into `sums`.
+struct PanelPiece {
+  const std::byte* values;  // [depth,48] in the panel's type
+  DType dtype;
+  std::size_t columns;  // of the 48, in whole vectors
+  std::size_t depth;
+  bool ahead;  // whether what follows in memory is wanted next
+
+  /// a [rows,depth]; `expanded` has room for the piece in f32.
+  void multiply(const float* a, std::size_t a_stride, std::size_t rows, float* sums, bool add, float* expanded) const;
+};
+
+void PanelPiece::multiply(const float* a, std::size_t a_stride, std::size_t rows, float* sums, bool add,
+                          float* expanded) const {
+  const std::size_t bytes = PackedMatrix::piece_bytes(dtype, depth);
+  const std::size_t row_tiles = (rows + tile_rows - 1) / tile_rows;
+  const std::size_t loads = row_tiles * ((columns / lanes + tile_vectors - 1) / tile_vectors) * depth;
+  const std::size_t step = ahead ? std::min<std::size_t>(64, (bytes + loads - 1) / loads) : 0;
+  const auto* floats = dtype == DType::f32 ? reinterpret_cast<const float*>(values) : expanded;
+  Ahead next{reinterpret_cast<const char*>(values + (ahead ? bytes : 0)), step};
+  // All columns of a block of rows before the next one, so that the left side is read from the first-level cache.
+  for (std::size_t row = 0; row < rows; row += block_rows) {
+    const std::size_t end = std::min(rows, row + block_rows);
+    for (std::size_t column = 0; column < columns;) {
+      const std::size_t width = tile_width((columns - column) / lanes);
+      for (std::size_t i = row; i < end; i += tile_rows, next.bytes += depth * step) {
+        float* c = sums + i * panel_columns + column;
+        if (i == 0 && dtype == DType::f16) {
+          const auto* halves = reinterpret_cast<const hwy::float16_t*>(values) + column;
+          tile_of<HalfColumns>(end - i, width)(a, a_stride, {halves, expanded + column, next}, depth, c, panel_columns,
+                                               add);
+        } else if (i == 0 && dtype == DType::int8_g32) {
+          tile_of<GroupColumns>(end - i, width)(a, a_stride, {values, column, 0, expanded + column, next}, depth, c,
+                                                panel_columns, add);
+        } else {
+          tile_of<PanelColumns>(end - i, width)(a + i * a_stride, a_stride, {floats + column, next}, depth, c,
+                                                panel_columns, add);
+        }
+      }
+      column += width * lanes;
+    }
+  }
+}
+
+void product_units(const Product& product, std::size_t first, std::size_t last, float* expanded) {
+  alignas(64) float sums[group_blocks * block_rows * panel_columns];
+  const PackedMatrix& weight = *product.weight;
+  const std::size_t depth = weight.columns;
+  const std::size_t blocks = product.blocks();
+  while (first < last) {
+    // Consecutive units are blocks of rows of the same panel.
+    const std::size_t panel = first / blocks;
+    const std::size_t block = first % blocks;
+    const std::size_t count = std::min({last - first, blocks - block, group_blocks});
+    const std::size_t row = block * block_rows;
+    const std::size_t rows = std::min(count * block_rows, product.rows - row);
+    // The last panel may be mostly padding.
+    const std::size_t used = std::min(panel_columns, round_to_line(weight.rows - panel * panel_columns));
+    for (std::size_t i = 0; i < rows && weight.dtype == DType::i8; i += block_rows)
+      int8_block(product.a_integers + (row + i) * depth, product.a_scales + (row + i) * (depth / group_size),
+                 std::min(block_rows, rows - i), depth, weight.panel(panel), sums + i * panel_columns);
+    for (std::size_t k = 0; k < depth && weight.dtype != DType::i8; k += depth_piece) {
+      const PanelPiece piece{weight.panel(panel) + PackedMatrix::piece_bytes(weight.dtype, k), weight.dtype, used,
+                             std::min(depth_piece, depth - k), k + depth_piece < depth || block + count == blocks};
+      piece.multiply(product.a + row * depth + k, depth, rows, sums, k > 0, expanded);
+    }
+    for (std::size_t i = 0; i < rows; ++i)
+      finish_row(product, row + i, panel * panel_columns, sums + i * panel_columns);
+    first += count;
+  }
+}
+
+}  // namespace dit::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dit::cpu {
+namespace {
+HWY_EXPORT(product_units);
+}  // namespace
+
+void product(const Product& product, std::size_t first, std::size_t last, float* scratch) noexcept {
+  HWY_DYNAMIC_DISPATCH(product_units)(product, first, last, scratch);
+}
+
+}  // namespace dit::cpu
+#endif

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// GGUF versions 2 and 3, little endian: counts, metadata, tensor infos, aligned data. Memory-mapped, never copied.
+// source: the GGUF description in the ggml project's docs/gguf.md
+//
+// A metadata key "ditsrc.X" is X here, so that "ditsrc.format" and "ditsrc.config" make a model. Other values become
+// text; arrays become "[count]". Dimensions are stored fastest first and turned round here.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "engine/model/weights.h"
+
+namespace dit::gguf {
+
+/// errors  not_found, unreadable, wrong_format (file, tensor, expected, found). Never reads outside the file and never
+///         allocates more than the file's size justifies
+std::shared_ptr<const Weights> open(const std::filesystem::path& path);
+
+/// The same over bytes in memory, which `owner` keeps alive; `name` stands for the file in error texts.
+std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
+                                     std::shared_ptr<const void> owner);
+
+/// Whether the format has a type number for it.
+bool can_hold(DType dtype) noexcept;
+
+/// Writes every tensor and metadata entry, version 3.
+/// errors  unreadable (cannot be written), unsupported (a type, rank or name that the format cannot hold)
+void write(const std::filesystem::path& path, const Weights& weights);
+
+}  // namespace dit::gguf

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "engine/model/formats/wts1.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/model/formats/cursor.h"
+#include "engine/files/new_file.h"
+
+namespace dit::wts1 {
+namespace {
+
+constexpr std::uint32_t rank_limit = 8;
+constexpr std::size_t least_tensor_bytes = 12;  // empty key, no dimension, no element
+
+/// The key and its padding; `what` names the tensor in error texts.
+std::string parse_key(Cursor& cursor, const std::string& file, std::uint32_t index) {
+  const std::string what = fmt::format("key of tensor {}", index);
+  std::string key = cursor.text<std::uint32_t>(what.c_str());
+  for (const std::byte byte : cursor.take(-key.size() % 4, what.c_str())) {
+    expect(byte == std::byte{0}, ErrorKind::wrong_format, "weights '{}': tensor '{}': padding of the key is not zero",
+           file, key);
+  }
+  return key;
+}
+
+WeightView parse_tensor(Cursor& cursor, const std::string& file, std::string key) {
+  WeightView view;
+  view.name = std::move(key);
+  const std::string what = fmt::format("tensor '{}'", view.name);
+  const auto rank = cursor.number<std::uint32_t>(what.c_str());
+  expect(rank <= rank_limit, ErrorKind::wrong_format, "weights '{}': {}: expected at most {} dimensions, found {}",
+         file, what, rank_limit, rank);
+  // Multiplied in steps that cannot overflow: each product stays below 2³² before the next dimension.
+  std::uint64_t product = 1;
+  for (std::uint32_t i = 0; i < rank; ++i) {
+    view.shape.push_back(cursor.number<std::uint32_t>(what.c_str()));
+    product *= view.shape.back();
+    expect(product <= std::numeric_limits<std::uint32_t>::max(), ErrorKind::wrong_format,
+           "weights '{}': {}: {} is more than 32 bits count", file, what, to_string(view.shape));
+  }
+  const auto elements = cursor.number<std::uint32_t>(what.c_str());
+  expect(elements == product, ErrorKind::wrong_format, "weights '{}': {}: expected {} elements for {}, found {}", file,
+         what, product, to_string(view.shape), elements);
+  view.bytes = cursor.take(std::uint64_t{elements} * sizeof(float), what.c_str());
+  for (std::uint32_t i = 0; i < elements; ++i) {
+    float value;
+    std::memcpy(&value, view.bytes.data() + i * sizeof(float), sizeof(float));
+    expect(std::isfinite(value), ErrorKind::wrong_format, "weights '{}': {}: element {} of {} is {}", file, what, i,
+           elements, value);
+  }
+  return view;
+}
+
+void put(NewFile& file, std::uint64_t value, const std::string& name) {
+  expect(value <= std::numeric_limits<std::uint32_t>::max(), ErrorKind::unsupported,
+         "tensor '{}': a WTS1 file counts with 32 bits, found {}", name, value);
+  const auto word = static_cast<std::uint32_t>(value);
+  file.write(std::as_bytes(std::span(&word, 1)));
+}
+
+}  // namespace
+
+std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
+                                     std::shared_ptr<const void> owner) {
+  auto weights = std::make_shared<Weights>();
+  weights->owner = std::move(owner);
+  weights->file_bytes = bytes.size();
+  weights->metadata["format"] = format;
+  Cursor cursor(bytes, name);
+  const auto magic = cursor.take(4, "magic");
+  expect(std::memcmp(magic.data(), "WTS1", 4) == 0, ErrorKind::wrong_format, "weights '{}': expected a WTS1 file",
+         name);
+  const auto count = cursor.count<std::uint32_t>(least_tensor_bytes, "tensor count");
+  for (std::uint32_t i = 0; i < count; ++i) {
+    WeightView view = parse_tensor(cursor, name, parse_key(cursor, name, i));
+    std::string key = view.name;
+    expect(weights->tensors.emplace(key, std::move(view)).second, ErrorKind::wrong_format,
+           "weights '{}': tensor '{}' is there twice", name, key);
+  }
+  expect(cursor.left() == 0, ErrorKind::wrong_format, "weights '{}': {} bytes are left after the last of {} tensors",
+         name, cursor.left(), count);
+  return weights;
+}
+
+void write(const std::filesystem::path& path, const Weights& weights) {
+  NewFile file(path);
+  file.write("WTS1");
+  put(file, weights.tensors.size(), "");
+  for (const auto& [name, view] : weights.tensors) {
+    put(file, name.size(), name);
+    file.write(name + std::string(-name.size() % 4, '\0'));
+    put(file, view.shape.size(), name);
+    for (const std::uint32_t size : view.shape) put(file, size, name);
+    put(file, element_count(view.shape), name);
+    const std::vector<float> values = read_f32(view);
+    file.write(std::as_bytes(std::span(values)));
+  }
+  file.finish();
+}
+
+}  // namespace dit::wts1

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// A solver is a table: (sampler, schedule, prediction, steps) -> one SolverRow a step. Pure maths, in f64.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model/model.h"
+
+namespace dit {
+
+enum class Sampler {
+  euler,     ///< first order on the probability-flow ODE; the same rows as ddim
+  ddim,      ///< Song et al. 2020, eta = 0
+  ddpm,      ///< ancestral sampling with the exact posterior (Ho et al. 2020; Kingma et al. 2021 eq. 25)
+  dpmpp_2m,  ///< DPM-Solver++(2M), Lu et al. 2022
+  dpmpp_3m,  ///< DPM-Solver++(3M), Lu et al. 2022
+  ipndm,     ///< Adams-Bashforth up to order 4 with Runge-free start (Zhang & Chen 2022)
+};
+
+/// Command-line and property name, e.g. "dpm++2m".
+const char* name_of(Sampler sampler) noexcept;
+/// errors  throws Error{settings} that lists the known names
+Sampler sampler_from_name(std::string_view name);
+/// All, in the order of the enumeration.
+std::vector<Sampler> all_samplers();
+
+/// Coefficients of one step; see op::Combine. The layout is what the shader reads: twelve 4-byte words.
+struct SolverRow {
+  float from_x = 0;  ///< d0 = from_x·x + from_e·e
+  float from_e = 1;
+  float a = 0;
+  float b[4] = {0, 0, 0, 0};
+  float c = 0;
+  float guidance = 1;
+  float padding[3] = {0, 0, 0};
+};
+static_assert(sizeof(SolverRow) == 48);
+
+/// alpha and sigma of x_t = alpha x_0 + sigma noise.
+struct Level {
+  double alpha = 0;
+  double sigma = 1;
+};
+
+struct SolverStep {
+  double t = 0;  ///< what the network is told (before time_scale)
+  Level level;   ///< of the sample that enters the step
+  SolverRow row;
+};
+
+/// The rows of one icon, guidance already in each row.
+/// steps   1 … 1000, and at most `timesteps` for variance-preserving schedules
+/// errors  throws Error{settings}
+std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler, std::uint32_t steps, double guidance);
+
+}  // namespace dit

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "engine/session/device.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "engine/cpu/executor.h"
+#include "engine/error.h"
+#include "engine/session/self_test.h"
+#include "engine/vulkan/executor.h"
+
+namespace dit {
+namespace {
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+std::string describe_all(const std::vector<DeviceInfo>& devices) {
+  std::string text;
+  for (const DeviceInfo& device : devices) {
+    text += (text.empty() ? "" : ", ") + device.spec + " (" + device.name +
+            (device.problem.empty() ? "" : ": " + device.problem) + ")";
+  }
+  return text.empty() ? "none" : text;
+}
+
+/// The device that the part after "vulkan:" names: an index, or a part of the name in any case.
+std::size_t find_vulkan(const std::vector<DeviceInfo>& devices, const std::string& wanted) {
+  const bool number = !wanted.empty() && wanted.size() < 4 &&
+                      std::all_of(wanted.begin(), wanted.end(), [](unsigned char c) { return std::isdigit(c); });
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const bool match =
+        number ? i == std::stoul(wanted) : lower(devices[i].name).find(lower(wanted)) != std::string::npos;
+    if (!match) continue;
+    expect(devices[i].problem.empty(), ErrorKind::device, "device 'vulkan:{}': {}: {}", wanted, devices[i].name,
+           devices[i].problem);
+    return i;
+  }
+  fail(ErrorKind::device, "device 'vulkan:{}': no such Vulkan device; there are: {}", wanted, describe_all(devices));
+}
+
+/// The best device for plain "vulkan": a hardware GPU, else whatever works.
+std::size_t first_vulkan(const std::vector<DeviceInfo>& devices) {
+  for (const bool hardware : {true, false}) {
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+      if (devices[i].problem.empty() && devices[i].hardware_gpu == hardware) return i;
+    }
+  }
+  fail(ErrorKind::device, "device 'vulkan': no usable Vulkan device; there are: {}", describe_all(devices));
+}
+
+OpenedDevice open_vulkan(std::size_t index, const Model& model, const DeviceOptions& options,
+                         const SelfTestSource& test, const std::string& why) {
+  OpenedDevice opened{vulkan::open(model.weights(), index, options, test), {}};
+  opened.note = "painting on " + opened.executor->info().name + " through Vulkan: " + why;
+  return opened;
+}
+
+OpenedDevice open_cpu(const Model& model, const DeviceOptions& options, const std::string& why) {
+  OpenedDevice opened{cpu::open(model.weights(), options), {}};
+  opened.note = "painting on the CPU (" + opened.executor->info().name + "): " + why;
+  return opened;
+}
+
+/// A hardware GPU if one opens, else the CPU, and why.
+OpenedDevice open_auto(const Model& model, const DeviceOptions& options, const SelfTestSource& test) {
+  std::string reason = "no hardware GPU";
+  try {
+    const std::vector<DeviceInfo> devices = vulkan::describe();
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+      if (!devices[i].hardware_gpu) continue;
+      if (devices[i].problem.empty()) {
+        try {
+          return open_vulkan(i, model, options, test, "it is the first usable GPU");
+        } catch (const Error& error) {
+          reason = devices[i].name + " cannot be used: " + error.what();
+        }
+      } else {
+        reason = devices[i].name + " cannot be used: " + devices[i].problem;
+      }
+    }
+  } catch (const Error& error) {
+    reason = error.what();
+  }
+  return open_cpu(model, options, reason);
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> list_devices() {
+  std::vector<DeviceInfo> devices = {cpu::describe(0)};
+  try {
+    for (DeviceInfo& device : vulkan::describe()) devices.push_back(std::move(device));
+  } catch (const Error& error) {
+    DeviceInfo none;
+    none.spec = "vulkan";
+    none.problem = error.what();
+    devices.push_back(std::move(none));
+  }
+  return devices;
+}
+
+const SelfTest& self_test() {
+  // Never destroyed, since elements may outlive the destructors of static objects.
+  static const SelfTest& test = *new SelfTest(make_self_test([](std::shared_ptr<const Weights> weights) {
+    return cpu::open(std::move(weights), {.threads = 1, .precision = Precision::f32});
+  }));
+  return test;
+}
+
+OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, const DeviceOptions& options,
+                         const SelfTestSource& test) {
+  const std::string wanted = lower(spec);
+  if (wanted == "auto") return open_auto(*model, options, test);
+  if (wanted == "cpu") return open_cpu(*model, options, "asked for");
+  if (wanted == "vulkan") return open_vulkan(first_vulkan(vulkan::describe()), *model, options, test, "asked for");
+  expect(wanted.starts_with("vulkan:") && wanted.size() > 7, ErrorKind::settings,
+         "device: expected auto, cpu, vulkan or vulkan:<index or part of the name>, found '{}'", spec);
+  return open_vulkan(find_vulkan(vulkan::describe(), wanted.substr(7)), *model, options, test, "asked for");
+}
+
+}  // namespace dit

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Weights as the stages' kernels read them: matrices in blocks of 16×16, vectors and positions in padded f32.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/vulkan/compile/tensor_layout.h"
+#include "engine/model/weights.h"
+
+namespace dit::vulkan {
+
+/// What a plan needs packed, in order, each piece with its place in quads of 16 bytes.
+class PackingList {
+ public:
+  PackingList(bool half, BlockOrder order) : half_(half), order_(order) {}
+
+  /// Weight [rows, columns] in blocks [row blocks, column blocks].
+  std::uint32_t matrix(const std::string& name, ColumnGroups rows, ColumnGroups columns);
+  /// f32, each group of columns padded with zeros.
+  std::uint32_t floats(const std::string& name, ColumnGroups columns);
+  /// f32 [rows, columns], as rows of a tensor.
+  std::uint32_t rows(const std::string& name, std::uint32_t rows, ColumnGroups columns);
+  /// f32, the product of two vectors.
+  std::uint32_t product(const std::string& a, const std::string& b, std::uint32_t count);
+
+  std::uint64_t size_bytes() const { return quads_ * 16; }
+  /// All pieces, read from `weights`. errors: wrong_format if a weight is missing or has another size
+  std::vector<std::byte> pack(const Weights& weights) const;
+  bool operator==(const PackingList&) const = default;
+
+ private:
+  struct Piece {
+    std::string name, other;  // `other` is multiplied in
+    TensorLayout layout;
+    std::uint64_t quad = 0;
+    bool operator==(const Piece&) const = default;
+  };
+  std::uint32_t add(Piece piece);
+
+  bool half_;
+  BlockOrder order_;
+  std::uint64_t quads_ = 0;
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace dit::vulkan

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// Where everything lies that a plan's kernels bind: activations, the request, what the host reads back, the weights.
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/vulkan/device/device.h"
+#include "engine/vulkan/compile/lower.h"
+#include "engine/vulkan/compile/stages.h"
+
+namespace dit::vulkan {
+
+/// Bytes of a buffer, as a descriptor binds them: a whole number of words.
+struct Place {
+  const Buffer* buffer = nullptr;
+  std::uint64_t offset = 0;
+  std::uint64_t size_bytes = 0;
+};
+
+/// Lays places one after the other, each where a descriptor may start.
+class Layout {
+ public:
+  explicit Layout(const Device& device);
+  Place add(const Buffer& buffer, std::uint64_t size_bytes);
+  /// Size that the buffer needs; at least one word.
+  std::uint64_t total_bytes() const;
+
+ private:
+  std::uint64_t alignment_, total_ = 0;
+};
+
+/// A weight on the device. The type is the device's: f32 for vectors whatever the file holds; for matrices f32, f16,
+/// int8_g32 or int4_g32, the last two with the scales behind the integers.
+struct PlacedWeight {
+  Place place;
+  DType dtype = DType::f32;
+  Shape shape;
+};
+
+struct PlacedWeights {
+  Buffer buffer;
+  Place normal_table;
+  std::map<std::string, PlacedWeight> tensors;
+};
+
+/// Runs that share a plan: the host reads the pictures of one while the device works on the next, and has the words of
+/// a third.
+inline constexpr std::uint32_t run_slots = 3;
+
+/// What a run has to itself, all mapped.
+struct RunSlot {
+  Place icons, range;  ///< copied to Region::icons and Region::range when the run begins
+  Place pictures;      ///< a copy of Region::pictures when it ends
+};
+
+/// Owns a plan's buffers. Activations never share memory, so that each can be read after any step.
+/// The condition lies in the request, which is mapped, and is not copied.
+class Placement {
+ public:
+  /// `weights` must outlive the placement.
+  /// errors  wrong_format (a weight is missing or has another shape), unsupported, out_of_memory
+  /// layouts  of the activations, where stages run; null: all are f32 as they are
+  Placement(Device& device, const PlacedWeights& weights, const Program& program, const StageLayouts* layouts);
+  Placement(const Placement&) = delete;
+  Placement& operator=(const Placement&) = delete;
+
+  Place of(const Operand& operand) const;
+  const Place& tensor(TensorId id) const { return tensors_.at(id); }
+  /// Type of each tensor; f32 for activations.
+  const std::vector<DType>& types() const { return types_; }
+
+  /// Where the stages keep what passes between two of them.
+  const Place& stage_left() const { return stage_left_; }
+  const Place& stage_rows() const { return stage_rows_; }
+  void set_packed_weights(const Place& place) { packed_weights_ = place; }
+
+  const RunSlot& slot(std::uint32_t i) const { return slots_.at(i); }
+
+  const Buffer& arena() const { return arena_; }
+  const Buffer& pictures() const { return picture_buffer_; }
+  const Buffer& words() const { return words_; }
+  const Buffer& request() const { return request_; }
+  const Buffer& read_back() const { return read_back_; }
+
+ private:
+  Place place_weight(TensorId id, const TensorInfo& tensor);
+
+  const PlacedWeights& weights_;
+  Buffer arena_, picture_buffer_, words_, request_, read_back_, stages_;
+  std::array<RunSlot, run_slots> slots_;
+  std::vector<Place> tensors_;
+  std::vector<DType> types_;
+  Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_;
+  Place arena_place_, packed_weights_, stages_place_, pictures_, control_, range_, status_, stage_left_, stage_rows_;
+};
+
+}  // namespace dit::vulkan

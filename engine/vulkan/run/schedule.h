@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// A program laid out on a device: memory placed, kernels built, descriptors written, ready to be recorded.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/vulkan/device/pipelines.h"
+#include "engine/vulkan/run/placement.h"
+
+namespace dit::vulkan {
+
+/// Weights as the stages read them, shared by the plans that read the same.
+struct PackedWeights {
+  PackingList list{false, BlockOrder::by_row};
+  Buffer buffer;
+};
+
+/// For benchmarks: what is not left to the engine's choice.
+struct Forced {
+  std::uint32_t invocations = 0;  ///< of a workgroup of stages
+  std::optional<Tile> tile;       ///< of every product that can run it
+};
+
+/// What the plans of an executor share.
+struct Shared {
+  std::shared_ptr<Device> device;
+  std::shared_ptr<const Weights> source;
+  std::shared_ptr<Pipelines> pipelines;
+  PlacedWeights weights;
+  std::vector<std::shared_ptr<const PackedWeights>> packed;
+  Forced forced;
+};
+
+/// A kernel call with its pipeline and its bindings.
+struct Launch {
+  KernelCall call;
+  const Pipeline* pipeline = nullptr;
+  vk::DescriptorSet set;
+  std::optional<StagedWork> work;  ///< of a stage, for benchmarks
+};
+
+/// Launches that end with the op's output in memory.
+struct LoweredOp {
+  const Op* op = nullptr;
+  std::vector<Launch> launches;
+  std::uint32_t first_stage = 0, last_stage = 0;  ///< of a persistent dispatch, in place of launches
+};
+
+struct Schedule {
+  Precision precision = Precision::f32;
+  Fusion fusion = Fusion::op;
+  std::vector<TensorLayout> layouts;  ///< of each tensor; empty: all are f32 as they are
+  std::unique_ptr<Placement> memory;
+  std::shared_ptr<const PackedWeights> packed;
+  vk::raii::DescriptorPool descriptors{nullptr};
+  std::vector<LoweredOp> prepare, step;  ///< `step` without the bytes of the picture
+  std::optional<LoweredOp> bytes;
+  std::optional<Launch> icon;  ///< fusion single: the one dispatch
+  std::uint32_t stages = 0;    ///< of a step, bytes included
+};
+
+/// What the device runs for a choice of the user's, where that is left to us.
+Precision chosen(Precision wanted);
+Fusion chosen(Precision precision, Fusion wanted);
+
+/// `program` must outlive the schedule, which points to its ops; `shared` too.
+/// errors  as Executor::plan
+std::unique_ptr<Schedule> make_schedule(Shared& shared, const Program& program, Precision precision, Fusion fusion);
+
+}  // namespace dit::vulkan

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Icons as arrays of bytes in Python: prints each one in the terminal's colours. Needs python3-gst-1.0.
+
+  pipelines/programs/appsink.py [PROMPT [COUNT]]
+"""
+import os
+import pathlib
+import sys
+
+build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[1] / "build")
+os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
+import gi  # noqa: E402
+
+gi.require_version("Gst", "1.0")
+from gi.repository import Gst  # noqa: E402
+
+
+def show(pixels, width, height):
+    """Two rows of pixels become one of text: the upper half block in the upper pixel's colour, on the lower one's."""
+    for y in range(0, height - 1, 2):
+        for x in range(width):
+            upper, lower = (pixels[3 * (row * width + x):][:3] for row in (y, y + 1))
+            print("\x1b[38;2;%d;%d;%dm\x1b[48;2;%d;%d;%dm\u2580" % (*upper, *lower), end="")
+        print("\x1b[0m")
+
+
+def main(prompt="rocket", count="1"):
+    Gst.init(None)
+    # RGB: the element composes the icon over `background`, here a dark terminal's.
+    pipeline = Gst.parse_launch("ditsrc name=paint style=fluent-emoji seed=1 background=0x101010 "
+                                "! video/x-raw,format=RGB ! appsink name=out sync=false max-buffers=2")
+    paint, out = pipeline.get_by_name("paint"), pipeline.get_by_name("out")
+    paint.set_property("prompt", prompt)
+    paint.set_property("num-buffers", int(count))
+    pipeline.set_state(Gst.State.PLAYING)
+    frames, error, bus = 0, None, pipeline.get_bus()
+    # A pipeline that cannot start sends neither a frame nor an end, so waiting has to look at the bus now and then.
+    while not error and not out.get_property("eos"):
+        sample = out.emit("try-pull-sample", 100 * Gst.MSECOND)
+        if not sample:
+            error = bus.pop_filtered(Gst.MessageType.ERROR)
+            continue
+        caps, buffer = sample.get_caps().get_structure(0), sample.get_buffer()
+        # 64 RGB pixels are a multiple of 4 bytes, so rows have no padding.
+        show(buffer.extract_dup(0, buffer.get_size()), caps.get_value("width"), caps.get_value("height"))
+        frames += 1
+    pipeline.set_state(Gst.State.NULL)
+    print(f"{frames} frames", file=sys.stderr)
+    if error:
+        sys.exit(f"appsink.py: {error.parse_error()[0].message}")
+
+
+main(*sys.argv[1:3])

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Icons as motion JPEG for any browser's <img>, one pipeline for all who watch. Needs python3-gst-1.0.
+
+  pipelines/programs/mjpeg.py [PROMPT [PORT]]      then open http://127.0.0.1:8080/
+"""
+import os
+import pathlib
+import socket
+import sys
+import threading
+
+build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[1] / "build")
+os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
+import gi  # noqa: E402
+
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst  # noqa: E402
+
+# multipartmux writes the parts and multifdsink feeds every socket; only HTTP's first lines are missing.
+HEAD = b"HTTP/1.0 200 OK\r\nCache-Control: no-store\r\nContent-Type: multipart/x-mixed-replace;boundary=icon\r\n\r\n"
+
+
+def welcome(connection, sink):
+    try:
+        connection.settimeout(5)
+        connection.recv(65536)
+        connection.sendall(HEAD)
+        connection.setblocking(False)
+        sink.emit("add", connection.detach())
+    except OSError:
+        connection.close()
+
+
+def main(prompt="rocket", port="8080"):
+    Gst.init(None)
+    pipeline = Gst.parse_launch(
+        "ditsrc name=paint style=fluent-emoji emit=steps steps=16 hold=10 background=0xffffff "
+        "! video/x-raw,format=RGB,framerate=10/1 ! videoscale method=nearest-neighbour "
+        "! video/x-raw,width=512,height=512 ! videoconvert ! jpegenc ! multipartmux boundary=icon "
+        # Starts a new watcher at the newest part, drops one who is half a second behind to a later part.
+        "! multifdsink name=sink sync=true recover-policy=latest buffers-soft-max=5 buffers-max=50")
+    pipeline.get_by_name("paint").set_property("prompt", prompt)
+    sink, loop, failed = pipeline.get_by_name("sink"), GLib.MainLoop(), []
+    sink.connect("client-fd-removed", lambda _, descriptor: os.close(descriptor))
+
+    def stop(_, message):
+        failed.append(message.parse_error()[0].message)
+        loop.quit()
+    bus = pipeline.get_bus()
+    bus.add_signal_watch()
+    bus.connect("message::error", stop)
+
+    try:
+        server = socket.create_server(("127.0.0.1", int(port)))
+    except (OSError, OverflowError, ValueError) as error:
+        sys.exit(f"mjpeg.py: port {port}: {error}")
+    # Before the first watcher: the sink takes none until it has left NULL, and would keep the socket in silence.
+    pipeline.set_state(Gst.State.PLAYING)
+    print(f"open http://127.0.0.1:{server.getsockname()[1]}/", flush=True)
+
+    def accept():
+        while True:
+            threading.Thread(target=welcome, args=(server.accept()[0], sink), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        loop.run()
+    except KeyboardInterrupt:
+        pass
+    pipeline.set_state(Gst.State.NULL)
+    if failed:
+        sys.exit(f"mjpeg.py: {failed[0]}")
+
+
+main(*sys.argv[1:3])

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+#include "plugin/source/ditsrc.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "plugin/source/allocation.h"
+#include "plugin/source/caps.h"
+#include "plugin/source/element.h"
+#include "plugin/errors.h"
+#include "plugin/source/fill.h"
+#include "plugin/source/stream/fingerprint.h"
+#include "plugin/source/live.h"
+#include "plugin/source/stream/messages.h"
+#include "plugin/source/properties.h"
+#include "plugin/source/seek.h"
+#include "plugin/translate.h"
+#include "plugin/source/uri.h"
+
+GST_DEBUG_CATEGORY(gst_dit_src_debug);
+
+using dit::plugin::Element;
+using dit::plugin::guarded;
+using dit::plugin::ObjectLock;
+using dit::plugin::Painter;
+using dit::plugin::Phase;
+using dit::plugin::Settings;
+using dit::plugin::Stream;
+
+struct _GstDitSrc {
+  GstPushSrc parent;
+  Element* state;
+};
+
+static void gst_dit_src_uri_handler_init(gpointer interface, gpointer);
+
+G_DEFINE_TYPE_WITH_CODE(GstDitSrc, gst_dit_src, GST_TYPE_PUSH_SRC,
+                        GST_DEBUG_CATEGORY_INIT(gst_dit_src_debug, "ditsrc", 0, "icon source");
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, gst_dit_src_uri_handler_init);
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_PRESET, nullptr))
+
+namespace {
+
+#define PARENT_CLASS(type) type(gst_dit_src_parent_class)
+
+Element& state_of(void* self) { return *GST_DIT_SRC(self)->state; }
+
+// Properties
+
+void gst_dit_src_set_property(GObject* object, guint id, const GValue* value, GParamSpec* pspec) {
+  Element& e = state_of(object);
+  const bool known = guarded(object, Phase::running, true, [&] {
+    const ObjectLock lock(object);
+    auto changed = std::make_shared<Settings>(*e.settings);
+    if (!dit::plugin::set_property(*changed, id, value)) return false;
+    e.settings = std::move(changed);
+    return true;
+  });
+  if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+}
+
+void gst_dit_src_get_property(GObject* object, guint id, GValue* value, GParamSpec* pspec) {
+  Element& e = state_of(object);
+  const bool known = guarded(object, Phase::running, true, [&] {
+    const ObjectLock lock(object);
+    if (id != dit::plugin::prop_stats) return dit::plugin::get_property(*e.settings, id, value);
+    g_value_take_boxed(value, dit::plugin::stats_of(e));
+    return true;
+  });
+  if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+}
+
+/// The base class adds an error of its own to each of ours ("Failed to start", "Internal data stream error"), which
+/// tells nobody anything. The first error of a run is the one that says what happened; the rest stay here.
+gboolean gst_dit_src_post_message(GstElement* element, GstMessage* message) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && state_of(element).failed.exchange(true)) {
+    GST_DEBUG_OBJECT(element, "not posting a further error: %" GST_PTR_FORMAT, static_cast<void*>(message));
+    gst_message_unref(message);
+    return TRUE;
+  }
+  return PARENT_CLASS(GST_ELEMENT_CLASS)->post_message(element, message);
+}
+
+/// The base class asks whether it is seekable when a seek comes from downstream, but not when the application sends it
+/// to the element; a live stream in PAUSED would then hang.
+gboolean gst_dit_src_send_event(GstElement* element, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK && !dit::plugin::seekable(state_of(element))) {
+    GST_INFO_OBJECT(element, "cannot seek in a live stream or a still");
+    gst_event_unref(event);
+    return FALSE;
+  }
+  return PARENT_CLASS(GST_ELEMENT_CLASS)->send_event(element, event);
+}
+
+/// Liveness is taken at the start, as all that is opened is: the base class asks for it at many places and must find
+/// the same answer at all of them until the next start.
+GstStateChangeReturn gst_dit_src_change_state(GstElement* element, GstStateChange transition) {
+  Element& e = state_of(element);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) gst_base_src_set_live(e.base, e.snapshot()->live);
+  return PARENT_CLASS(GST_ELEMENT_CLASS)->change_state(element, transition);
+}
+
+// Opening and closing
+
+/// Opens model and device. Throws.
+void open(Element& e) {
+  const auto settings = e.snapshot();
+  // The same engine as before unless model or device have changed: the process knows the one that is kept here.
+  const auto engine = dit::Engine::open(settings->session());
+  const auto stream = std::make_shared<Stream>(engine, *settings);
+  const dit::Session& session = stream->session();
+  const std::filesystem::path& path = session.model().path();
+  e.model_hash = dit::plugin::fingerprint(path);
+  const std::string unknown = stream->unknown_words(dit::plugin::Itinerary(*settings));
+  if (!unknown.empty()) dit::plugin::warn_of_words(e.element(), unknown);
+  const std::unique_ptr<gchar, decltype(&g_free)> name(g_utf8_make_valid(path.filename().c_str(), -1), g_free);
+  e.origin = {
+      .model = "", .model_name = name.get(), .device = session.device().spec, .precision = session.device().precision};
+  e.position = {};
+  e.seek_pending = true;
+  e.grid_started = e.discont = e.tags_sent = false;
+  e.shown = {};
+  e.governor.reset();
+  e.policy = settings->policy();
+  std::shared_ptr<Painter> painter;
+  if (gst_base_src_is_live(e.base) && e.policy == dit::plugin::LatePolicy::repeat) {
+    painter = dit::plugin::make_painter(e, stream);
+  }
+  std::shared_ptr<dit::Engine> old;  // closed after the lock
+  const ObjectLock lock(e.base);
+  old = std::exchange(e.engine, engine);
+  e.stream = stream;
+  painter.swap(e.painter);
+  e.width = static_cast<int>(session.model().config().width);
+  e.height = static_cast<int>(session.model().config().height);
+  e.clock = {};
+  e.stats = {};
+  e.latency = e.slowest = 0;
+}
+
+gboolean gst_dit_src_start(GstBaseSrc* base) {
+  Element& e = state_of(base);
+  e.failed = false;
+  dit::plugin::post_progress(e.element(), GST_PROGRESS_TYPE_START);
+  const gboolean opened = guarded(base, Phase::opening, gboolean{FALSE}, [&] {
+    open(e);
+    return gboolean{TRUE};
+  });
+  dit::plugin::post_progress(e.element(), opened ? GST_PROGRESS_TYPE_COMPLETE : GST_PROGRESS_TYPE_ERROR);
+  if (!opened) return FALSE;
+  const dit::Session& session = e.opened()->session();
+  GST_INFO_OBJECT(base, "%s", session.device_note().c_str());
+  dit::plugin::post_device(e.element(), session);
+  return TRUE;
+}
+
+gboolean gst_dit_src_stop(GstBaseSrc* base) {
+  Element& e = state_of(base);
+  std::shared_ptr<Stream> stream;
+  std::shared_ptr<Painter> painter;
+  {
+    const ObjectLock lock(base);
+    stream.swap(e.stream);
+    painter.swap(e.painter);
+    e.width = e.height = 0;
+  }
+  // The base class has ended its flush, so the painter is at work again.
+  if (stream) stream->cancel();
+  painter.reset();
+  e.shown = {};
+  return TRUE;
+}
+
+/// Order matters: whoever is woken must already find the others stopped, and none may start before all may.
+gboolean gst_dit_src_unlock(GstBaseSrc* base) {
+  Element& e = state_of(base);
+  if (const auto painter = e.painter_at_work()) painter->interrupt();
+  if (const auto stream = e.opened()) stream->cancel();
+  e.wait.interrupt();
+  return TRUE;
+}
+
+gboolean gst_dit_src_unlock_stop(GstBaseSrc* base) {
+  Element& e = state_of(base);
+  e.failed = false;
+  e.wait.resume();
+  if (const auto stream = e.opened()) stream->resume();
+  if (const auto painter = e.painter_at_work()) painter->resume();
+  return TRUE;
+}
+
+// Caps, queries, seeks, events
+
+GstCaps* gst_dit_src_get_caps(GstBaseSrc* base, GstCaps* filter) {
+  return dit::plugin::caps_of(state_of(base), filter);
+}
+
+GstCaps* gst_dit_src_fixate(GstBaseSrc* base, GstCaps* caps) {
+  return PARENT_CLASS(GST_BASE_SRC_CLASS)->fixate(base, dit::plugin::prefer(state_of(base), caps));
+}
+
+gboolean gst_dit_src_set_caps(GstBaseSrc* base, GstCaps* caps) { return dit::plugin::use_caps(state_of(base), caps); }
+
+gboolean gst_dit_src_decide_allocation(GstBaseSrc* base, GstQuery* query) {
+  return dit::plugin::choose_pool(query) && PARENT_CLASS(GST_BASE_SRC_CLASS)->decide_allocation(base, query);
+}
+
+/// The base class would only say "Internal data stream error".
+gboolean gst_dit_src_negotiate(GstBaseSrc* base) {
+  if (PARENT_CLASS(GST_BASE_SRC_CLASS)->negotiate(base)) return TRUE;
+  dit::plugin::explain_no_caps(state_of(base));
+  return FALSE;
+}
+
+gboolean gst_dit_src_query(GstBaseSrc* base, GstQuery* query) {
+  return dit::plugin::answer(state_of(base), query) || PARENT_CLASS(GST_BASE_SRC_CLASS)->query(base, query);
+}
+
+gboolean gst_dit_src_is_seekable(GstBaseSrc* base) { return dit::plugin::seekable(state_of(base)); }
+
+gboolean gst_dit_src_do_seek(GstBaseSrc* base, GstSegment* segment) {
+  return dit::plugin::do_seek(state_of(base), segment);
+}
+
+gboolean gst_dit_src_event(GstBaseSrc* base, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) {
+    GstClockTimeDiff jitter = 0;
+    gst_event_parse_qos(event, nullptr, nullptr, &jitter, nullptr);
+    state_of(base).governor.judged(jitter);
+  }
+  return PARENT_CLASS(GST_BASE_SRC_CLASS)->event(base, event);
+}
+
+// Streaming
+
+GstFlowReturn gst_dit_src_fill(GstPushSrc* source, GstBuffer* buffer) {
+  Element& e = state_of(source);
+  return guarded(source, Phase::running, GST_FLOW_ERROR, [&] {
+    try {
+      return dit::plugin::fill(e, buffer);
+    } catch (const dit::Cancelled&) {
+      GST_DEBUG_OBJECT(source, "interrupted at frame %" G_GUINT64_FORMAT, static_cast<guint64>(e.position.next));
+      // The base class has counted a frame that will be painted again.
+      if (e.base->num_buffers_left >= 0) ++e.base->num_buffers_left;
+      return GST_FLOW_FLUSHING;
+    }
+  });
+}
+
+void gst_dit_src_finalize(GObject* object) {
+  // The thread that reads the model file must not outlive who asked for it.
+  if (const auto& hash = GST_DIT_SRC(object)->state->model_hash; hash.valid()) hash.wait();
+  delete GST_DIT_SRC(object)->state;
+  PARENT_CLASS(G_OBJECT_CLASS)->finalize(object);
+}
+
+// URIs
+
+GstURIType gst_dit_src_uri_type(GType) { return GST_URI_SRC; }
+
+const gchar* const* gst_dit_src_uri_protocols(GType) {
+  static const gchar* const protocols[] = {dit::plugin::uri_scheme, nullptr};
+  return protocols;
+}
+
+gchar* gst_dit_src_get_uri(GstURIHandler* handler) { return dit::plugin::uri_of(G_OBJECT(handler)); }
+
+gboolean gst_dit_src_set_uri(GstURIHandler* handler, const gchar* uri, GError** error) {
+  return dit::plugin::set_uri(GST_ELEMENT(handler), uri, error);
+}
+
+}  // namespace
+
+static void gst_dit_src_uri_handler_init(gpointer interface, gpointer) {
+  auto* handler = static_cast<GstURIHandlerInterface*>(interface);
+  handler->get_type = gst_dit_src_uri_type;
+  handler->get_protocols = gst_dit_src_uri_protocols;
+  handler->get_uri = gst_dit_src_get_uri;
+  handler->set_uri = gst_dit_src_set_uri;
+}
+
+static void gst_dit_src_init(GstDitSrc* self) {
+  self->state = new Element(GST_BASE_SRC(self));
+  gst_base_src_set_format(GST_BASE_SRC(self), GST_FORMAT_TIME);
+}
+
+static void gst_dit_src_class_init(GstDitSrcClass* klass) {
+  dit::plugin::bind_translations();
+  dit::plugin::register_meta();
+  auto* object_class = G_OBJECT_CLASS(klass);
+  object_class->set_property = gst_dit_src_set_property;
+  object_class->get_property = gst_dit_src_get_property;
+  object_class->finalize = gst_dit_src_finalize;
+  dit::plugin::install_properties(object_class);
+
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  element_class->post_message = gst_dit_src_post_message;
+  element_class->send_event = gst_dit_src_send_event;
+  element_class->change_state = gst_dit_src_change_state;
+  gst_element_class_add_static_pad_template(element_class, dit::plugin::source_template());
+  gst_element_class_set_static_metadata(element_class, "Diffusion icon source", "Source/Video",
+                                        "Paints icons from a prompt, a style and a seed with a diffusion transformer",
+                                        "ditsrc, https://github.com/ditsrc/ditsrc");
+
+  auto* base_class = GST_BASE_SRC_CLASS(klass);
+  base_class->start = gst_dit_src_start;
+  base_class->stop = gst_dit_src_stop;
+  base_class->unlock = gst_dit_src_unlock;
+  base_class->unlock_stop = gst_dit_src_unlock_stop;
+  base_class->get_caps = gst_dit_src_get_caps;
+  base_class->fixate = gst_dit_src_fixate;
+  base_class->set_caps = gst_dit_src_set_caps;
+  base_class->decide_allocation = gst_dit_src_decide_allocation;
+  base_class->negotiate = gst_dit_src_negotiate;
+  base_class->query = gst_dit_src_query;
+  base_class->is_seekable = gst_dit_src_is_seekable;
+  base_class->do_seek = gst_dit_src_do_seek;
+  base_class->event = gst_dit_src_event;
+  GST_PUSH_SRC_CLASS(klass)->fill = gst_dit_src_fill;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#version 450
+// stage: one stage of a step as a dispatch of its own; see stage.h for what a stage is, stage.glsl and lanes.glsl for the
+// variants
+//   groups (n, 1, 1): workgroup g takes tiles g, g + n, …
+#extension GL_GOOGLE_include_directive : require
+#if defined(MATRIX_NV) || defined(MATRIX_KHR) || defined(MATRIX_EMULATED)
+#include "shaders/fused/matrix/fragments.glsl"
+#else
+#include "shaders/fused/portable/fragments.glsl"
+#endif
+#include "shaders/fused/constants.glsl"
+STAGE_SLOT(0)
+#define S(member) c_##member##_of_0
+layout(push_constant) uniform Push { StagePush P; };
+#include "shaders/common/activation.glsl"
+#include "shaders/common/noise.glsl"
+#include "shaders/fused/places.glsl"
+#ifdef MATRIX
+#include "shaders/fused/matrix/tables.glsl"
+#include "shaders/fused/overlap.glsl"
+#include "shaders/fused/picture.glsl"
+#include "shaders/fused/matrix/lhs.glsl"
+#include "shaders/fused/matrix/attention.glsl"
+#include "shaders/fused/matrix/product.glsl"
+#include "shaders/fused/matrix/rows.glsl"
+#else
+#include "shaders/fused/portable/tables.glsl"
+#include "shaders/fused/overlap.glsl"
+#include "shaders/fused/picture.glsl"
+#include "shaders/fused/portable/lhs.glsl"
+#include "shaders/fused/portable/attention.glsl"
+#include "shaders/fused/portable/product.glsl"
+#endif
+#include "shaders/fused/run.glsl"
+
+void main() {
+  for (uint t = gl_WorkGroupID.x; t < P.tiles; t += gl_NumWorkGroups.x) {
+    run_stage(t, P.step);
+    run_pointwise(t, P.step);
+    barrier();
+  }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#version 450
+// linear: y = x Wᵀ + bias
+//   x [M,I] f32   weight [O,I] any type   bias [O] f32, read if has_bias   y [M,O] f32, must not alias x
+// Any sizes. One workgroup per 32×32 tile of y: groups (⌈O/32⌉, ⌈M/32⌉, 1).
+#extension GL_GOOGLE_include_directive : require
+#include "shaders/common/params.h"
+
+layout(push_constant) uniform Push { Linear p; };
+layout(set = 0, binding = 0, std430) readonly buffer X { float x_values[]; };
+layout(set = 0, binding = 0, std430) readonly buffer XQuads { vec4 x_quads[]; };
+#define WEIGHT_BINDING 1
+layout(set = 0, binding = 2, std430) readonly buffer Bias { float bias[]; };
+layout(set = 0, binding = 3, std430) writeonly buffer Y { float y_values[]; };
+#include "shaders/plain/gemm.glsl"
+
+vec4 left4(uint row, uint k) {
+  const uint i = row * p.inputs + k;
+  if (ALIGNED) return x_quads[i >> 2];
+  const uint left = p.inputs - k;
+  return vec4(x_values[i], left > 1u ? x_values[i + 1u] : 0.0, left > 2u ? x_values[i + 2u] : 0.0,
+              left > 3u ? x_values[i + 3u] : 0.0);
+}
+
+void store(uint row, uint column, float value) {
+  if (p.has_bias != 0u) value += bias[column];
+  y_values[row * p.outputs + column] = value;
+}
+
+void main() { gemm(); }

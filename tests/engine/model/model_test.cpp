@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// A weight file is checked before it is used: each broken one gives an error that names the thing.
+#include "engine/model/model.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/network/dit.h"
+#include "engine/error.h"
+#include "engine/model/formats/safetensors.h"
+#include "tests/engine/support/golden.h"
+
+namespace dit::test {
+namespace {
+
+/// The tiny golden model with one thing changed; "no error" or the error's text.
+template <typename Change>
+std::string error_after(const Change& change) {
+  auto weights = std::make_shared<Weights>(*safetensors::open(golden_path("tiny.safetensors")));
+  auto config = nlohmann::json::parse(weights->metadata.at("config"));
+  change(*weights, config);
+  weights->metadata["config"] = config.dump();
+  try {
+    Model::from(weights, "zoo.safetensors");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::wrong_format) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string error_with(const char* key, const nlohmann::json& value) {
+  return error_after([&](Weights&, nlohmann::json& config) { config[key] = value; });
+}
+
+void expect_names(const std::string& text, std::initializer_list<const char*> parts) {
+  for (const char* part : parts) EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' in: " << text;
+}
+
+TEST(Model, TinyModelOpens) {
+  EXPECT_EQ(error_after([](Weights&, nlohmann::json&) {}), "no error");
+  const auto model = Model::open(golden_path("tiny.safetensors"));
+  EXPECT_EQ(model->config().height, 12u);
+  EXPECT_EQ(model->config().width, 8u);
+  EXPECT_EQ(model->config().tokens(), 6u);
+}
+
+TEST(Model, ShippedModelOpens) {
+  const auto model = Model::open(std::string(DIT_SOURCE_DIR) + "/models/icons.safetensors");
+  const ModelConfig& c = model->config();
+  EXPECT_EQ(c.width, 64u);
+  EXPECT_EQ(c.channels, 4u);
+  const Program program = record(c, {});
+  EXPECT_GT(flop_count(program, program.step), 1e9);
+}
+
+TEST(Model, MissingOrMisshapenTensorsAreNamed) {
+  expect_names(error_after([](Weights& w, nlohmann::json&) { w.tensors.erase("blocks.1.mlp.fc1.weight"); }),
+               {"zoo.safetensors", "'blocks.1.mlp.fc1.weight'", "expected [40,24]", "not there"});
+  expect_names(error_after([](Weights& w, nlohmann::json&) {
+                 w.tensors.at("pos_embed").shape = {24, 6};
+               }),
+               {"'pos_embed'", "expected [6,24]", "file has f32 [24,6]"});
+  expect_names(error_after([](Weights& w, nlohmann::json&) { w.tensors.erase("word_proj.bias"); }),
+               {"'word_proj.bias'"});
+}
+
+TEST(Model, BadConfigurationsAreNamed) {
+  expect_names(error_with("dim", 25), {"dim 25", "heads 3"});
+  expect_names(error_with("head_dim", 0), {"'head_dim'", "expected 1 to", "found 0"});
+  expect_names(error_with("head_dim", 16), {"'blocks.0.attn.qkv.weight'", "expected [144,24]"});
+  expect_names(error_with("window", 2), {"'window'", "expected 4 to", "found 2"});
+  expect_names(error_with("window", 7), {"window 7", "patch 4", "even"});
+  expect_names(error_with("window", 6), {"'patch_embed.weight'", "expected [24,144]"});
+  expect_names(error_with("activation", "relu"), {"'activation'", "gelu_erf, gelu_tanh", "'relu'"});
+  expect_names(error_with("norm_deviation", "sample"), {"'norm_deviation'", "population, unbiased", "'sample'"});
+  expect_names(error_with("norm_eps_place", 1), {"'norm_eps_place'", "wrong type"});
+  expect_names(error_with("gated", false), {"'blocks.0.modulation.weight'", "expected [96,20]"});
+  expect_names(error_with("rounding", "up"), {"'rounding'", "nearest, floor"});
+  expect_names(error_with("time_spacing", "log"), {"'time_spacing'", "exclusive, inclusive"});
+  expect_names(error_with("dim", "wide"), {"'dim'", "wrong type"});
+  expect_names(error_with("depth", 0), {"'depth'", "expected 1 to 256, found 0"});
+  expect_names(error_with("depth", -3), {"'depth'", "found -3"});
+  expect_names(error_with("patch", 5), {"8x12", "patch 5"});
+  expect_names(error_with("channels", 3), {"premultiplied", "3 channels"});
+  expect_names(error_with("prediction", "y"), {"'prediction'", "x, epsilon, v", "'y'"});
+  expect_names(error_with("prediction", "epsilon"), {"epsilon", "flow"});
+  expect_names(error_with("time_dim", 17), {"time_dim 17"});
+  expect_names(error_with("schedule", 3), {"lacks 'type'"});
+  expect_names(error_with("schedule", {{"type", "rectified"}}), {"'type'", "rectified"});
+  expect_names(error_with("norm", "batch"), {"'norm'", "batch"});
+  expect_names(error_with("words", {"one"}), {"'word_embed.weight'"});
+  expect_names(error_after([](Weights&, nlohmann::json& c) { c.erase("heads"); }), {"lacks 'heads'"});
+  expect_names(error_after([](Weights& w, nlohmann::json&) { w.metadata.erase("format"); }), {"'ditsrc/1'"});
+  expect_names(error_after([](Weights&, nlohmann::json& c) { c = 7; }), {"not a JSON object"});
+}
+
+TEST(Model, BadDefaultsFailAtOpen) {
+  const auto error_of = [](const char* key, const nlohmann::json& value) -> std::string {
+    auto weights = std::make_shared<Weights>(*safetensors::open(golden_path("tiny.safetensors")));
+    auto config = nlohmann::json::parse(weights->metadata.at("config"));
+    config[key] = value;
+    weights->metadata["config"] = config.dump();
+    try {
+      Model::from(weights, "zoo");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  expect_names(error_of("default_steps", 0), {"steps"});
+  expect_names(error_of("default_sampler", "heun"), {"sampler", "heun"});
+  expect_names(error_of("default_guidance", -1), {"guidance"});
+}
+
+}  // namespace
+}  // namespace dit::test

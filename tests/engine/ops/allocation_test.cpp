@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// Nothing is allocated per icon after the first one: operator new is counted while icons are painted.
+// Not under AddressSanitizer, whose own operator new finds other faults.
+#ifndef __SANITIZE_ADDRESS__
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "engine/session/session.h"
+#include "tests/engine/support/devices_under_test.h"
+#include "tests/engine/support/golden.h"
+
+namespace {
+
+std::atomic<bool> counting{false};
+std::atomic<std::size_t> allocations{0};
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  if (counting) ++allocations;
+  // aligned_alloc wants whole multiples of the alignment.
+  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+  if (void* memory = std::aligned_alloc(alignment, whole ? whole : alignment)) return memory;
+  throw std::bad_alloc();
+}
+
+constexpr std::size_t plain = alignof(std::max_align_t);
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size, plain); }
+void* operator new[](std::size_t size) { return allocate(size, plain); }
+void* operator new(std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
+void* operator new[](std::size_t size, std::align_val_t a) { return allocate(size, static_cast<std::size_t>(a)); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace dit::test {
+namespace {
+
+std::size_t allocations_of(Session& session, bool one_by_one) {
+  IconSettings settings;
+  settings.steps = 4;
+  settings.guidance = 2;
+  const ModelConfig& config = session.model().config();
+  std::vector<std::uint8_t> icon(std::size_t{config.width} * config.height * 4);
+  std::vector<IconPoint> next(2);
+  const auto paint = [&](std::uint64_t index) {
+    settings.seed = index * 3;
+    session.begin(settings, index, 2);
+    for (std::uint64_t i = 0; i < next.size(); ++i) next[i] = {.from = {settings.seed + 3, index + 1 + i}};
+    if (!one_by_one) session.prefetch(settings, next);
+    for (std::uint32_t step = 1; one_by_one && step < session.steps(); ++step) session.advance(step);
+    session.advance(session.steps());
+    session.read(1, icon);
+  };
+  // On Vulkan each of the three places of a run has its own command buffers, and the first run finds out how long steps
+  // take.
+  for (std::uint64_t index = 0; index < 5; ++index) paint(index);
+  allocations = 0;
+  counting = true;
+  for (std::uint64_t index = 5; index < 15; ++index) paint(index);
+  counting = false;
+  return allocations;
+}
+
+TEST(Allocations, AreCounted) {
+  allocations = 0;
+  counting = true;
+  delete new std::vector<int>(100);
+  counting = false;
+  EXPECT_GE(allocations, 2u);
+}
+
+TEST(Allocations, NonePerIconOnTheCpu) {
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+  EXPECT_EQ(allocations_of(*session, false), 0u);
+  EXPECT_EQ(allocations_of(*session, true), 0u);
+}
+
+TEST(Allocations, NonePerFrameOfAWalk) {
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+  IconSettings settings;
+  settings.prompt = session->model().config().words.at(0);
+  settings.toward_prompt = session->model().config().words.at(1);
+  std::vector<IconPoint> points(2);
+  const auto paint = [&](int frame) {
+    for (IconPoint& point : points) point = {.from = {1, 2}, .toward = {1, 3}, .blend = frame * 0.01};
+    session->begin(settings, points);
+    session->advance(session->steps());
+  };
+  paint(0);
+  allocations = 0;
+  counting = true;
+  for (int frame = 1; frame < 10; ++frame) paint(frame);
+  counting = false;
+  EXPECT_EQ(allocations, 0u);
+}
+
+TEST(Allocations, NonePerIconInAPipeline) {
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+  IconSettings settings;
+  settings.steps = 4;
+  session->begin_pipeline(
+      settings,
+      [](std::uint64_t n) {
+        return IconPoint{.from = {1, n}};
+      },
+      4);
+  session->next_icon();
+  allocations = 0;
+  counting = true;
+  for (int n = 0; n < 9; ++n) session->next_icon();
+  counting = false;
+  EXPECT_EQ(allocations, 0u);
+}
+
+TEST(Allocations, NonePerIconOnVulkan) {
+  if (const std::string problem = vulkan_problem(); !problem.empty()) GTEST_SKIP() << "Vulkan: " << problem;
+  // A software driver compiles and schedules in this process, with allocations of its own.
+  if (vulkan_is_software()) GTEST_SKIP() << "software Vulkan: the driver's own allocations cannot be told apart";
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "vulkan:" + std::to_string(vulkan_index())});
+  EXPECT_EQ(allocations_of(*session, false), 0u);
+  EXPECT_EQ(allocations_of(*session, true), 0u);
+}
+
+}  // namespace
+}  // namespace dit::test
+
+#endif  // __SANITIZE_ADDRESS__

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// The kernels for matrix hardware on any device: matrices emulated (DIT_MATRIX=emulated), everything else as it is. One
+// awkward shape an op, as a software device takes seconds to compile each; the whole tables run on GPUs.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/session/device.h"
+#include "engine/network/dit.h"
+#include "engine/session/self_test.h"
+#include "tests/engine/support/devices_under_test.h"
+#include "tests/engine/support/golden.h"
+#include "tests/engine/ops/op_case.h"
+#include "tests/engine/support/random_weights.h"
+
+namespace dit::test {
+namespace {
+
+class LaneKernels : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    setenv("DIT_MATRIX", "emulated", 1);
+    if (const std::string problem = problem_of("vulkan_op_matrix"); !problem.empty()) GTEST_SKIP() << problem;
+  }
+  void TearDown() override { unsetenv("DIT_MATRIX"); }
+
+  /// Chunks out of order, from odd columns on.
+  static op::Modulation modulation(OpCase& c, std::uint32_t dim) {
+    const std::uint32_t rows = c.shape().steps * c.shape().conditions;
+    return {
+        .table = c.input("modulation", {rows, 4 * dim + 3}, 0.5), .shift = 2 * dim + 1, .scale = 1, .gate = dim + 1};
+  }
+};
+
+TEST_F(LaneKernels, NormAndProduct) {
+  // 9 blocks of depth, which eight warps share unevenly; rows and columns that end within a block.
+  for (const auto& [kind, activation] : {std::pair{"vulkan_none_matrix", Activation::gelu_tanh},
+                                         {"vulkan_op_matrix", Activation::gelu_tanh},
+                                         {"vulkan_op_matrix", Activation::gelu_erf}}) {
+    OpCase c({.batch = 2, .conditions = 2, .steps = 2}, DType::f32);
+    c.add(op::ModulatedLinear{.x = c.input("h", {2, 35, 130}, 3),
+                              .modulation = modulation(c, 130),
+                              .norm = {},
+                              .weight = c.weight("w", {37, 130}, 1 / std::sqrt(130)),
+                              .bias = c.weight("b", {37}),
+                              .activation = activation,
+                              .y = c.output("y", {2, 35, 37})});
+    c.check(kind, 1);
+  }
+}
+
+TEST_F(LaneKernels, GatedProduct) {
+  OpCase c({.batch = 2, .conditions = 2, .steps = 2}, DType::f32);
+  c.add(op::GatedLinearAdd{.x = c.input("h", {2, 35, 150}),
+                           .weight = c.weight("w", {37, 150}, 1 / std::sqrt(150)),
+                           .bias = c.weight("b", {37}),
+                           .modulation = modulation(c, 37),
+                           .residual = c.input("residual", {2, 35, 37})});
+  c.check("vulkan_op_matrix", 1);
+}
+
+TEST_F(LaneKernels, Attention) {
+  // Keys that end within a block, heads that end within one, norms of q and k.
+  for (const bool norm : {false, true}) {
+    OpCase c({.batch = 2}, DType::f32);
+    c.add(op::Attention{.qkv = c.input("qkv", {2, 35, 3 * 2 * 20}),
+                        .q_norm = norm ? c.weight("q_norm", {20}, 0.5, 2) : no_tensor,
+                        .k_norm = norm ? c.weight("k_norm", {20}, 0.5, 2) : no_tensor,
+                        .norm_eps = 1e-6f,
+                        .heads = 2,
+                        .y = c.output("y", {2, 35, 40})});
+    c.check("vulkan_op_matrix");
+  }
+}
+
+TEST_F(LaneKernels, EmbedAndFinal) {
+  OpCase embed({.batch = 2}, DType::f32, {2, 3, 8, 12});
+  embed.add(op::Embed{.x = embed.x(),
+                      .weight = embed.weight("w", {40, 48}, 0.2),
+                      .bias = embed.weight("b", {40}),
+                      .position = embed.weight("pos", {6, 40}),
+                      .y = embed.output("y", {2, 6, 40}),
+                      .patch = 4,
+                      .window = 4});
+  embed.check("vulkan_op_matrix");
+  // Windows that overlap, of whole fours and not.
+  for (const std::uint32_t window : {8u, 6u}) {
+    OpCase over({.batch = 2}, DType::f32, {2, 3, 16, 16});
+    over.add(op::Embed{.x = over.x(),
+                       .weight = over.weight("w", {40, 3 * window * window}, 0.2),
+                       .bias = no_tensor,
+                       .position = over.weight("pos", {16, 40}),
+                       .y = over.output("y", {2, 16, 40}),
+                       .patch = 4,
+                       .window = window});
+    over.check("vulkan_op_matrix");
+  }
+  // They pass through rows of their own.
+  for (const std::uint32_t window : {4u, 6u}) {
+    OpCase last({.batch = 2}, DType::f32, {2, 3, 8, 12});
+    last.add(op::Final{.x = last.input("h", {2, 6, 40}),
+                       .modulation = modulation(last, 40),
+                       .norm = {},
+                       .weight = last.weight("w", {3 * window * window, 40}, 0.2),
+                       .bias = last.weight("b", {3 * window * window}),
+                       .patch = 4,
+                       .window = window,
+                       .y = last.output("y", {2, 3, 8, 12})});
+    last.check("vulkan_op_matrix");
+  }
+}
+
+/// Pictures of 20 × 20 in 25 tokens, which end within a block.
+ModelConfig awkward(std::uint32_t dim, std::uint32_t heads, std::uint32_t head_dim = 0) {
+  ModelConfig c;
+  c.channels = 4;
+  c.premultiplied = true;
+  c.height = c.width = 20;
+  c.patch = 4;
+  c.dim = dim;
+  c.depth = 1;
+  c.heads = heads;
+  c.head_dim = head_dim;
+  c.mlp_dim = 80;
+  c.cond_dim = 12;
+  c.time_dim = 8;
+  return c;
+}
+
+/// Each icon has a condition of its own.
+Request request_for(const Program& program) {
+  const PlanShape& shape = program.shape;
+  Request request;
+  for (std::uint64_t b = 0; b < shape.batch; ++b) request.icons.push_back({.from = {.seed = 9, .index = b}});
+  for (std::size_t i = 0; i < element_count(program.tensor(program.condition).shape); ++i)
+    request.condition.push_back(std::sin(static_cast<float>(i)));
+  request.solver.assign(shape.steps, {.from_e = 1, .a = 0.5f, .b = {0.5f}, .guidance = 1});
+  for (std::uint32_t step = 0; step < shape.steps; ++step) {
+    request.solver_row.insert(request.solver_row.end(), shape.batch, step);
+    for (std::uint32_t b = 0; b < shape.batch; ++b) request.modulation_row.push_back(step * shape.conditions + b);
+  }
+  return request;
+}
+
+using Layers = std::map<std::string, std::vector<float>>;
+
+/// What the ops of the second step leave, as far as a kind shows them, and the picture, by label.
+Layers second_step(const std::string& kind, const Program& program, const std::shared_ptr<const Weights>& weights) {
+  const auto executor = open_executor(kind, weights);
+  const auto plan = executor->plan(program);
+  plan->set_request(request_for(program));
+  plan->prepare(never_cancelled);
+  plan->run(0, 1, never_cancelled);
+  Layers layers;
+  plan->capture(false, 1, [&](const Op& op, const Shape&, std::span<const float> values) {
+    // Its bytes are those of the picture, but rounded.
+    if (!std::holds_alternative<op::ToRgba>(op.what)) layers[op.label].assign(values.begin(), values.end());
+  });
+  plan->run(0, 2, never_cancelled);
+  layers["picture"] = plan->read(program.x);
+  return layers;
+}
+
+/// Layer by layer, the second of two steps on matrix hardware and on the CPU.
+void compare_second_step(const ModelConfig& c, std::uint32_t batch) {
+  const Program program = record(c, {.batch = batch, .conditions = batch, .steps = 2});
+  const auto weights = random_weights(program);
+  const Layers expected = second_step("cpu", program, weights),
+               got = second_step("vulkan_block_matrix", program, weights);
+  for (const char* label : {"blocks.0.attn.out", "blocks.0.mlp.fc1", "picture"})
+    ASSERT_TRUE(got.contains(label)) << label;
+  for (const auto& [label, values] : got) {
+    const std::vector<float>& wanted = expected.at(label);
+    ASSERT_EQ(values.size(), wanted.size()) << label;
+    float largest = 0;
+    for (const float value : wanted) largest = std::max(largest, std::fabs(value));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      ASSERT_LE(std::fabs(values[i] - wanted[i]), 4e-3f * largest) << label << " at " << i;
+  }
+}
+
+TEST_F(LaneKernels, WholeStepsOfManyIconsOfAwkwardShape) {
+  // 9 blocks of columns, which no tile has alone: tiles hang over both edges.
+  compare_second_step(awkward(144, 3), 20);
+}
+
+TEST_F(LaneKernels, WholeStepsWhoseRowsAreNormedAsTheyLeave) {
+  // Attention made on the way, by all eight warps together, and before: the product then has 3 blocks of depth. Stages
+  // tests that these are such rows.
+  compare_second_step(awkward(128, 1), 3);
+  compare_second_step(awkward(128, 3, 16), 3);
+}
+
+TEST(MatrixHardware, MakesEveryLayerOfABatchLikeTheCpu) {
+  // Enough rows that every tile of a batch is there; the emulation would take minutes.
+  if (const std::string problem = problem_of("vulkan_block_matrix"); !problem.empty()) GTEST_SKIP() << problem;
+  ModelConfig favicons = awkward(512, 1, 128);
+  favicons.depth = 2;
+  favicons.mlp_dim = 2048;
+  compare_second_step(favicons, 64);
+}
+
+TEST_F(LaneKernels, PaintTheKnownPicture) {
+  if (!std::getenv("DIT_TEST_ALL_FUSIONS")) GTEST_SKIP() << "two minutes on a software device: DIT_TEST_ALL_FUSIONS=1";
+  // A whole small network, with what no op alone has: values that lie turned, attention inside a product, the solver.
+  const auto model = Model::open(golden_path("tiny.safetensors"));
+  const SelfTest test = make_self_test(
+      [](std::shared_ptr<const Weights> weights) { return cpu::open(std::move(weights), {.threads = 1}); });
+  const OpenedDevice opened = open_device("vulkan:" + std::to_string(vulkan_index()), model,
+                                          {.precision = Precision::f16_matrix, .fusion = Fusion::block},
+                                          [&]() -> const SelfTest& { return test; });
+  const DeviceInfo info = opened.executor->info();
+  EXPECT_EQ(info.precision, "f16-matrix");
+  EXPECT_EQ(info.fusion, "block");
+  EXPECT_EQ(info.warning, "");
+}
+
+}  // namespace
+}  // namespace dit::test
