@@ -23,14 +23,14 @@ using uint = std::uint32_t;
 #define STAGE_RGBA 8
 #define STAGE_WINDOWS 9  // blocks of windows of the image
 
-// Stage::left: where the left side of a product comes from
-#define LEFT_BLOCKS 0
-#define LEFT_NORM 1       // rows, normed and modulated on the way
-#define LEFT_WINDOWS 2    // windows of the image
-#define LEFT_ATTENTION 3  // attention of q, k and v, computed on the way
+// Stage::lhs: where the left side of a product comes from
+#define LHS_FRAGMENTS 0
+#define LHS_NORM 1       // rows, normed and modulated on the way
+#define LHS_WINDOWS 2    // windows of the image
+#define LHS_ATTENTION 3  // attention of q, k and v, computed on the way
 
 // Stage::store: where a product goes
-#define STORE_BLOCKS 0  // act(v + bias)
+#define STORE_FRAGMENTS 0  // act(v + bias)
 #define STORE_ROWS 1    // v + bias
 #define STORE_ADD 2     // rows += gate · (v + bias)
 #define STORE_EMBED 3   // rows = v + bias + position
@@ -39,35 +39,35 @@ using uint = std::uint32_t;
 
 // Stage::exact: where no tile hangs over the edge, and nothing is checked against it
 #define EXACT_RESULT 1
-#define EXACT_LEFT 2
-#define EXACT_RIGHT 4
+#define EXACT_LHS 2
+#define EXACT_RHS 4
 
 #define NO_PLACE 0xffffffffu
 #define STAGES_LIMIT 256  // of a plan
 #define STAGE_WORDS 60
 #define STAGE_CONSTANTS 16  // word i of Stage is specialization constant 16 + i of stage.comp
-#define SLOTS_LIMIT 12      // kinds of stages in icon_matrix.comp: word i of slot s is constant 16 + 64 s + i
+#define VARIANTS_LIMIT 12      // kinds of stages in icon_matrix.comp: word i of slot s is constant 16 + 64 s + i
 
 struct Stage {
   uint kind;
   uint tiles;  // pieces that a workgroup takes one at a time
-  uint left;
+  uint lhs;
   uint store;
   uint tiles_across;  // tile = down · tiles_across + across
-  uint warps_down;    // how the warps of a workgroup share a tile
-  uint warps_across;
-  uint warps_deep;    // along the sum
-  uint row_blocks;    // ⌈T/16⌉ a row of the batch
-  uint depth_blocks;  // of the sum
-  uint column_blocks;
+  uint subgroups_down;    // how the warps of a workgroup share a tile
+  uint subgroups_across;
+  uint subgroups_deep;    // along the sum
+  uint row_fragments;    // ⌈T/16⌉ a row of the batch
+  uint depth_fragments;  // of the sum
+  uint column_fragments;
   uint columns;       // of the result that are real
   uint a;             // left side: blocks or rows
-  uint weight;        // blocks [column_blocks, depth_blocks], in the weight buffer
+  uint weight;        // blocks [column_fragments, depth_fragments], in the weight buffer
   uint bias;          // f32 in the weight buffer, or NO_PLACE
   uint y;             // result
   uint rows;          // R
   uint tokens;        // T
-  uint token_blocks;  // ⌈T/16⌉
+  uint token_fragments;  // ⌈T/16⌉
   uint width;         // real values of a row that is normed
   uint table;         // modulation table, in floats
   uint table_columns;
@@ -82,7 +82,7 @@ struct Stage {
   uint divisor;   // of the sum of squares
   uint position;  // f32 rows in the weight buffer
   uint heads;
-  uint head_blocks;  // ⌈D/16⌉
+  uint head_fragments;  // ⌈D/16⌉
   uint head_dim;
   uint head_group;   // heads worked on at a time
   uint qk_weight;    // f32 [D] in the weight buffer: q_norm · k_norm, or NO_PLACE
@@ -99,16 +99,16 @@ struct Stage {
   uint noisy;  // the windows of icons at their first step are noise
   uint premultiplied;
   uint round_down;
-  uint scratch;      // where a product with LEFT_ATTENTION keeps q and probabilities: quads into the tile
+  uint scratch;      // where a product with LHS_ATTENTION keeps q and probabilities: quads into the tile
   uint turned_from;  // first block of columns whose blocks lie with rows and columns swapped (v of attention), or
                      // NO_PLACE
   // On matrix hardware: blocks that a warp makes of a product, of the sum that it loads at a time, of a left side that
   // it makes on the way.
   uint down;
   uint across;
-  uint ahead;
-  uint made;
-  uint slot;  // which code of icon_matrix.comp; NO_PLACE: what runs every kind that multiplies nothing
+  uint depth_step;
+  uint lhs_share;
+  uint variant;  // which code of icon_matrix.comp; NO_PLACE: what runs every kind that multiplies nothing
   uint exact;
   uint by_column;  // whether tiles below each other are numbered one after the other, not those beside each other
   uint normed;     // where a product that fills rows puts the norm of them, or NO_PLACE
@@ -130,7 +130,7 @@ struct Stage {
 struct StagePush {
   uint step;
   uint tiles;
-  uint row_blocks;
+  uint row_fragments;
   uint rows;
   uint batch;
   uint a;
@@ -148,7 +148,7 @@ struct StagePush {
   uint normed;
 };
 
-struct IconPush {
+struct PersistentPush {
   uint step;        // unused
   uint spin_limit;  // polls of a barrier before the workgroup gives up
 };

@@ -8,15 +8,15 @@
 #define STAGE_SLOT(slot) \
   STAGE_CONSTANT(slot, 0, kind) \
   STAGE_CONSTANT(slot, 1, tiles) \
-  STAGE_CONSTANT(slot, 2, left) \
+  STAGE_CONSTANT(slot, 2, lhs) \
   STAGE_CONSTANT(slot, 3, store) \
   STAGE_CONSTANT(slot, 4, tiles_across) \
-  STAGE_CONSTANT(slot, 5, warps_down) \
-  STAGE_CONSTANT(slot, 6, warps_across) \
-  STAGE_CONSTANT(slot, 7, warps_deep) \
-  STAGE_CONSTANT(slot, 8, row_blocks) \
-  STAGE_CONSTANT(slot, 9, depth_blocks) \
-  STAGE_CONSTANT(slot, 10, column_blocks) \
+  STAGE_CONSTANT(slot, 5, subgroups_down) \
+  STAGE_CONSTANT(slot, 6, subgroups_across) \
+  STAGE_CONSTANT(slot, 7, subgroups_deep) \
+  STAGE_CONSTANT(slot, 8, row_fragments) \
+  STAGE_CONSTANT(slot, 9, depth_fragments) \
+  STAGE_CONSTANT(slot, 10, column_fragments) \
   STAGE_CONSTANT(slot, 11, columns) \
   STAGE_CONSTANT(slot, 12, a) \
   STAGE_CONSTANT(slot, 13, weight) \
@@ -24,7 +24,7 @@
   STAGE_CONSTANT(slot, 15, y) \
   STAGE_CONSTANT(slot, 16, rows) \
   STAGE_CONSTANT(slot, 17, tokens) \
-  STAGE_CONSTANT(slot, 18, token_blocks) \
+  STAGE_CONSTANT(slot, 18, token_fragments) \
   STAGE_CONSTANT(slot, 19, width) \
   STAGE_CONSTANT(slot, 20, table) \
   STAGE_CONSTANT(slot, 21, table_columns) \
@@ -39,7 +39,7 @@
   STAGE_CONSTANT(slot, 30, divisor) \
   STAGE_CONSTANT(slot, 31, position) \
   STAGE_CONSTANT(slot, 32, heads) \
-  STAGE_CONSTANT(slot, 33, head_blocks) \
+  STAGE_CONSTANT(slot, 33, head_fragments) \
   STAGE_CONSTANT(slot, 34, head_dim) \
   STAGE_CONSTANT(slot, 35, head_group) \
   STAGE_CONSTANT(slot, 36, qk_weight) \
@@ -60,9 +60,9 @@
   STAGE_CONSTANT(slot, 51, turned_from) \
   STAGE_SIZE(slot, 52, down) \
   STAGE_SIZE(slot, 53, across) \
-  STAGE_SIZE(slot, 54, ahead) \
-  STAGE_SIZE(slot, 55, made) \
-  STAGE_CONSTANT(slot, 56, slot) \
+  STAGE_SIZE(slot, 54, depth_step) \
+  STAGE_SIZE(slot, 55, lhs_share) \
+  STAGE_CONSTANT(slot, 56, variant) \
   STAGE_CONSTANT(slot, 57, exact) \
   STAGE_CONSTANT(slot, 58, by_column) \
   STAGE_CONSTANT(slot, 59, normed)

@@ -9,7 +9,7 @@
 #extension GL_GOOGLE_include_directive : require
 #define PERSISTENT
 #include "shaders/fused/portable/fragments.glsl"
-layout(push_constant) uniform Push { IconPush push; };
+layout(push_constant) uniform Push { PersistentPush push; };
 layout(set = 0, binding = 9, std430) BETWEEN_WORKGROUPS buffer Control { uint control[]; };
 layout(set = 0, binding = 10, std430) readonly buffer Range { uint range[]; };
 layout(set = 0, binding = 11, std430) writeonly buffer Status { uint status; };

@@ -42,9 +42,9 @@ void overlap_stage(uint i, uint step) {
   [[unroll]] for (uint down = 0u; down < most; ++down) {
     [[unroll]] for (uint across = 0u; across < most; ++across) {
       const uint gy = min(rows.x + down, rows.y - 1u), gx = min(columns.x + across, columns.y - 1u);
-      const uint row = batch_row * S(token_blocks) * 16u + gy * wide + gx;
+      const uint row = batch_row * S(token_fragments) * 16u + gy * wide + gx;
       const uint line = y + border - gy * patch_size, column = x + border - gx * patch_size;
-      const float v = arena_floats[P.a * 4u + in_row(row, (c * window + line) * window + column, S(depth_blocks))];
+      const float v = arena_floats[P.a * 4u + in_row(row, (c * window + line) * window + column, S(depth_fragments))];
       sum += rows.x + down < rows.y && columns.x + across < columns.y ? v : 0.0;
     }
   }

@@ -10,7 +10,7 @@
 #extension GL_GOOGLE_include_directive : require
 #define PERSISTENT
 #include "shaders/fused/matrix/fragments.glsl"
-layout(push_constant) uniform Push { IconPush push; };
+layout(push_constant) uniform Push { PersistentPush push; };
 layout(set = 0, binding = 9, std430) BETWEEN_WORKGROUPS buffer Control { uint control[]; };
 layout(set = 0, binding = 10, std430) readonly buffer Range { uint range[]; };
 layout(set = 0, binding = 11, std430) writeonly buffer Status { uint status; };
@@ -135,7 +135,7 @@ void await_others() {
     TILES(run_stage_of_##slot) break;
 
 void run_slot(uint step) {
-  switch (P.slot) {
+  switch (P.variant) {
     CASE(0)
     CASE(1)
     CASE(2)

@@ -65,7 +65,7 @@ void rgba_stage(uint i) {
 
 /// act(v) in place, four values at a time.
 void activate_stage(uint i) {
-  if (i >= P.row_blocks * S(column_blocks) * 64u) return;
+  if (i >= P.row_fragments * S(column_fragments) * 64u) return;
   vec4 v = arena_four(P.y, i);
   [[unroll]] for (uint j = 0u; j < 4u; ++j) v[j] = activated(v[j], S(activation));
   set_arena_four(P.y, i, v);
@@ -73,7 +73,7 @@ void activate_stage(uint i) {
 
 /// residual += gate · rows, four values at a time.
 void add_stage(uint i, uint step) {
-  if (i < P.row_blocks * S(column_blocks) * 64u) arena_floats4[P.y + i] += gate_of_four(i, step) * arena_floats4[P.a + i];
+  if (i < P.row_fragments * S(column_fragments) * 64u) arena_floats4[P.y + i] += gate_of_four(i, step) * arena_floats4[P.a + i];
 }
 
 /// One tile of a stage of these kinds.

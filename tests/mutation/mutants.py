@@ -212,8 +212,8 @@ def lanes(*tests):
 
 def matrix_kernels(of):
     of("shaders/fused/matrix/fragments.glsl",
-       ("return (row / 16u * column_blocks + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;",
-        "return (row / 16u * column_blocks + column / 16u) * 256u + from + c / 8u * 2u;",
+       ("return (row / 16u * column_fragments + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;",
+        "return (row / 16u * column_fragments + column / 16u) * 256u + from + c / 8u * 2u;",
         lanes("EmbedAndFinal")),
        ("return v + of_lane(v, lane() ^ 2u);", "return v;", lanes("NormAndProduct")),
        ("uvec4 as_right(uvec4 quad) { return quad.xzyw; }", "uvec4 as_right(uvec4 quad) { return quad; }", lanes("Attention")))
@@ -237,12 +237,12 @@ def matrix_kernels(of):
        ("const uint at = all % WARPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_warp = at / places;",
         "const uint at = nth, place = 0u, of_warp = at;", lanes("NormAndProduct")))
     of("shaders/fused/matrix/rows.glsl",
-       ("if (k < S(depth_blocks)) exchange[LEFT_FOURS + k * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
-        "if (k < S(depth_blocks)) exchange[LEFT_FOURS + k / 2u * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
+       ("if (k < S(depth_fragments)) exchange[LEFT_FOURS + k * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
+        "if (k < S(depth_fragments)) exchange[LEFT_FOURS + k / 2u * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
-       ("modulation_start = table_row(block / S(token_blocks), step);", "modulation_start = table_row(0u, step);",
+       ("modulation_start = table_row(block / S(token_fragments), step);", "modulation_start = table_row(0u, step);",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
-       ("EACH(j, S(across)) arena_quads[P.normed + (block * S(column_blocks) + first + j) * BLOCK + lane()] = made_blocks[j];",
+       ("EACH(j, S(across)) arena_quads[P.normed + (block * S(column_fragments) + first + j) * BLOCK + lane()] = made_blocks[j];",
         "EACH(j, S(across)) arena_quads[P.normed + (first + j) * BLOCK + lane()] = made_blocks[j];",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")))
     of("shaders/fused/matrix/tables.glsl",
@@ -330,8 +330,8 @@ def cpu_kernels(of):
 
 def host(of):
     of("engine/vulkan/compile/lane_stages.cpp",
-       ("return shape.row_blocks % tile.rows() == 0 && shape.column_blocks % tile.columns() == 0;",
-        "return shape.row_blocks % tile.rows() == 0;", "Stages.AreToldThatTilesCoverTheProductOnlyWhereTheyDo"),
+       ("return shape.row_fragments % tile.rows() == 0 && shape.column_fragments % tile.columns() == 0;",
+        "return shape.row_fragments % tile.rows() == 0;", "Stages.AreToldThatTilesCoverTheProductOnlyWhereTheyDo"),
        ("s.by_column = options_.fusion != Fusion::single && s.tiles_across >= 8 &&",
         "s.by_column = s.tiles_across >= 8 ||", "Stages.TilesAreNumberedByColumnWhereTheResultIsTooLargeForTheCache"))
     of("engine/network/noise.cpp",

@@ -19,8 +19,8 @@ using vulkan::SweptProduct;
 constexpr std::size_t shown = 5;  // of the tiles of a product; the file has all
 
 std::string text_of(const vulkan::Tile& t) {
-  std::string text = fmt::format("{}x{} a warp, warps {}x{}", t.down, t.across, t.warps_down, t.warps_across);
-  if (t.warps_deep > 1) text += fmt::format("x{} deep", t.warps_deep);
+  std::string text = fmt::format("{}x{} a warp, warps {}x{}", t.down, t.across, t.subgroups_down, t.subgroups_across);
+  if (t.subgroups_deep > 1) text += fmt::format("x{} deep", t.subgroups_deep);
   return text + (t.chunk > 0 ? fmt::format(", staged by {}{}", t.chunk, t.buffers > 1 ? " twice" : "")
                              : fmt::format(", {} ahead", t.ahead));
 }
@@ -28,18 +28,18 @@ std::string text_of(const vulkan::Tile& t) {
 json to_json(const SweptProduct& p) {
   const vulkan::Tile& t = p.tile;
   return {{"label", p.label},
-          {"row_blocks", p.shape.row_blocks},
-          {"column_blocks", p.shape.column_blocks},
-          {"depth_blocks", p.shape.depth_blocks},
+          {"row_fragments", p.shape.row_fragments},
+          {"column_fragments", p.shape.column_fragments},
+          {"depth_fragments", p.shape.depth_fragments},
           {"left_made", p.shape.left_made},
           {"invocations", p.invocations},
           {"tile",
            {{"down", t.down},
             {"across", t.across},
             {"ahead", t.ahead},
-            {"warps_down", t.warps_down},
-            {"warps_across", t.warps_across},
-            {"warps_deep", t.warps_deep},
+            {"subgroups_down", t.subgroups_down},
+            {"subgroups_across", t.subgroups_across},
+            {"subgroups_deep", t.subgroups_deep},
             {"chunk", t.chunk},
             {"buffers", t.buffers},
             {"slots", t.slots}}},
@@ -50,9 +50,9 @@ json to_json(const SweptProduct& p) {
 void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> runs, bool matrix) {
   std::ranges::sort(runs, {}, &SweptProduct::microseconds);
   const vulkan::ProductShape& shape = runs.front().shape;
-  const double flop = 2.0 * 4096 * shape.row_blocks * shape.column_blocks * shape.depth_blocks;
-  fmt::print("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_blocks, 16 * shape.column_blocks,
-             16 * shape.depth_blocks, shape.left_made ? ", left side made on the way" : "", runs.size());
+  const double flop = 2.0 * 4096 * shape.row_fragments * shape.column_fragments * shape.depth_fragments;
+  fmt::print("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_fragments, 16 * shape.column_fragments,
+             16 * shape.depth_fragments, shape.left_made ? ", left side made on the way" : "", runs.size());
   const auto line = [&](const SweptProduct& p) {
     const vulkan::Share share = vulkan::share_of(ceilings, {.flop = flop, .bytes = 0}, p.microseconds, matrix, {1, 0});
     fmt::print("    {:8.2f} us {:8.1f} GFLOP/s {:5.1f} % {:8}  workgroup {:4}, {}{}\n", p.microseconds,

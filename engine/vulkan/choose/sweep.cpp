@@ -25,14 +25,14 @@ Shared open_shared(std::shared_ptr<const Weights> weights, std::size_t index, bo
 
 /// What makes two products the same work.
 using ProductKey = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>;
-ProductKey key_of(const params::Stage& s) { return {s.row_blocks, s.column_blocks, s.depth_blocks, s.left, s.store}; }
+ProductKey key_of(const params::Stage& s) { return {s.row_fragments, s.column_fragments, s.depth_fragments, s.lhs, s.store}; }
 
 ProductShape shape_of(const params::Stage& s) {
-  return {.row_blocks = s.row_blocks,
-          .column_blocks = s.column_blocks,
-          .depth_blocks = s.depth_blocks,
-          .left_made = s.left != LEFT_BLOCKS,
-          .most_rows = s.left == LEFT_ATTENTION ? 1 : UINT32_MAX};
+  return {.row_fragments = s.row_fragments,
+          .column_fragments = s.column_fragments,
+          .depth_fragments = s.depth_fragments,
+          .left_made = s.lhs != LHS_FRAGMENTS,
+          .most_rows = s.lhs == LHS_ATTENTION ? 1 : UINT32_MAX};
 }
 
 /// Room for sums is found when the tile is known.

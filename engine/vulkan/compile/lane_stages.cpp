@@ -22,44 +22,44 @@ constexpr std::uint64_t result_that_stays = 48 << 20;
 
 /// Whether no tile hangs over the edge of the product.
 bool covers(const Tile& tile, const ProductShape& shape) {
-  return shape.row_blocks % tile.rows() == 0 && shape.column_blocks % tile.columns() == 0;
+  return shape.row_fragments % tile.rows() == 0 && shape.column_fragments % tile.columns() == 0;
 }
 
 /// For which parts of a product the kernel is told so. What a driver's compiler makes of the others is slower, by up to
 /// a third: measured with NVIDIA's 580, not reasoned.
 std::uint32_t exact_parts(const params::Stage& s) {
   if (s.store == STORE_ADD) return 0;
-  if (s.store == STORE_SOLVE) return EXACT_RESULT | EXACT_RIGHT;
-  return s.store == STORE_BLOCKS && s.activation == 0 ? EXACT_RESULT | EXACT_LEFT : EXACT_RESULT;
+  if (s.store == STORE_SOLVE) return EXACT_RESULT | EXACT_RHS;
+  return s.store == STORE_FRAGMENTS && s.activation == 0 ? EXACT_RESULT | EXACT_LHS : EXACT_RESULT;
 }
 
 }  // namespace
 
 void Staging::add_lane_attention(params::Stage s) {
   // A warp has a head of 16 queries to itself where there are enough of them to keep the device busy.
-  const std::uint32_t warps = options_.invocations / 32, units = s.row_blocks * s.heads;
-  const bool alone = units >= 4 * options_.processors && s.token_blocks <= 8;
-  s.warps_deep = alone ? 1 : warps;
-  const std::uint32_t exchange = alone ? 1 : s.token_blocks * fours_a_block;
-  expect(exchange * 16 <= options_.shared_bytes && s.head_blocks <= 16, ErrorKind::unsupported,
+  const std::uint32_t warps = options_.invocations / 32, units = s.row_fragments * s.heads;
+  const bool alone = units >= 4 * options_.processors && s.token_fragments <= 8;
+  s.subgroups_deep = alone ? 1 : warps;
+  const std::uint32_t exchange = alone ? 1 : s.token_fragments * fours_a_block;
+  expect(exchange * 16 <= options_.shared_bytes && s.head_fragments <= 16, ErrorKind::unsupported,
          "op '{}': {} tokens, heads of {}: more than the matrix kernels hold", label(), s.tokens, s.head_dim);
-  s.tiles = divide_up(units, warps / s.warps_deep);
-  s.down = s.across = s.ahead = s.made = 1;
-  result_.work.push_back({s, {.warps_deep = s.warps_deep}, exchange, 1, 1, options_.invocations});
+  s.tiles = divide_up(units, warps / s.subgroups_deep);
+  s.down = s.across = s.depth_step = s.lhs_share = 1;
+  result_.work.push_back({s, {.subgroups_deep = s.subgroups_deep}, exchange, 1, 1, options_.invocations});
   cost_ += stage_cost + 3000.0 * divide_up(s.tiles, options_.processors);
 }
 
 void Staging::add_lane_product(params::Stage s, const Tile& tile, const ProductShape& shape) {
-  std::uint32_t exchange = tile.warps_deep > 1 ? tile.warps() * tile.down * tile.across * fours_a_block : 1;
-  if (s.left == LEFT_WINDOWS && s.noisy) exchange = std::max(exchange, 4 * s.width);
-  if (s.left == LEFT_ATTENTION) exchange = std::max(exchange, s.heads * s.token_blocks * fours_a_block);
+  std::uint32_t exchange = tile.subgroups_deep > 1 ? tile.warps() * tile.down * tile.across * fours_a_block : 1;
+  if (s.lhs == LHS_WINDOWS && s.noisy) exchange = std::max(exchange, 4 * s.width);
+  if (s.lhs == LHS_ATTENTION) exchange = std::max(exchange, s.heads * s.token_fragments * fours_a_block);
   s.down = tile.down;
   s.across = tile.across;
-  s.ahead = tile.ahead;
-  s.made = s.left == LEFT_BLOCKS ? 1 : tile.made(shape);
+  s.depth_step = tile.ahead;
+  s.lhs_share = s.lhs == LHS_FRAGMENTS ? 1 : tile.made(shape);
   s.exact = covers(tile, shape) ? exact_parts(s) : 0;
   s.by_column = options_.fusion != Fusion::single && s.tiles_across >= 8 &&
-                std::uint64_t{s.row_blocks} * s.column_blocks * quads_a_block() * 16 > result_that_stays;
+                std::uint64_t{s.row_fragments} * s.column_fragments * quads_a_block() * 16 > result_that_stays;
   result_.work.push_back({s, tile, exchange, 1, 1, tile.warps() * 32});
   cost_ += stage_cost + tile_cost(shape, tile, limits());
 }
@@ -84,17 +84,17 @@ void Staging::add_product_of_rows(params::Stage s) {
   s.aligned = s.aligned && added.aligned;
   s.normed = places_.left;
   const std::uint32_t warps = options_.invocations / 32;
-  Tile tile = {.across = s.column_blocks / warps, .warps_across = warps};
-  tile.ahead = std::gcd(s.depth_blocks, 16 / tile.across);
-  s.warps_across = warps;
+  Tile tile = {.across = s.column_fragments / warps, .subgroups_across = warps};
+  tile.ahead = std::gcd(s.depth_fragments, 16 / tile.across);
+  s.subgroups_across = warps;
   s.across = tile.across;
-  s.ahead = tile.ahead;
-  s.tiles = s.row_blocks;
+  s.depth_step = tile.ahead;
+  s.tiles = s.row_fragments;
   std::uint32_t exchange = 1;
-  if (s.left == LEFT_ATTENTION) {
-    s.made = divide_up(s.depth_blocks, warps);
-    exchange = s.depth_blocks * quads_a_block();
-    if (s.head_blocks > s.made) exchange += s.heads * s.token_blocks * fours_a_block;
+  if (s.lhs == LHS_ATTENTION) {
+    s.lhs_share = divide_up(s.depth_fragments, warps);
+    exchange = s.depth_fragments * quads_a_block();
+    if (s.head_fragments > s.lhs_share) exchange += s.heads * s.token_fragments * fours_a_block;
   }
   result_.work.push_back({s, tile, exchange, 1, 1, options_.invocations});
   cost_ += stage_cost + 3000.0 * divide_up(s.tiles, options_.processors);
@@ -109,8 +109,8 @@ std::vector<std::uint32_t> lane_constants(std::span<const StagedWork> works) {
     invocations = std::max(invocations, work.invocations);
     exchange = std::max(exchange, work.tile_quads);
     if (s.heads == 0) continue;
-    keys = std::max(keys, s.token_blocks);
-    head = std::max(head, s.head_blocks);
+    keys = std::max(keys, s.token_fragments);
+    head = std::max(head, s.head_fragments);
   }
   return {invocations, exchange, keys, head};
 }
@@ -122,18 +122,18 @@ std::vector<StagedWork> give_slots(StagedProgram& program, const StageOptions& o
     const std::uint32_t kind = work.stage.kind;
     if (kind != STAGE_PRODUCT && kind != STAGE_NORM && kind != STAGE_WINDOWS && kind != STAGE_ATTENTION &&
         kind != STAGE_OVERLAP) {
-      work.stage.slot = NO_PLACE;
+      work.stage.variant = NO_PLACE;
       continue;
     }
     std::vector<std::uint32_t> key = specialization_constants(work, options);
     const auto known = std::find(keys.begin(), keys.end(), key);
-    work.stage.slot = static_cast<std::uint32_t>(known - keys.begin());
+    work.stage.variant = static_cast<std::uint32_t>(known - keys.begin());
     if (known != keys.end()) continue;
     keys.push_back(std::move(key));
     slots.push_back(work);
   }
-  expect(slots.size() <= SLOTS_LIMIT, ErrorKind::unsupported,
-         "one dispatch of all stages serves {} kinds of them on matrix hardware, the model needs {}", SLOTS_LIMIT,
+  expect(slots.size() <= VARIANTS_LIMIT, ErrorKind::unsupported,
+         "one dispatch of all stages serves {} kinds of them on matrix hardware, the model needs {}", VARIANTS_LIMIT,
          slots.size());
   return slots;
 }

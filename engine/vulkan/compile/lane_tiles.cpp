@@ -41,11 +41,11 @@ std::uint32_t blocks_ahead(std::uint32_t down, std::uint32_t across, std::uint32
 bool fits(const Tile& tile, const ProductShape& shape, const TileLimits& limits) {
   if (tile.rows() > shape.most_rows) return false;
   // Sums that warps share meet in shared memory.
-  if (tile.warps_deep > 1 && tile.warps() * tile.down * tile.across * 1024 > limits.tile_quads * 16) return false;
-  if (tile.warps_deep > shape.depth_blocks && !shape.left_made) return false;
+  if (tile.subgroups_deep > 1 && tile.warps() * tile.down * tile.across * 1024 > limits.tile_quads * 16) return false;
+  if (tile.subgroups_deep > shape.depth_fragments && !shape.left_made) return false;
   if (!shape.left_made) return true;
   const std::uint32_t made = tile.made(shape);
-  return tile.rows() == 1 && tile.warps_across == 1 && made <= most_made_blocks && made * tile.across <= 16;
+  return tile.rows() == 1 && tile.subgroups_across == 1 && made <= most_made_blocks && made * tile.across <= 16;
 }
 
 }  // namespace
@@ -57,13 +57,13 @@ std::vector<Tile> possible_lane_tiles(const ProductShape& shape, const TileLimit
       if (warps > limits.warps || (limits.same_warps && warps != limits.warps)) continue;
       for (std::uint32_t down = 1; down <= warps; down *= 2) {
         for (std::uint32_t across = 1; down * across <= warps; across *= 2) {
-          const std::uint32_t deep = warps / (down * across), share = (shape.depth_blocks + deep - 1) / deep;
+          const std::uint32_t deep = warps / (down * across), share = (shape.depth_fragments + deep - 1) / deep;
           const Tile tile = {.down = warp.down,
                              .across = warp.across,
                              .ahead = blocks_ahead(warp.down, warp.across, deep, share, limits.same_warps),
-                             .warps_down = down,
-                             .warps_across = across,
-                             .warps_deep = deep};
+                             .subgroups_down = down,
+                             .subgroups_across = across,
+                             .subgroups_deep = deep};
           if (fits(tile, shape, limits)) tiles.push_back(tile);
         }
       }
@@ -79,7 +79,7 @@ namespace {
 /// not share; 2400 for the loads of a turn; 4000 bytes a cycle from the L2 cache for all together.
 double many_rows_cost(const ProductShape& shape, const Tile& tile, const TileLimits& limits) {
   constexpr double left = 1.16;
-  const double sums = tile.down * tile.across, depth = shape.depth_blocks,
+  const double sums = tile.down * tile.across, depth = shape.depth_fragments,
                count = static_cast<double>(tile.count(shape));
   const double busy = tile.warps() * (((tile.down * left + tile.across) * 0.45 + sums * 5.16) * depth + 18 * sums);
   const double alone = std::ceil(depth / tile.ahead) * 2430 + depth * sums * 5.16 + 10800;
@@ -94,35 +94,35 @@ double many_rows_cost(const ProductShape& shape, const Tile& tile, const TileLim
 }
 
 /// Whether a tile is one of those that the costs of many rows were fitted to.
-bool fitted(const Tile& tile) { return tile.warps_down == 2 && tile.warps_across == 2 && tile.down * tile.across >= 4; }
+bool fitted(const Tile& tile) { return tile.subgroups_down == 2 && tile.subgroups_across == 2 && tile.down * tile.across >= 4; }
 
 }  // namespace
 
 double lane_tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& limits) {
   if (!shape.left_made && !limits.same_warps) {
-    const std::uint64_t blocks = std::uint64_t{shape.row_blocks} * shape.column_blocks;
-    const bool many = shape.row_blocks >= 128 && blocks >= 16ull * limits.processors;
-    if (many) return many_rows_cost(shape, tile, limits) * (fitted(tile) && tile.warps_deep == 1 ? 1 : 100);
-    if (tile.warps_deep == 1) return many_rows_cost(shape, tile, limits);
+    const std::uint64_t blocks = std::uint64_t{shape.row_fragments} * shape.column_fragments;
+    const bool many = shape.row_fragments >= 128 && blocks >= 16ull * limits.processors;
+    if (many) return many_rows_cost(shape, tile, limits) * (fitted(tile) && tile.subgroups_deep == 1 ? 1 : 100);
+    if (tile.subgroups_deep == 1) return many_rows_cost(shape, tile, limits);
   }
   // Cycles of a multiprocessor of an NVIDIA H200: 4 for a warp to load a block, 3.1 to multiply two; 600 for loads that
   // nothing hides; 5500 bytes a cycle from the L2 cache for all together. Fitted to products of 64, 4096 and 16384
   // rows.
-  const double sums = tile.down * tile.across, share = (shape.depth_blocks + tile.warps_deep - 1) / tile.warps_deep;
+  const double sums = tile.down * tile.across, share = (shape.depth_fragments + tile.subgroups_deep - 1) / tile.subgroups_deep;
   const double step = tile.warps() * ((tile.down + tile.across) * 4.0 + sums * 3.1),
-               busy = step * share + (tile.rows() + tile.columns()) * 2.0 * shape.depth_blocks;
+               busy = step * share + (tile.rows() + tile.columns()) * 2.0 * shape.depth_fragments;
   const double rows_bytes = tile.rows() * (shape.left_made ? 1024.0 : 512.0);
   const double groups = std::ceil(static_cast<double>(tile.count(shape)) / limits.processors);
-  const double from_l2 = tile.count(shape) * (rows_bytes + tile.columns() * 512.0) * shape.depth_blocks / 5500;
-  const double turns = std::ceil(share / tile.ahead), leave = tile.warps_deep > 1 ? 500 + 250 * sums : 300 + 60 * sums;
+  const double from_l2 = tile.count(shape) * (rows_bytes + tile.columns() * 512.0) * shape.depth_fragments / 5500;
+  const double turns = std::ceil(share / tile.ahead), leave = tile.subgroups_deep > 1 ? 500 + 250 * sums : 300 + 60 * sums;
   const double alone = 900 + turns * (600 + 0.8 * tile.ahead * step) + leave + (shape.left_made ? 900 : 0);
   // A persistent workgroup has its multiprocessor to itself.
-  const std::uint32_t shared = tile.warps_deep > 1 ? tile.warps() * tile.down * tile.across * 1024 : 1024;
+  const std::uint32_t shared = tile.subgroups_deep > 1 ? tile.warps() * tile.down * tile.across * 1024 : 1024;
   const std::uint32_t by_registers = registers_of_processor / (tile.warps() * 32 * registers(tile));
   const double resident = limits.same_warps ? 1 : std::max(1u, std::min(by_registers, 49152 / shared));
   const double side_by_side = std::min(resident, groups);
   // Tiles beside each other make the same left side anew, which takes more than its loads where rows are many.
-  const double anew = !shape.left_made || shape.row_blocks < 128 ? 1 : tile.count_across(shape) >= 8 ? 2 : 1.15;
+  const double anew = !shape.left_made || shape.row_fragments < 128 ? 1 : tile.count_across(shape) >= 8 ? 2 : 1.15;
   return anew * std::max(from_l2, std::ceil(groups / resident) * std::max(side_by_side * busy, alone));
 }
 

@@ -12,7 +12,7 @@ namespace {
 params::StagePush moving_part(const params::Stage& s) {
   return {.step = 0,
           .tiles = s.tiles,
-          .row_blocks = s.row_blocks,
+          .row_fragments = s.row_fragments,
           .rows = s.rows,
           .batch = s.batch,
           .a = s.a,
@@ -43,11 +43,11 @@ std::vector<std::uint32_t> fixed_words(const params::Stage& stage) {
   // Alike for all stages of a kind, so that they share a pipeline; of the places only whether there is one.
   params::Stage fixed = stage;
   for (auto const field :
-       {&params::Stage::tiles, &params::Stage::row_blocks, &params::Stage::rows, &params::Stage::batch,
+       {&params::Stage::tiles, &params::Stage::row_fragments, &params::Stage::rows, &params::Stage::batch,
         &params::Stage::a, &params::Stage::y, &params::Stage::weight, &params::Stage::bias, &params::Stage::position,
         &params::Stage::qk_weight, &params::Stage::table, &params::Stage::shift, &params::Stage::scale,
         &params::Stage::gate, &params::Stage::image, &params::Stage::history, &params::Stage::normed,
-        &params::Stage::slot}) {
+        &params::Stage::variant}) {
     if (fixed.*field != NO_PLACE) fixed.*field = 0;
   }
   std::vector<std::uint32_t> words(STAGE_WORDS);

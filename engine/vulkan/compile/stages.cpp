@@ -16,13 +16,13 @@ params::Stage Staging::make_stage(std::uint32_t kind, std::uint32_t rows, std::u
   s.kind = kind;
   s.rows = rows;
   s.tokens = tokens;
-  s.token_blocks = blocks_of(tokens);
-  s.row_blocks = rows * s.token_blocks;
+  s.token_fragments = blocks_of(tokens);
+  s.row_fragments = rows * s.token_fragments;
   s.bias = s.gate = s.qk_weight = s.position = s.turned_from = s.normed = NO_PLACE;
   s.batch = program_.shape.batch;
   s.guided = program_.shape.guided;
-  s.warps_down = s.warps_across = s.warps_deep = s.tiles_across = 1;
-  s.down = s.across = s.ahead = s.made = 1;
+  s.subgroups_down = s.subgroups_across = s.subgroups_deep = s.tiles_across = 1;
+  s.down = s.across = s.depth_step = s.lhs_share = 1;
   return s;
 }
 
@@ -52,9 +52,9 @@ void Staging::modulate(params::Stage& s, const op::Modulation& m, std::uint32_t 
 void Staging::matrix(params::Stage& s, TensorId weight, TensorId bias, ColumnGroups rows, ColumnGroups columns) {
   s.weight = result_.packing.matrix(name(weight), rows, columns);
   if (bias != no_tensor) s.bias = result_.packing.floats(name(bias), rows);
-  s.column_blocks = rows.blocks();
+  s.column_fragments = rows.blocks();
   s.columns = rows.columns;
-  s.depth_blocks = columns.blocks();
+  s.depth_fragments = columns.blocks();
 }
 
 void Staging::add_pointwise(params::Stage s, std::uint64_t invocations) {
@@ -97,7 +97,7 @@ bool Staging::stage(const op::ModulatedLinear& o) {
   params::Stage s = make_stage(STAGE_PRODUCT, shape(o.y)[0], shape(o.y)[1]);
   s.a = places_.tensor(o.x);
   s.y = places_.tensor(o.y);
-  s.store = STORE_BLOCKS;
+  s.store = STORE_FRAGMENTS;
   s.turned_from = layout(o.y).turned_from;
   s.activation = split() ? 0 : activation_number(o.activation);
   matrix(s, o.weight, o.bias, layout(o.y).columns, {width, width});
@@ -111,9 +111,9 @@ bool Staging::stage(const op::ModulatedLinear& o) {
   if (split() && o.activation != Activation::none) {
     params::Stage act = make_stage(STAGE_ACTIVATE, s.rows, s.tokens);
     act.y = s.y;
-    act.column_blocks = s.column_blocks;
+    act.column_fragments = s.column_fragments;
     act.activation = activation_number(o.activation);
-    add_pointwise(act, std::uint64_t{act.row_blocks} * act.column_blocks * 64);
+    add_pointwise(act, std::uint64_t{act.row_fragments} * act.column_fragments * 64);
   }
   return true;
 }
@@ -123,7 +123,7 @@ void Staging::attention_fields(params::Stage& s, const op::Attention& o) {
   s.a = places_.tensor(o.qkv);
   s.heads = o.heads;
   s.head_dim = head_dim;
-  s.head_blocks = blocks_of(head_dim);
+  s.head_fragments = blocks_of(head_dim);
   s.head_group = 1;
   s.eps_bits = std::bit_cast<std::uint32_t>(o.norm_eps);
   s.score_scale = std::bit_cast<std::uint32_t>(1.0f / std::sqrt(static_cast<float>(head_dim)));
@@ -137,7 +137,7 @@ bool Staging::stage(const op::Attention& o) {
   const auto* follows = next<op::GatedLinearAdd>();
   // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
   // So does a product of whole rows, but then once.
-  const bool few = o.heads <= 2 && (s.row_blocks * 16 <= options_.processors || fills_rows(at_ + 1));
+  const bool few = o.heads <= 2 && (s.row_fragments * 16 <= options_.processors || fills_rows(at_ + 1));
   if (fused() && follows && follows->x == o.y && few && attention_fits_product(s)) {
     attention_waits_ = &o;
     return false;
@@ -156,15 +156,15 @@ bool Staging::stage(const op::GatedLinearAdd& o) {
   modulate(s, o.modulation, columns.columns, nullptr);
   if (attention_waits_) {
     attention_fields(s, *std::exchange(attention_waits_, nullptr));
-    s.left = LEFT_ATTENTION;
+    s.lhs = LHS_ATTENTION;
     s.head_group = s.heads;
-    s.scratch = s.depth_blocks * quads_a_block();
+    s.scratch = s.depth_fragments * quads_a_block();
   }
   if (fills_rows(at_)) {
     add_product_of_rows(s);
     return true;
   }
-  if (s.left == LEFT_ATTENTION) {
+  if (s.lhs == LHS_ATTENTION) {
     add_product(s, 1);
     return true;
   }
@@ -177,7 +177,7 @@ bool Staging::stage(const op::GatedLinearAdd& o) {
   s.y = add.a = places_.rows;
   add_product(s);
   add.kind = STAGE_ADD;
-  add_pointwise(add, std::uint64_t{add.row_blocks} * 16 * add.column_blocks * 4);
+  add_pointwise(add, std::uint64_t{add.row_fragments} * 16 * add.column_fragments * 4);
   return true;
 }
 
@@ -211,7 +211,7 @@ bool Staging::stage(const op::Final& o) {
     sum.store = solved ? STORE_SOLVE : STORE_IMAGE;
     sum.a = places_.rows;
     sum.y = places_.tensor(o.y);
-    sum.depth_blocks = s.column_blocks;  // pitch of the rows
+    sum.depth_fragments = s.column_fragments;  // pitch of the rows
     add_pointwise(sum, element_count(shape(o.y)));
   }
   if (solved) final_done_ = &o;

@@ -56,9 +56,9 @@ class Staging {
   Tile choose(const ProductShape& shape) const {
     return choose_tile(shape, limits(), like_, options_.forced ? &*options_.forced : nullptr);
   }
-  /// Eights of a row that each of its invocations keeps while `row_blocks` blocks of rows are normed: all, up to 8.
-  std::uint32_t held(std::uint32_t depth_blocks, std::uint32_t row_blocks) const {
-    return std::min(8u, divide_up(depth_blocks * 2, options_.invocations / (16 * row_blocks)));
+  /// Eights of a row that each of its invocations keeps while `row_fragments` blocks of rows are normed: all, up to 8.
+  std::uint32_t held(std::uint32_t depth_fragments, std::uint32_t row_fragments) const {
+    return std::min(8u, divide_up(depth_fragments * 2, options_.invocations / (16 * row_fragments)));
   }
 
   bool stage(const op::Noise& o);

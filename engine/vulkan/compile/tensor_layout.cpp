@@ -43,7 +43,7 @@ std::uint32_t in_lanes(std::uint32_t r, std::uint32_t c, bool left) {
 
 std::uint64_t TensorLayout::size_bytes() const {
   if (kind == Kind::plain) return count * sizeof(float);
-  return std::uint64_t{row_blocks()} * columns.blocks() * 256 * (kind == Kind::blocks && half ? 2 : 4);
+  return std::uint64_t{row_fragments()} * columns.blocks() * 256 * (kind == Kind::blocks && half ? 2 : 4);
 }
 
 std::uint64_t TensorLayout::index(std::uint32_t row, std::uint32_t token, std::uint32_t column) const {

@@ -44,7 +44,7 @@ struct TensorLayout {
   BlockOrder order = BlockOrder::by_row;
   std::uint32_t turned_from = UINT32_MAX;  ///< first block of columns whose blocks lie with rows and columns swapped
 
-  std::uint32_t row_blocks() const { return rows * blocks_of(tokens); }
+  std::uint32_t row_fragments() const { return rows * blocks_of(tokens); }
   std::uint64_t size_bytes() const;
   /// Padding becomes 0. out: size_bytes().
   void encode(std::span<const float> values, std::span<std::byte> out) const;

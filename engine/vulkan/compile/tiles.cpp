@@ -21,12 +21,12 @@ struct StagedTile {
   Tile tile;
   double rate;
 };
-constexpr StagedTile staged(std::uint32_t down, std::uint32_t across, std::uint32_t warps_down,
-                            std::uint32_t warps_across, std::uint32_t chunk, std::uint32_t buffers, double rate) {
+constexpr StagedTile staged(std::uint32_t down, std::uint32_t across, std::uint32_t subgroups_down,
+                            std::uint32_t subgroups_across, std::uint32_t chunk, std::uint32_t buffers, double rate) {
   return {{.down = down,
            .across = across,
-           .warps_down = warps_down,
-           .warps_across = warps_across,
+           .subgroups_down = subgroups_down,
+           .subgroups_across = subgroups_across,
            .chunk = chunk,
            .buffers = buffers},
           rate};
@@ -48,11 +48,11 @@ std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& li
         const Tile tile = {.down = warp.down,
                            .across = warp.across,
                            .ahead = warp.ahead,
-                           .warps_down = down,
-                           .warps_across = across,
-                           .warps_deep = limits.warps / (down * across)};
+                           .subgroups_down = down,
+                           .subgroups_across = across,
+                           .subgroups_deep = limits.warps / (down * across)};
         if (tile.rows() > shape.most_rows) continue;
-        const std::uint32_t left = shape.left_made ? tile.rows() * shape.depth_blocks * limits.quads_a_block : 0;
+        const std::uint32_t left = shape.left_made ? tile.rows() * shape.depth_fragments * limits.quads_a_block : 0;
         if (left > limits.tile_quads) continue;
         // A team of invocations makes each row of the left side, so there are at most half as many rows as invocations.
         if (shape.left_made && tile.rows() * 16 > limits.warps * 32) continue;
@@ -66,7 +66,7 @@ std::vector<Tile> possible_tiles(const ProductShape& shape, const TileLimits& li
     // Fewer warps leave more room besides their sums: 64 quads each.
     const bool fits = tile.warps() <= limits.warps && tile.rows() <= shape.most_rows &&
                       tile.staged_quads(limits.quads_a_block) <= limits.tile_quads + (limits.warps - tile.warps()) * 64;
-    if (fits && shape.depth_blocks % tile.chunk == 0) tiles.push_back(tile);
+    if (fits && shape.depth_fragments % tile.chunk == 0) tiles.push_back(tile);
   }
   return tiles;
 }
@@ -77,10 +77,10 @@ double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& 
   // from the L2 cache, and 5500 for all together; 14 for a block that a warp passes through shared memory; 700 for a
   // load that nothing hides. Others differ, but less in the ratios.
   const double waves = (tile.count(shape) + limits.processors - 1) / limits.processors;
-  const double depth = shape.depth_blocks, made = shape.left_made ? 1200 : 0;
+  const double depth = shape.depth_fragments, made = shape.left_made ? 1200 : 0;
   const double from_l2 = (tile.rows() * (shape.left_made ? 2.0 : 1.0) + tile.columns()) * depth * 512 / 64;
   const double all_from_l2 = from_l2 * 64 * tile.count(shape) / 5500;
-  const double leave = 300 + tile.down * tile.across * (tile.warps_deep > 1 ? 150 : 60);
+  const double leave = 300 + tile.down * tile.across * (tile.subgroups_deep > 1 ? 150 : 60);
   const double rate = 200;
   if (tile.chunk > 0) {
     const auto measured = [&](const StagedTile& s) { return s.tile == tile; };
@@ -89,7 +89,7 @@ double tile_cost(const ProductShape& shape, const Tile& tile, const TileLimits& 
     const double leaving = 400.0 * tile.down * tile.across;
     return std::max(all_from_l2, waves * (3000 + multiply + leaving));
   }
-  const double share = (shape.depth_blocks + tile.warps_deep - 1) / tile.warps_deep;
+  const double share = (shape.depth_fragments + tile.subgroups_deep - 1) / tile.subgroups_deep;
   const double reads = limits.warps * (tile.down + (shape.left_made ? 0.5 : 1.0) * tile.across) * share * 14;
   const double multiply = limits.warps * tile.down * tile.across * share * 8192 / rate;
   const double latency = std::ceil(share / tile.ahead) * 700 + share * 60;
@@ -106,7 +106,7 @@ Tile choose_tile(const ProductShape& shape, const TileLimits& limits, const Tile
     if (!best || tile_cost(shape, tile, limits) < tile_cost(shape, *best, limits)) best = &tile;
   }
   expect(best != nullptr, ErrorKind::unsupported, "product: no tile of {} blocks of depth fits in shared memory",
-         shape.depth_blocks);
+         shape.depth_fragments);
   return *best;
 }
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Attention of 16 queries to all keys of their row of the batch, one head: softmax(q kᵀ/√D) v, no mask; q and k first
 // RMS-normed over their head where qk_weight is given. v lies with rows and columns of its blocks swapped.
-// S(warps_deep) warps share a head: alone a warp keeps its scores in registers, together each makes those of some keys
+// S(subgroups_deep) warps share a head: alone a warp keeps its scores in registers, together each makes those of some keys
 // and all read them. source: Vaswani et al. 2017 eq. 1
 
 /// exp(score − highest) of KEYS blocks of keys as left sides, and one over their sum in the upper and the lower row.
 uvec4 likely[KEYS];
 vec2 likely_share;
 // A warp that has a head to itself asks for all keys and values at once, where registers hold them.
-const uint SHARERS = S(kind) == STAGE_ATTENTION ? S(warps_deep) : HEAD >= S(made) ? HEAD / S(made) : 1u;
+const uint SHARERS = S(kind) == STAGE_ATTENTION ? S(subgroups_deep) : HEAD >= S(lhs_share) ? HEAD / S(lhs_share) : 1u;
 const uint KEYS_HELD = SHARERS == 1u ? (KEYS * HEAD <= 16u ? KEYS : 1u) : 1u;
 const uint KEY_TURNS = (KEYS + SHARERS - 1u) / SHARERS, PART_TURNS = (HEAD + SHARERS - 1u) / SHARERS;
-const uint PARTS_HELD = S(kind) == STAGE_PRODUCT ? (S(made) * KEYS <= 16u ? S(made) : 1u) : 1u;
+const uint PARTS_HELD = S(kind) == STAGE_PRODUCT ? (S(lhs_share) * KEYS <= 16u ? S(lhs_share) : 1u) : 1u;
 uvec4 queries[HEAD], keys[KEYS_HELD * HEAD];
 vec4 qk_weights[HEAD];  // q_norm · k_norm
 Held scores[KEYS];
@@ -87,7 +87,7 @@ void ask_qk_weights() {
   }
 }
 
-uint first_key_of(uint block) { return block / S(token_blocks) * S(token_blocks); }
+uint first_key_of(uint block) { return block / S(token_fragments) * S(token_fragments); }
 
 /// Asks for what the scores need, as far as registers hold it.
 void ask_queries_and_keys(uint block, uint head, uint member, uint sharers) {
@@ -147,29 +147,29 @@ uvec4 weighed(uint held_at) {
   return quad_of(Held(h.upper * likely_share.x, h.lower * likely_share.y));
 }
 
-/// The left side of a product: S(made) blocks of one head a warp.
+/// The left side of a product: S(lhs_share) blocks of one head a warp.
 void make_attention(uint block) {
   ask_qk_weights();
   await_others();
   // Warps beyond the last head repeat it, in vain.
-  const uint sharers = HEAD / S(made), head = min(warp() / sharers, S(heads) - 1u), member = warp() % sharers;
+  const uint sharers = HEAD / S(lhs_share), head = min(warp() / sharers, S(heads) - 1u), member = warp() % sharers;
   ask_queries_and_keys(block, head, member, sharers);
-  EACH(u, PARTS_HELD) ask_values(block, head, member * S(made) + u, u);
+  EACH(u, PARTS_HELD) ask_values(block, head, member * S(lhs_share) + u, u);
   attend(block, head, member, sharers, head);
-  EACH(u, S(made)) {
-    if (PARTS_HELD == 1u && u > 0u) ask_values(block, head, member * S(made) + u, 0u);
+  EACH(u, S(lhs_share)) {
+    if (PARTS_HELD == 1u && u > 0u) ask_values(block, head, member * S(lhs_share) + u, 0u);
     made_blocks[u] = weighed(PARTS_HELD == 1u ? 0u : u);
   }
 }
 
-/// A stage of its own: WARPS / warps_deep heads of blocks of rows, those of a head and a row of the batch together.
+/// A stage of its own: WARPS / subgroups_deep heads of blocks of rows, those of a head and a row of the batch together.
 void attention_stage(uint tile_at) {
   ask_qk_weights();
   await_others();
-  const uint sharers = S(warps_deep), member = warp() % sharers, heads = S(heads), token_blocks = S(token_blocks);
-  const uint unit = tile_at * (WARPS / sharers) + warp() / sharers, count = P.row_blocks * heads;
-  const uint mine = min(unit, count - 1u), head = mine / token_blocks % heads;
-  const uint block = mine / (token_blocks * heads) * token_blocks + mine % token_blocks;
+  const uint sharers = S(subgroups_deep), member = warp() % sharers, heads = S(heads), token_fragments = S(token_fragments);
+  const uint unit = tile_at * (WARPS / sharers) + warp() / sharers, count = P.row_fragments * heads;
+  const uint mine = min(unit, count - 1u), head = mine / token_fragments % heads;
+  const uint block = mine / (token_fragments * heads) * token_fragments + mine % token_fragments;
   ask_queries_and_keys(block, head, member, sharers);
   ask_values(block, head, min(member, HEAD - 1u), 0u);
   attend(block, head, member, sharers, warp() / sharers);

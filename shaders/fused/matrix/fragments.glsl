@@ -177,9 +177,9 @@ vec4 within(vec4 v, uint block, uint width) {
 }
 
 /// Where a value lies in a tensor of rows, in floats.
-uint in_row(uint row, uint column, uint column_blocks) {
+uint in_row(uint row, uint column, uint column_fragments) {
   const uint r = row % 16u, c = column % 16u, from = r / 8u * 128u + (r % 8u * 4u + c % 8u / 2u) * 4u;
-  return (row / 16u * column_blocks + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;
+  return (row / 16u * column_fragments + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;
 }
 
 // Fours of values of blocks, in whatever order they lie.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Left sides that are made on the way to a product, or by a stage of their own: rows normed and modulated, windows of the
-// image. All warps work on one block of rows; each makes the blocks of the depth that it will multiply, S(made) of them from
-// block warp()·S(made) on, in registers. Beyond the depth they are 0.
+// image. All warps work on one block of rows; each makes the blocks of the depth that it will multiply, S(lhs_share) of them from
+// block warp()·S(lhs_share) on, in registers. Beyond the depth they are 0.
 
 // Blocks of a row that a warp norms, and all do together.
-const uint NORMED = S(normed) == NO_PLACE ? S(made) : S(across);
-const uint NORMED_ALL = S(normed) == NO_PLACE ? S(depth_blocks) : S(column_blocks);
-const uint MADE_ROOM = NORMED > S(made) ? NORMED : S(made);
+const uint NORMED = S(normed) == NO_PLACE ? S(lhs_share) : S(across);
+const uint NORMED_ALL = S(normed) == NO_PLACE ? S(depth_fragments) : S(column_fragments);
+const uint MADE_ROOM = NORMED > S(lhs_share) ? NORMED : S(lhs_share);
 // Where more workgroups side by side hide more than early loads do.
 const bool MODULATES_LATE = S(kind) == STAGE_NORM || S(normed) != NO_PLACE;
 
@@ -15,7 +15,7 @@ uvec4 made_blocks[MADE_ROOM];
 Held rows_held[NORMED];
 vec4 scales[NORMED], shifts[NORMED];
 uint modulation_start;  // of the table's row
-uvec4 made_weights[S(made) * S(across)];  // what they will be multiplied by
+uvec4 made_weights[S(lhs_share) * S(across)];  // what they will be multiplied by
 
 /// Whether the warps share the columns without padding.
 bool even_columns() { return S(width) == WARPS * NORMED * 16u; }
@@ -44,7 +44,7 @@ void ask_modulation() {
 
 /// Asks for this warp's share of a block of rows, and of what modulates it unless that comes later.
 void ask_normed(uint block, uint step) {
-  modulation_start = table_row(block / S(token_blocks), step);
+  modulation_start = table_row(block / S(token_fragments), step);
 #ifndef PERSISTENT
   ask_rows(block);  // while the table's row is looked up
 #endif
@@ -141,12 +141,12 @@ vec2 window_pair(uint batch_row, uint first_token, uint row, uint feature, bool 
 }
 
 void make_windows(uint block, uint step, bool keep) {
-  const uint batch_row = block / S(token_blocks), token = block % S(token_blocks) * 16u;
+  const uint batch_row = block / S(token_fragments), token = block % S(token_fragments) * 16u;
   const bool noisy = S(noisy) != 0u && solver_row[step * P.batch + batch_row % P.batch] == 0u;
   await_others();
   if (noisy) make_noise(batch_row, token, keep);
-  EACH(u, S(made)) {
-    const uint column = column_of(warp() * S(made) + u, 0u);
+  EACH(u, S(lhs_share)) {
+    const uint column = column_of(warp() * S(lhs_share) + u, 0u);
     vec4 half_block[2];
     [[unroll]] for (uint h = 0u; h < 2u; ++h)
       half_block[h] = vec4(window_pair(batch_row, token, lane_row() + 8u * h, column, noisy),
@@ -157,9 +157,9 @@ void make_windows(uint block, uint step, bool keep) {
 }
 
 void store_made(uint block) {
-  EACH(u, S(made)) {
-    const uint at = warp() * S(made) + u;
-    if (at < S(depth_blocks)) arena_quads[P.y + (block * S(depth_blocks) + at) * BLOCK + lane()] = made_blocks[u];
+  EACH(u, S(lhs_share)) {
+    const uint at = warp() * S(lhs_share) + u;
+    if (at < S(depth_fragments)) arena_quads[P.y + (block * S(depth_fragments) + at) * BLOCK + lane()] = made_blocks[u];
   }
 }
 

@@ -10,16 +10,16 @@ const uint LEFT_FOURS = SHARERS > 1u ? S(heads) * KEYS * 64u : 0u;
 
 /// Hands every warp the left side that all have made together.
 void share_made() {
-  EACH(u, S(made)) {
-    const uint k = warp() * S(made) + u;
-    if (k < S(depth_blocks)) exchange[LEFT_FOURS + k * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);
+  EACH(u, S(lhs_share)) {
+    const uint k = warp() * S(lhs_share) + u;
+    if (k < S(depth_fragments)) exchange[LEFT_FOURS + k * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);
   }
   barrier();
 }
 
 void product_of_rows(uint block, uint step) {
-  const uint depth = S(depth_blocks), first = warp() * S(across);
-  if (S(left) == LEFT_ATTENTION) {
+  const uint depth = S(depth_fragments), first = warp() * S(across);
+  if (S(lhs) == LHS_ATTENTION) {
     make_attention(block);
     share_made();
   }
@@ -28,11 +28,11 @@ void product_of_rows(uint block, uint step) {
   SumBlock sum[S(across)];
   EACH(j, S(across)) sum[j] = no_sum();
   const uint left_at = P.a + block * depth * BLOCK + lane(), right_at = P.weight + first * depth * BLOCK + lane();
-  [[dont_unroll]] for (uint done = 0u; done < depth; done += S(ahead)) {
-    EACH(u, S(ahead)) {
+  [[dont_unroll]] for (uint done = 0u; done < depth; done += S(depth_step)) {
+    EACH(u, S(depth_step)) {
       const uint k = done + u;
       uvec4 quad;
-      if (S(left) == LEFT_ATTENTION) quad = floatBitsToUint(exchange[LEFT_FOURS + k * BLOCK + lane()]);
+      if (S(lhs) == LHS_ATTENTION) quad = floatBitsToUint(exchange[LEFT_FOURS + k * BLOCK + lane()]);
       else quad = arena_quads[left_at + k * BLOCK];
       const LeftBlock left = left_of(quad);
       EACH(j, S(across))
@@ -44,7 +44,7 @@ void product_of_rows(uint block, uint step) {
     rows_held[j] = added(p, held(sum[j]), met[j]);
     store_rows(p, rows_held[j]);
   }
-  modulation_start = table_row(block / S(token_blocks), step);
+  modulation_start = table_row(block / S(token_fragments), step);
   make_normed();
-  EACH(j, S(across)) arena_quads[P.normed + (block * S(column_blocks) + first + j) * BLOCK + lane()] = made_blocks[j];
+  EACH(j, S(across)) arena_quads[P.normed + (block * S(column_fragments) + first + j) * BLOCK + lane()] = made_blocks[j];
 }

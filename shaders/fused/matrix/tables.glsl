@@ -18,8 +18,8 @@ vec4 table_values(uint row_start, uint first, uint block, uint width) {
 /// What gates four number `i` of a tensor of rows: half of what an invocation holds of a block.
 vec4 gate_of_four(uint i, uint step) {
   if (S(gate) == NO_PLACE) return vec4(1.0);
-  const uint row_start = table_row(i / 64u / S(column_blocks) / S(token_blocks), step);
-  const uint first = i / 64u % S(column_blocks) * 16u + i % 4u * 2u;
+  const uint row_start = table_row(i / 64u / S(column_fragments) / S(token_fragments), step);
+  const uint first = i / 64u % S(column_fragments) * 16u + i % 4u * 2u;
   vec4 v = vec4(0.0);
   [[unroll]] for (uint j = 0u; j < 4u; ++j) {
     const uint column = first + (j & 1u) + (j >> 1) * 8u;

@@ -8,11 +8,11 @@
 float head_factor(uint block_row, uint row, uint first_block) {
   if (S(qk_weight) == NO_PLACE) return 1.0;
   float squares = 0.0;
-  const uint start = P.a + (block_row * S(heads) * S(head_blocks) * 3u + first_block) * BLOCK;
-  for (uint b = 0u; b < S(head_blocks); b += 4u) {
+  const uint start = P.a + (block_row * S(heads) * S(head_fragments) * 3u + first_block) * BLOCK;
+  for (uint b = 0u; b < S(head_fragments); b += 4u) {
     vec4 v[16];
     [[unroll]] for (uint c = 0u; c < 16u; ++c)
-      v[c] = b + c / 4u < S(head_blocks) ? arena_four(start + (b + c / 4u) * BLOCK, in_block(row, c % 4u)) : vec4(0.0);
+      v[c] = b + c / 4u < S(head_fragments) ? arena_four(start + (b + c / 4u) * BLOCK, in_block(row, c % 4u)) : vec4(0.0);
     [[unroll]] for (uint c = 0u; c < 16u; ++c) squares += dot(v[c], v[c]);
   }
   return 1.0 / sqrt(squares / float(S(head_dim)) + uintBitsToFloat(S(eps_bits)));
@@ -20,13 +20,13 @@ float head_factor(uint block_row, uint row, uint first_block) {
 
 /// q of a group of heads into the tile, times the weights of both norms; factors of keys and queries behind the scores.
 void stage_queries(uint block_row, uint head0, uint factors) {
-  const uint group = S(head_group), head_blocks = S(head_blocks), key_blocks = S(token_blocks);
-  const uint pitch = S(heads) * head_blocks * 3u, keys = key_blocks * 16u, weight = P.qk_weight;
-  for (uint i = thread(); i < group * head_blocks * 32u; i += INVOCATIONS) {
-    const uint block = i / 32u, eight = i % 32u, at = P.a + (block_row * pitch + head0 * head_blocks + block) * BLOCK;
+  const uint group = S(head_group), head_fragments = S(head_fragments), key_blocks = S(token_fragments);
+  const uint pitch = S(heads) * head_fragments * 3u, keys = key_blocks * 16u, weight = P.qk_weight;
+  for (uint i = thread(); i < group * head_fragments * 32u; i += INVOCATIONS) {
+    const uint block = i / 32u, eight = i % 32u, at = P.a + (block_row * pitch + head0 * head_fragments + block) * BLOCK;
     vec4 low = arena_four(at, 2u * eight), high = arena_four(at, 2u * eight + 1u);
     if (weight != NO_PLACE) {
-      const uint column = weight + block % head_blocks * 4u + eight % 2u * 2u;
+      const uint column = weight + block % head_fragments * 4u + eight % 2u * 2u;
       low *= weight_floats[column];
       high *= weight_floats[column + 1u];
     }
@@ -37,7 +37,7 @@ void stage_queries(uint block_row, uint head0, uint factors) {
     const bool is_key = i < group * keys;
     const uint at = is_key ? i : i - group * keys, head = is_key ? at / keys : at / 16u;
     const uint row = is_key ? at % keys : at % 16u;
-    const uint block = (head0 + head + (is_key ? S(heads) : 0u)) * head_blocks;
+    const uint block = (head0 + head + (is_key ? S(heads) : 0u)) * head_fragments;
     float factor = head_factor(is_key ? first_row + row / 16u : block_row, row % 16u, block);
     sums[factors + i] = is_key ? factor : factor * uintBitsToFloat(S(score_scale));
   }
@@ -45,20 +45,20 @@ void stage_queries(uint block_row, uint head0, uint factors) {
 
 /// Scores of a group: sums block h·key_blocks + j is [16 queries, 16 keys].
 void score_keys(uint block_row, uint head0) {
-  const uint head_blocks = S(head_blocks), key_blocks = S(token_blocks);
-  const uint pitch = S(heads) * head_blocks * 3u, first_row = block_row / key_blocks * key_blocks;
+  const uint head_fragments = S(head_fragments), key_blocks = S(token_fragments);
+  const uint pitch = S(heads) * head_fragments * 3u, first_row = block_row / key_blocks * key_blocks;
   for (uint item = warp(); item < S(head_group) * key_blocks; item += WARPS) {
-    const uint head = item / key_blocks, left = S(scratch) + head * head_blocks * BLOCK;
+    const uint head = item / key_blocks, left = S(scratch) + head * head_fragments * BLOCK;
     const uint row = first_row + item % key_blocks;
-    const uint right = P.a + (row * pitch + (S(heads) + head0 + head) * head_blocks) * BLOCK;
+    const uint right = P.a + (row * pitch + (S(heads) + head0 + head) * head_fragments) * BLOCK;
     SumBlock sum = no_sum();
-    for (uint b = 0u; b < head_blocks; b += 4u) {
+    for (uint b = 0u; b < head_fragments; b += 4u) {
       LeftBlock l;
       RightBlock r[4];
       [[unroll]] for (uint u = 0u; u < 4u; ++u)
-        if (b + u < head_blocks) LOAD_RIGHT(r[u], arena_quads, right + (b + u) * BLOCK, ROW_QUADS);
+        if (b + u < head_fragments) LOAD_RIGHT(r[u], arena_quads, right + (b + u) * BLOCK, ROW_QUADS);
       [[unroll]] for (uint u = 0u; u < 4u; ++u) {
-        if (b + u < head_blocks) {
+        if (b + u < head_fragments) {
           LOAD_LEFT(l, tile, left + (b + u) * BLOCK, ROW_QUADS);
           sum = MULTIPLY_ADD(l, r[u], sum);
         }
@@ -70,7 +70,7 @@ void score_keys(uint block_row, uint head0) {
 
 /// Scores to probabilities times their row's sum, in the tile; the sums of each invocation's share into `parts`.
 void soften(uint factors, uint parts) {
-  const uint group = S(head_group), key_blocks = S(token_blocks), keys = key_blocks * 16u;
+  const uint group = S(head_group), key_blocks = S(token_fragments), keys = key_blocks * 16u;
   const uint team = INVOCATIONS / (16u * group), line = thread() / team, member = thread() % team;
   const uint head = line / 16u, row = line % 16u, tokens = S(tokens);
   const float query = sums[factors + group * keys + line];
@@ -97,13 +97,13 @@ void soften(uint factors, uint parts) {
   sums[parts + INVOCATIONS + thread()] = total;
 }
 
-/// Probabilities times values: sums block h·head_blocks + d is [16 queries, 16 values].
+/// Probabilities times values: sums block h·head_fragments + d is [16 queries, 16 values].
 void weigh_values(uint block_row, uint head0) {
-  const uint head_blocks = S(head_blocks), key_blocks = S(token_blocks);
-  const uint pitch = S(heads) * head_blocks * 3u, first_row = block_row / key_blocks * key_blocks;
-  for (uint item = warp(); item < S(head_group) * head_blocks; item += WARPS) {
-    const uint head = item / head_blocks, left = S(scratch) + head * key_blocks * BLOCK;
-    const uint column = (2u * S(heads) + head0) * head_blocks + item;
+  const uint head_fragments = S(head_fragments), key_blocks = S(token_fragments);
+  const uint pitch = S(heads) * head_fragments * 3u, first_row = block_row / key_blocks * key_blocks;
+  for (uint item = warp(); item < S(head_group) * head_fragments; item += WARPS) {
+    const uint head = item / head_fragments, left = S(scratch) + head * key_blocks * BLOCK;
+    const uint column = (2u * S(heads) + head0) * head_fragments + item;
     SumBlock sum = no_sum();
     for (uint j = 0u; j < key_blocks; ++j) {
       const uint right = P.a + ((first_row + j) * pitch + column) * BLOCK;
@@ -122,8 +122,8 @@ void weigh_values(uint block_row, uint head0) {
 
 /// Heads head0 … head0 + head_group − 1 of the 16 queries in block `block_row`, into the tile or to the arena as blocks.
 void attend(uint block_row, uint head0, bool into_tile) {
-  const uint group = S(head_group), head_blocks = S(head_blocks), key_blocks = S(token_blocks);
-  const uint factors = max(group * max(key_blocks, head_blocks), 1u) * 256u;
+  const uint group = S(head_group), head_fragments = S(head_fragments), key_blocks = S(token_fragments);
+  const uint factors = max(group * max(key_blocks, head_fragments), 1u) * 256u;
   const uint parts = factors + group * (key_blocks + 1u) * 16u;
   stage_queries(block_row, head0, factors);
   barrier();
@@ -133,18 +133,18 @@ void attend(uint block_row, uint head0, bool into_tile) {
   barrier();
   weigh_values(block_row, head0);
   barrier();
-  const uint team = INVOCATIONS / (16u * group), pitch = S(heads) * head_blocks;
-  for (uint i = thread(); i < group * head_blocks * 32u; i += INVOCATIONS) {
+  const uint team = INVOCATIONS / (16u * group), pitch = S(heads) * head_fragments;
+  for (uint i = thread(); i < group * head_fragments * 32u; i += INVOCATIONS) {
     const uint block = i / 32u, eight = i % 32u, row = eight / 2u;
-    const uint line = block / head_blocks * 16u + row, at = block * 256u + eight * 8u;
+    const uint line = block / head_fragments * 16u + row, at = block * 256u + eight * 8u;
     float total = 0.0;
     for (uint j = 0u; j < team; ++j) total += sums[parts + INVOCATIONS + line * team + j];
     const vec4 low = vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]) / total;
     const vec4 high = vec4(sums[at + 4u], sums[at + 5u], sums[at + 6u], sums[at + 7u]) / total;
     if (into_tile) {
-      set_tile_eight((head0 * head_blocks + block) * BLOCK, eight, low, high);
+      set_tile_eight((head0 * head_fragments + block) * BLOCK, eight, low, high);
     } else if (block_row % key_blocks * 16u + row < S(tokens)) {
-      const uint to = P.y + (block_row * pitch + head0 * head_blocks + block) * BLOCK;
+      const uint to = P.y + (block_row * pitch + head0 * head_fragments + block) * BLOCK;
       set_arena_four(to, 2u * eight, low);
       set_arena_four(to, 2u * eight + 1u, high);
     }

@@ -115,4 +115,4 @@ SumBlock multiply_add(LeftBlock l, RightBlock r, SumBlock sum) {
 #define MULTIPLY_ADD multiply_add
 
 /// Where a value lies in a tensor of rows, in floats.
-uint in_row(uint row, uint column, uint column_blocks) { return row * column_blocks * 16u + column; }
+uint in_row(uint row, uint column, uint column_fragments) { return row * column_fragments * 16u + column; }

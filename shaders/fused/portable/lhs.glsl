@@ -20,7 +20,7 @@ vec4 within(vec4 v, uint four, uint width) {
 
 /// Values 8·e … 8·e + 7 of a row, which is `row` of the tile or row % 16 of block `block` of the arena.
 void put_left(uint block, uint row, uint e, bool into_tile, bool real, vec4 low, vec4 high) {
-  const uint depth = S(depth_blocks), eight = (row % 16u) * 2u + e % 2u;
+  const uint depth = S(depth_fragments), eight = (row % 16u) * 2u + e % 2u;
   if (into_tile) {
     set_tile_eight((row / 16u * depth + e / 2u) * BLOCK, eight, low, high);
   } else if (real) {
@@ -52,10 +52,10 @@ const uint MODULATIONS = HELD <= 4u ? HELD * 2u : 1u;
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4
 void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
   const uint team = INVOCATIONS / (16u * blocks), row = thread() / team, member = thread() % team;
-  const uint eights = S(depth_blocks) * 2u, width = S(width);
-  const uint block = min(first_block + row / 16u, P.row_blocks - 1u);
+  const uint eights = S(depth_fragments) * 2u, width = S(width);
+  const uint block = min(first_block + row / 16u, P.row_fragments - 1u);
   const uint from = P.a + (block * 16u + row % 16u) * eights * 2u;
-  const uint row_start = table_row(block / S(token_blocks), step);
+  const uint row_start = table_row(block / S(token_fragments), step);
   vec4 x[HELD * 2u];
   [[unroll]] for (uint i = 0u; i < HELD * 2u; ++i) {
     const uint e = member + i / 2u * team;
@@ -87,7 +87,7 @@ void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
   const float variance = team_sum(sum, team) / float(S(divisor)), eps = uintBitsToFloat(S(eps_bits));
   const vec2 statistics = vec2(mean, 1.0 / (S(eps_outside) != 0u ? sqrt(variance) + eps : sqrt(variance + eps)));
 
-  const bool real = block % S(token_blocks) * 16u + row % 16u < S(tokens);
+  const bool real = block % S(token_fragments) * 16u + row % 16u < S(tokens);
   [[unroll]] for (uint i = 0u; i < HELD; ++i) {
     const uint e = member + i * team;
     Modulation m[2];
@@ -123,12 +123,12 @@ vec4 window_four(uint batch_row, uint token, uint feature, bool noisy, bool keep
 /// Blocks of windows of the image, into the tile or to the arena. Where noise is due it is made here, and kept in the
 /// image by the workgroup that says so.
 void window_rows(uint first_block, uint blocks, uint step, bool into_tile, bool keep) {
-  const uint depth = S(depth_blocks);
+  const uint depth = S(depth_fragments);
   for (uint i = thread(); i < blocks * depth * 32u; i += INVOCATIONS) {
     const uint e = i % (depth * 2u), row = i / (depth * 2u);
-    const uint block = min(first_block + row / 16u, P.row_blocks - 1u);
-    const uint batch_row = block / S(token_blocks);
-    const uint token = block % S(token_blocks) * 16u + row % 16u;
+    const uint block = min(first_block + row / 16u, P.row_fragments - 1u);
+    const uint batch_row = block / S(token_fragments);
+    const uint token = block % S(token_fragments) * 16u + row % 16u;
     const bool noisy = S(noisy) != 0u && solver_row[step * P.batch + batch_row % P.batch] == 0u;
     vec4 low = vec4(0.0), high = vec4(0.0);
     if (token < S(tokens)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Products: a workgroup makes a tile of warps_down·DOWN × warps_across·ACROSS blocks, each warp DOWN × ACROSS of them over
-// every warps_deep-th block of the sum. Small products are read straight from the cache into registers, large ones pass
+// Products: a workgroup makes a tile of subgroups_down·DOWN × subgroups_across·ACROSS blocks, each warp DOWN × ACROSS of them over
+// every subgroups_deep-th block of the sum. Small products are read straight from the cache into registers, large ones pass
 // through shared memory. What is needed once the sum is there (bias, gate, the old value) is asked for before it is made.
 // Sums of whole blocks that nobody shares leave as matrices; the others pass through shared memory, four values at a time.
 
@@ -23,12 +23,12 @@ struct Meeting {
 };
 
 bool real(Four f) {
-  const uint token = f.block % S(token_blocks) * 16u + f.row;
-  return f.block < P.row_blocks && f.column < S(column_blocks) * 16u && token < S(tokens);
+  const uint token = f.block % S(token_fragments) * 16u + f.row;
+  return f.block < P.row_fragments && f.column < S(column_fragments) * 16u && token < S(tokens);
 }
 
 /// Where a four lies in a tensor of rows, in fours of values.
-uint in_rows(Four f) { return (f.block * 16u + f.row) * S(column_blocks) * 4u + f.column / 4u; }
+uint in_rows(Four f) { return (f.block * 16u + f.row) * S(column_fragments) * 4u + f.column / 4u; }
 
 Meeting meeting(Four f, uint step) {
   Meeting m = Meeting(vec4(0.0), vec4(1.0), vec4(0.0));
@@ -36,11 +36,11 @@ Meeting meeting(Four f, uint step) {
   if (S(bias) != NO_PLACE) m.bias = weight_floats[P.bias + f.column / 4u];
   if (f.column >= S(columns)) return m;
   if (S(store) == STORE_ADD) {
-    if (S(gate) != NO_PLACE) m.gate = table_four(table_row(f.block / S(token_blocks), step), P.gate, f.column, S(columns));
+    if (S(gate) != NO_PLACE) m.gate = table_four(table_row(f.block / S(token_fragments), step), P.gate, f.column, S(columns));
     m.old = arena_floats4[P.y + in_rows(f)];
   } else if (S(store) == STORE_EMBED) {
-    const uint token = f.block % S(token_blocks) * 16u + f.row;
-    m.old = weight_floats[P.position + token * S(column_blocks) * 4u + f.column / 4u];
+    const uint token = f.block % S(token_fragments) * 16u + f.row;
+    m.old = weight_floats[P.position + token * S(column_fragments) * 4u + f.column / 4u];
   }
   return m;
 }
@@ -48,13 +48,13 @@ Meeting meeting(Four f, uint step) {
 void store_four(Four f, vec4 v, Meeting m, uint step) {
   if (!real(f)) return;
   v += m.bias;
-  if (S(store) == STORE_BLOCKS) {
+  if (S(store) == STORE_FRAGMENTS) {
     [[unroll]] for (uint i = 0u; i < 4u; ++i) v[i] = activated(v[i], S(activation));
-    set_arena_four(P.y + (f.block * S(column_blocks) + f.column / 16u) * BLOCK, in_block(f.row, f.column % 16u / 4u), v);
+    set_arena_four(P.y + (f.block * S(column_fragments) + f.column / 16u) * BLOCK, in_block(f.row, f.column % 16u / 4u), v);
     return;
   }
   if (f.column >= S(columns)) return;
-  const uint batch_row = f.block / S(token_blocks), token = f.block % S(token_blocks) * 16u + f.row;
+  const uint batch_row = f.block / S(token_fragments), token = f.block % S(token_fragments) * 16u + f.row;
   if (S(store) == STORE_ROWS) {
     arena_floats4[P.y + in_rows(f)] = v;
   } else if (S(store) == STORE_ADD || S(store) == STORE_EMBED) {
@@ -74,9 +74,9 @@ void store_four(Four f, vec4 v, Meeting m, uint step) {
 
 /// Makes the left side of the tile in shared memory where it is not in the arena yet.
 void make_left(uint left, uint first_block, uint blocks, uint step, bool keep) {
-  if (left == LEFT_NORM) {
+  if (left == LHS_NORM) {
     norm_rows(first_block, blocks, step, true);
-  } else if (left == LEFT_WINDOWS) {
+  } else if (left == LHS_WINDOWS) {
     window_rows(first_block, blocks, step, true, keep);
   } else {
     for (uint head = 0u; head < S(heads); head += S(head_group)) {
@@ -90,23 +90,23 @@ void make_left(uint left, uint first_block, uint blocks, uint step, bool keep) {
 /// Each warp for itself: all loads of AHEAD blocks of the sum are under way before the first is multiplied, those of the
 /// weights before the left side is made.
 void multiply_from_cache(TilePlace t, uint step) {
-  const uint deep = S(warps_deep), depth = S(depth_blocks), share = (depth + deep - 1u) / deep;
-  bool whole = depth % deep == 0u && share % AHEAD == 0u, made = S(left) != LEFT_BLOCKS;
+  const uint deep = S(subgroups_deep), depth = S(depth_fragments), share = (depth + deep - 1u) / deep;
+  bool whole = depth % deep == 0u && share % AHEAD == 0u, made = S(lhs) != LHS_FRAGMENTS;
   uint left_at[DOWN], right_at[ACROSS];
   [[unroll]] for (uint i = 0u; i < DOWN; ++i)
     left_at[i] = made ? (t.my_row + i) * depth * BLOCK
-                      : P.a + min(t.first_row + t.my_row + i, P.row_blocks - 1u) * depth * BLOCK;
+                      : P.a + min(t.first_row + t.my_row + i, P.row_fragments - 1u) * depth * BLOCK;
   [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
-    right_at[j] = P.weight + min(t.first_column + t.my_column + j, S(column_blocks) - 1u) * depth * BLOCK;
+    right_at[j] = P.weight + min(t.first_column + t.my_column + j, S(column_fragments) - 1u) * depth * BLOCK;
 
-  uint k = warp() / (S(warps_down) * S(warps_across));
+  uint k = warp() / (S(subgroups_down) * S(subgroups_across));
   LeftBlock l[AHEAD * DOWN];
   RightBlock r[AHEAD * ACROSS];
   [[unroll]] for (uint u = 0u; u < AHEAD; ++u)
     [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
       if (whole || k + u * deep < depth)
         LOAD_RIGHT(r[u * ACROSS + j], weight_quads, right_at[j] + (k + u * deep) * BLOCK, ROW_QUADS);
-  if (made) make_left(S(left), t.first_row, S(warps_down) * DOWN, step, t.first_column == 0u);
+  if (made) make_left(S(lhs), t.first_row, S(subgroups_down) * DOWN, step, t.first_column == 0u);
   for (uint done = 0u; done < share; done += AHEAD) {
     [[unroll]] for (uint u = 0u; u < AHEAD; ++u) {
       [[unroll]] for (uint i = 0u; i < DOWN; ++i) {
@@ -136,8 +136,8 @@ void multiply_from_cache(TilePlace t, uint step) {
 uint staged_from(TilePlace t, uint i) {
   const uint q = thread() + i * INVOCATIONS, block = q / BLOCK, line = block / CHUNK;
   const uint start = line < ROWS
-                         ? P.a + min(t.first_row + line, P.row_blocks - 1u) * S(depth_blocks) * BLOCK
-                         : P.weight + min(t.first_column + line - ROWS, S(column_blocks) - 1u) * S(depth_blocks) * BLOCK;
+                         ? P.a + min(t.first_row + line, P.row_fragments - 1u) * S(depth_fragments) * BLOCK
+                         : P.weight + min(t.first_column + line - ROWS, S(column_fragments) - 1u) * S(depth_fragments) * BLOCK;
   return start + block % CHUNK * BLOCK + q % BLOCK;
 }
 
@@ -180,8 +180,8 @@ void multiply_staged(TilePlace t) {
   FETCH(0u)
   PUT
   barrier();
-  for (uint k = 0u; k < S(depth_blocks); k += CHUNK) {
-    const bool more = k + CHUNK < S(depth_blocks);
+  for (uint k = 0u; k < S(depth_fragments); k += CHUNK) {
+    const bool more = k + CHUNK < S(depth_fragments);
     if (more) FETCH(k + CHUNK)
     multiply_chunk(t, base);
     if (TWO_TILES) base = STAGED_TILE - base;
@@ -196,17 +196,17 @@ void multiply_staged(TilePlace t) {
 /// Four number `item` of those that leave together, SLOTS blocks a warp from block `first` of its share on. `place`: of
 /// the warp that made it
 Four leaving_four(TilePlace t, uint first, uint slot, uint place, uint four) {
-  const uint i = (first + slot) / ACROSS, j = (first + slot) % ACROSS, across = S(warps_across);
+  const uint i = (first + slot) / ACROSS, j = (first + slot) % ACROSS, across = S(subgroups_across);
   return Four(t.first_row + place / across * DOWN + i, four / 4u,
               (t.first_column + place % across * ACROSS + j) * 16u + four % 4u * 4u);
 }
 
 
 void product(uint tile_at, uint step) {
-  const uint deep = S(warps_deep), places = S(warps_down) * S(warps_across), place = warp() % places;
-  const TilePlace t = TilePlace(tile_at / S(tiles_across) * S(warps_down) * DOWN,
-                                tile_at % S(tiles_across) * S(warps_across) * ACROSS,
-                                place / S(warps_across) * DOWN, place % S(warps_across) * ACROSS);
+  const uint deep = S(subgroups_deep), places = S(subgroups_down) * S(subgroups_across), place = warp() % places;
+  const TilePlace t = TilePlace(tile_at / S(tiles_across) * S(subgroups_down) * DOWN,
+                                tile_at % S(tiles_across) * S(subgroups_across) * ACROSS,
+                                place / S(subgroups_across) * DOWN, place % S(subgroups_across) * ACROSS);
   // A warp that shares its sums with no other stores them itself, and needs to wait for nobody.
   const bool alone = deep == 1u;
   const uint sharers = alone ? 32u : INVOCATIONS, me = alone ? lane() : thread();

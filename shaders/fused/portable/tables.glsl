@@ -14,6 +14,6 @@ vec4 table_four(uint row_start, uint first, uint at, uint width) {
 /// What gates four number `i` of a tensor of rows.
 vec4 gate_of_four(uint i, uint step) {
   if (S(gate) == NO_PLACE) return vec4(1.0);
-  const uint fours = S(column_blocks) * 4u;
-  return table_four(table_row(i / fours / 16u / S(token_blocks), step), P.gate, i % fours * 4u, S(columns));
+  const uint fours = S(column_fragments) * 4u;
+  return table_four(table_row(i / fours / 16u / S(token_fragments), step), P.gate, i % fours * 4u, S(columns));
 }

@@ -67,11 +67,11 @@ TEST_F(Measure, ASweepRunsTheTilesThatItSays) {
   EXPECT_EQ(std::ranges::count(rows, true, &vulkan::SweptProduct::chosen), 1);
   for (const auto& row : rows) {
     EXPECT_EQ(row.label, "product");
-    EXPECT_EQ(row.shape.row_blocks, 1u);
-    EXPECT_EQ(row.shape.column_blocks, 2u);
-    EXPECT_EQ(row.shape.depth_blocks, 3u);
+    EXPECT_EQ(row.shape.row_fragments, 1u);
+    EXPECT_EQ(row.shape.column_fragments, 2u);
+    EXPECT_EQ(row.shape.depth_fragments, 3u);
     EXPECT_GT(row.microseconds, 0);
-    EXPECT_EQ(row.tile.warps_down * row.tile.warps_across * row.tile.warps_deep * 32, row.invocations);
+    EXPECT_EQ(row.tile.subgroups_down * row.tile.subgroups_across * row.tile.subgroups_deep * 32, row.invocations);
     EXPECT_EQ(row.chosen, &row == &rows[3]);
   }
   EXPECT_FALSE(rows[1].tile == rows[2].tile);

@@ -45,8 +45,8 @@ TEST(Stages, AreToldThatTilesCoverTheProductOnlyWhereTheyDo) {
         for (const StagedWork& w : staged(fusion, batch, dim).work) {
           if (w.stage.exact == 0) continue;
           ++told;
-          EXPECT_EQ(w.stage.row_blocks % w.tile.rows(), 0) << batch << ' ' << dim;
-          EXPECT_EQ(w.stage.column_blocks % w.tile.columns(), 0) << batch << ' ' << dim;
+          EXPECT_EQ(w.stage.row_fragments % w.tile.rows(), 0) << batch << ' ' << dim;
+          EXPECT_EQ(w.stage.column_fragments % w.tile.columns(), 0) << batch << ' ' << dim;
         }
       }
     }
