@@ -2,12 +2,12 @@
 // Registration of plugin `dit`. Opens no device and no model: gst-inspect must work on a machine with neither.
 #include <gst/gst.h>
 
-#include "plugin/source/ditsrc.h"
 #include "plugin/encoders/apngmux.h"
 #include "plugin/encoders/gifenc.h"
 #include "plugin/encoders/icomux.h"
 #include "plugin/encoders/sheet.h"
 #include "plugin/encoders/webpenc.h"
+#include "plugin/source/ditsrc.h"
 
 #define PACKAGE "ditsrc"
 

@@ -9,9 +9,9 @@
 #include <thread>
 
 #include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/targets.h"
 #include "engine/cpu/memory.h"
 #include "engine/cpu/plan.h"
-#include "engine/cpu/kernels/targets.h"
 #include "engine/error.h"
 
 namespace dit::cpu {

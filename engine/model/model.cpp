@@ -4,11 +4,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "engine/network/dit.h"
 #include "engine/error.h"
 #include "engine/model/formats/open.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
+#include "engine/network/dit.h"
 #include "engine/network/sampler.h"
 
 namespace dit {

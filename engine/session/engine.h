@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
+#include "engine/model/model.h"
 #include "engine/network/conditioning.h"
 #include "engine/session/device.h"
-#include "engine/model/model.h"
 #include "engine/session/turns.h"
 
 namespace dit {

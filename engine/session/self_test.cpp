@@ -4,8 +4,8 @@
 #include <cmath>
 #include <utility>
 
-#include "engine/session/difference.h"
 #include "engine/network/dit.h"
+#include "engine/session/difference.h"
 
 namespace dit {
 namespace {

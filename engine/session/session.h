@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "engine/session/engine.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/model/model_path.h"
+#include "engine/model/vocabulary.h"
 #include "engine/network/noise.h"
 #include "engine/network/sampler.h"
-#include "engine/model/vocabulary.h"
+#include "engine/session/engine.h"
 
 namespace dit {
 

@@ -3,8 +3,8 @@
 
 #include <utility>
 
-#include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/choose/tuning.h"
+#include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/run/weights.h"
 
 namespace dit::vulkan {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "engine/executor.h"
-#include "engine/session/self_test.h"
 #include "engine/model/weights.h"
+#include "engine/session/self_test.h"
 
 namespace dit::vulkan {
 

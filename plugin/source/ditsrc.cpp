@@ -5,18 +5,18 @@
 #include <string>
 #include <utility>
 
+#include "plugin/errors.h"
 #include "plugin/source/allocation.h"
 #include "plugin/source/caps.h"
 #include "plugin/source/element.h"
-#include "plugin/errors.h"
 #include "plugin/source/fill.h"
-#include "plugin/source/stream/fingerprint.h"
 #include "plugin/source/live.h"
-#include "plugin/source/stream/messages.h"
 #include "plugin/source/properties.h"
 #include "plugin/source/seek.h"
-#include "plugin/translate.h"
+#include "plugin/source/stream/fingerprint.h"
+#include "plugin/source/stream/messages.h"
 #include "plugin/source/uri.h"
+#include "plugin/translate.h"
 
 GST_DEBUG_CATEGORY(gst_dit_src_debug);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "plugin/source/fill.h"
 
-#include "plugin/source/stream/frame.h"
 #include "plugin/source/live.h"
-#include "plugin/source/stream/messages.h"
 #include "plugin/source/seek.h"
+#include "plugin/source/stream/frame.h"
+#include "plugin/source/stream/messages.h"
 
 namespace dit::plugin {
 namespace {

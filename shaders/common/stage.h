@@ -31,11 +31,11 @@ using uint = std::uint32_t;
 
 // Stage::store: where a product goes
 #define STORE_FRAGMENTS 0  // act(v + bias)
-#define STORE_ROWS 1    // v + bias
-#define STORE_ADD 2     // rows += gate · (v + bias)
-#define STORE_EMBED 3   // rows = v + bias + position
-#define STORE_IMAGE 4   // the prediction, unpatchified
-#define STORE_SOLVE 5   // the solver's step with v + bias as the prediction
+#define STORE_ROWS 1       // v + bias
+#define STORE_ADD 2        // rows += gate · (v + bias)
+#define STORE_EMBED 3      // rows = v + bias + position
+#define STORE_IMAGE 4      // the prediction, unpatchified
+#define STORE_SOLVE 5      // the solver's step with v + bias as the prediction
 
 // Stage::exact: where no tile hangs over the edge, and nothing is checked against it
 #define EXACT_RESULT 1
@@ -46,30 +46,30 @@ using uint = std::uint32_t;
 #define STAGES_LIMIT 256  // of a plan
 #define STAGE_WORDS 60
 #define STAGE_CONSTANTS 16  // word i of Stage is specialization constant 16 + i of stage.comp
-#define VARIANTS_LIMIT 12      // kinds of stages in icon_matrix.comp: word i of slot s is constant 16 + 64 s + i
+#define VARIANTS_LIMIT 12   // kinds of stages in icon_matrix.comp: word i of slot s is constant 16 + 64 s + i
 
 struct Stage {
   uint kind;
   uint tiles;  // pieces that a workgroup takes one at a time
   uint lhs;
   uint store;
-  uint tiles_across;  // tile = down · tiles_across + across
-  uint subgroups_down;    // how the warps of a workgroup share a tile
+  uint tiles_across;    // tile = down · tiles_across + across
+  uint subgroups_down;  // how the warps of a workgroup share a tile
   uint subgroups_across;
-  uint subgroups_deep;    // along the sum
+  uint subgroups_deep;   // along the sum
   uint row_fragments;    // ⌈T/16⌉ a row of the batch
   uint depth_fragments;  // of the sum
   uint column_fragments;
-  uint columns;       // of the result that are real
-  uint a;             // left side: blocks or rows
-  uint weight;        // blocks [column_fragments, depth_fragments], in the weight buffer
-  uint bias;          // f32 in the weight buffer, or NO_PLACE
-  uint y;             // result
-  uint rows;          // R
-  uint tokens;        // T
+  uint columns;          // of the result that are real
+  uint a;                // left side: blocks or rows
+  uint weight;           // blocks [column_fragments, depth_fragments], in the weight buffer
+  uint bias;             // f32 in the weight buffer, or NO_PLACE
+  uint y;                // result
+  uint rows;             // R
+  uint tokens;           // T
   uint token_fragments;  // ⌈T/16⌉
-  uint width;         // real values of a row that is normed
-  uint table;         // modulation table, in floats
+  uint width;            // real values of a row that is normed
+  uint table;            // modulation table, in floats
   uint table_columns;
   uint shift;
   uint scale;

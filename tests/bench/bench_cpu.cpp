@@ -14,8 +14,8 @@
 
 #include "engine/cpu/executor.h"
 #include "engine/cpu/kernels/targets.h"
-#include "engine/network/dit.h"
 #include "engine/error.h"
+#include "engine/network/dit.h"
 #include "tests/bench/trial_network.h"
 
 namespace dit {

@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "engine/network/dit.h"
 #include "engine/error.h"
+#include "engine/network/dit.h"
 #include "engine/vulkan/executor.h"
 #include "tests/bench/trial_network.h"
 

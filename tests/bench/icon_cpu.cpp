@@ -17,9 +17,9 @@
 #include "engine/cpu/executor.h"
 #include "engine/cpu/kernels/int8.h"
 #include "engine/cpu/kernels/targets.h"
-#include "engine/network/dit.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
+#include "engine/network/dit.h"
 #include "tests/bench/trial_network.h"
 
 namespace dit::bench {

@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "engine/network/dit.h"
 #include "engine/executor.h"
+#include "engine/network/dit.h"
 
 namespace dit::bench {
 

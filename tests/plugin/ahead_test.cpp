@@ -8,8 +8,8 @@
 #include <iostream>
 
 #include "engine/session/session.h"
-#include "tests/plugin/player.h"
 #include "tests/engine/vulkan/faults_layer.h"
+#include "tests/plugin/player.h"
 
 namespace dit::plugin_test {
 namespace {

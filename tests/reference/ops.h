@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Scalar f64 twins of every op: the oracle. Written for reading, not for speed. Shapes are those of engine/network/recorder.h.
+// Scalar f64 twins of every op: the oracle. Written for reading, not for speed. Shapes are those of
+// engine/network/recorder.h.
 #pragma once
 
 #include <cstdint>

@@ -10,10 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/cli/commands.h"
-#include "engine/network/conditioning.h"
-#include "engine/network/dit.h"
 #include "engine/error.h"
 #include "engine/files/new_file.h"
+#include "engine/network/conditioning.h"
+#include "engine/network/dit.h"
 
 namespace dit::cli {
 namespace {

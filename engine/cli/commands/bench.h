@@ -15,8 +15,8 @@
 
 #include "engine/model/model.h"
 #include "engine/network/recorder.h"
-#include "engine/vulkan/executor.h"
 #include "engine/vulkan/choose/measure.h"
+#include "engine/vulkan/executor.h"
 
 namespace dit::cli {
 

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "engine/cli/commands/bench.h"
-#include "engine/session/difference.h"
 #include "engine/error.h"
+#include "engine/session/difference.h"
 
 namespace dit::cli {
 namespace {

@@ -17,10 +17,10 @@
 #include "engine/cli/device_options.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
-#include "engine/session/device.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/safetensors.h"
+#include "engine/session/device.h"
 
 namespace dit::cli {
 namespace {

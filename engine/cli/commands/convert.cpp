@@ -12,8 +12,8 @@
 
 #include "engine/cli/commands.h"
 #include "engine/error.h"
-#include "engine/model/formats/gguf.h"
 #include "engine/files/new_file.h"
+#include "engine/model/formats/gguf.h"
 #include "engine/model/formats/open.h"
 #include "engine/model/formats/safetensors.h"
 #include "engine/model/formats/wts1.h"

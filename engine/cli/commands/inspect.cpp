@@ -8,9 +8,9 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/tensors.h"
-#include "engine/network/dit.h"
 #include "engine/model/formats/open.h"
 #include "engine/model/model.h"
+#include "engine/network/dit.h"
 
 namespace dit::cli {
 namespace {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/model/formats/cursor.h"
 #include "engine/files/mapped_file.h"
 #include "engine/files/new_file.h"
+#include "engine/model/formats/cursor.h"
 
 namespace dit::gguf {
 namespace {

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
-#include "engine/model/formats/gguf.h"
 #include "engine/files/mapped_file.h"
+#include "engine/model/formats/gguf.h"
 #include "engine/model/formats/onnx.h"
 #include "engine/model/formats/safetensors.h"
 #include "engine/model/formats/wts1.h"

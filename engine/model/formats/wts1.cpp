@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/model/formats/cursor.h"
 #include "engine/files/new_file.h"
+#include "engine/model/formats/cursor.h"
 
 namespace dit::wts1 {
 namespace {

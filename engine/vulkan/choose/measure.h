@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "engine/executor.h"
-#include "engine/vulkan/compile/tiles.h"
 #include "engine/model/weights.h"
 #include "engine/network/work.h"
+#include "engine/vulkan/compile/tiles.h"
 
 namespace dit::vulkan {
 

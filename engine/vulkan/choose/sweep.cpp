@@ -4,9 +4,9 @@
 #include <tuple>
 
 #include "engine/vulkan/choose/measure.h"
-#include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/choose/self_test.h"
 #include "engine/vulkan/device/stopwatch.h"
+#include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/run/weights.h"
 
 namespace dit::vulkan {
@@ -25,7 +25,9 @@ Shared open_shared(std::shared_ptr<const Weights> weights, std::size_t index, bo
 
 /// What makes two products the same work.
 using ProductKey = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>;
-ProductKey key_of(const params::Stage& s) { return {s.row_fragments, s.column_fragments, s.depth_fragments, s.lhs, s.store}; }
+ProductKey key_of(const params::Stage& s) {
+  return {s.row_fragments, s.column_fragments, s.depth_fragments, s.lhs, s.store};
+}
 
 ProductShape shape_of(const params::Stage& s) {
   return {.row_fragments = s.row_fragments,

@@ -2,8 +2,8 @@
 // What measures fastest on this device becomes of an automatic fusion.
 #pragma once
 
-#include "engine/vulkan/choose/tuning_file.h"
 #include "engine/vulkan/choose/self_test.h"
+#include "engine/vulkan/choose/tuning_file.h"
 
 namespace dit::vulkan {
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/files/cache_folder.h"
 #include "engine/executor.h"
+#include "engine/files/cache_folder.h"
 
 namespace dit {
 

@@ -94,7 +94,9 @@ double many_rows_cost(const ProductShape& shape, const Tile& tile, const TileLim
 }
 
 /// Whether a tile is one of those that the costs of many rows were fitted to.
-bool fitted(const Tile& tile) { return tile.subgroups_down == 2 && tile.subgroups_across == 2 && tile.down * tile.across >= 4; }
+bool fitted(const Tile& tile) {
+  return tile.subgroups_down == 2 && tile.subgroups_across == 2 && tile.down * tile.across >= 4;
+}
 
 }  // namespace
 
@@ -108,13 +110,15 @@ double lane_tile_cost(const ProductShape& shape, const Tile& tile, const TileLim
   // Cycles of a multiprocessor of an NVIDIA H200: 4 for a warp to load a block, 3.1 to multiply two; 600 for loads that
   // nothing hides; 5500 bytes a cycle from the L2 cache for all together. Fitted to products of 64, 4096 and 16384
   // rows.
-  const double sums = tile.down * tile.across, share = (shape.depth_fragments + tile.subgroups_deep - 1) / tile.subgroups_deep;
+  const double sums = tile.down * tile.across,
+               share = (shape.depth_fragments + tile.subgroups_deep - 1) / tile.subgroups_deep;
   const double step = tile.warps() * ((tile.down + tile.across) * 4.0 + sums * 3.1),
                busy = step * share + (tile.rows() + tile.columns()) * 2.0 * shape.depth_fragments;
   const double rows_bytes = tile.rows() * (shape.left_made ? 1024.0 : 512.0);
   const double groups = std::ceil(static_cast<double>(tile.count(shape)) / limits.processors);
   const double from_l2 = tile.count(shape) * (rows_bytes + tile.columns() * 512.0) * shape.depth_fragments / 5500;
-  const double turns = std::ceil(share / tile.ahead), leave = tile.subgroups_deep > 1 ? 500 + 250 * sums : 300 + 60 * sums;
+  const double turns = std::ceil(share / tile.ahead),
+               leave = tile.subgroups_deep > 1 ? 500 + 250 * sums : 300 + 60 * sums;
   const double alone = 900 + turns * (600 + 0.8 * tile.ahead * step) + leave + (shape.left_made ? 900 : 0);
   // A persistent workgroup has its multiprocessor to itself.
   const std::uint32_t shared = tile.subgroups_deep > 1 ? tile.warps() * tile.down * tile.across * 1024 : 1024;

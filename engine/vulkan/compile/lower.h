@@ -45,7 +45,8 @@ struct KernelCall {
   std::string kernel;                    ///< name of the SPIR-V, see shaders/spirv.h
   std::vector<std::uint32_t> constants;  ///< specialization constants 0, 1, …
   std::vector<Operand> operands;         ///< binding 0, 1, …
-  std::vector<std::uint32_t> push;  ///< push constants (shaders/common/params.h); word 0 is set to the step when recording
+  std::vector<std::uint32_t>
+      push;  ///< push constants (shaders/common/params.h); word 0 is set to the step when recording
   std::array<std::uint32_t, 3> groups;
 };
 

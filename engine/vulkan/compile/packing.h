@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/vulkan/compile/tensor_layout.h"
 #include "engine/model/weights.h"
+#include "engine/vulkan/compile/tensor_layout.h"
 
 namespace dit::vulkan {
 

@@ -102,8 +102,10 @@ void Staging::add_product(params::Stage s, std::uint32_t most_rows) {
 }
 
 void Staging::add_made_product(const params::Stage& s, std::uint32_t maker) {
-  ProductShape shape = {
-      .row_fragments = s.row_fragments, .column_fragments = s.column_fragments, .depth_fragments = s.depth_fragments, .left_made = true};
+  ProductShape shape = {.row_fragments = s.row_fragments,
+                        .column_fragments = s.column_fragments,
+                        .depth_fragments = s.depth_fragments,
+                        .left_made = true};
   const auto cheapest = [&](bool made) -> std::optional<double> {
     shape.left_made = made;
     try {

@@ -25,7 +25,8 @@ struct ColumnGroups {
 /// Order of the values of a block.
 enum class BlockOrder {
   by_row,
-  by_lane,        ///< as the 32 invocations of a subgroup hold left sides, eight each; see shaders/fused/matrix/fragments.glsl
+  by_lane,        ///< as the 32 invocations of a subgroup hold left sides, eight each; see
+                  ///< shaders/fused/matrix/fragments.glsl
   by_lane_right,  ///< as they hold right sides
 };
 

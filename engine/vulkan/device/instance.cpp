@@ -8,8 +8,8 @@
 #include <mutex>
 #include <string_view>
 
-#include "engine/vulkan/executor.h"
 #include "engine/vulkan/device/validation.h"
+#include "engine/vulkan/executor.h"
 
 namespace dit::vulkan {
 namespace {
@@ -45,8 +45,7 @@ vk::DebugUtilsMessengerCreateInfoEXT messenger_info() {
   info.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT;
   info.messageSeverity =
       VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT;
-  info.messageType =
-      VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT;
+  info.messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT;
   info.pfnUserCallback = on_message;
   return info;
 }

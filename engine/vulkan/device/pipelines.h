@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/files/cache_folder.h"
-#include "engine/vulkan/device/device.h"
 #include "engine/vulkan/compile/lower.h"
+#include "engine/vulkan/device/device.h"
 
 namespace dit::vulkan {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/vulkan/device/device.h"
 #include "engine/vulkan/compile/lower.h"
 #include "engine/vulkan/compile/stages.h"
+#include "engine/vulkan/device/device.h"
 
 namespace dit::vulkan {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/device/stopwatch.h"
+#include "engine/vulkan/run/plan.h"
 
 namespace dit::vulkan {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/run/weights.h"
 
-#include "engine/network/noise.h"
 #include "engine/model/quantised.h"
+#include "engine/network/noise.h"
 #include "engine/vulkan/device/upload.h"
 
 namespace dit::vulkan {

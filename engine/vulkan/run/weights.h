@@ -2,8 +2,8 @@
 // A file's weights on the device, as the plain kernels read them.
 #pragma once
 
-#include "engine/vulkan/run/placement.h"
 #include "engine/model/weights.h"
+#include "engine/vulkan/run/placement.h"
 
 namespace dit::vulkan {
 

@@ -12,8 +12,8 @@
 
 #include "engine/cpu/executor.h"
 #include "engine/cpu/kernels/targets.h"
-#include "engine/network/dit.h"
 #include "engine/error.h"
+#include "engine/network/dit.h"
 #include "tests/engine/ops/op_case.h"
 #include "tests/engine/support/random_weights.h"
 

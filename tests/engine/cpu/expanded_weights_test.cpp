@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/model/convert.h"
 #include "engine/cpu/kernels/int8.h"
 #include "engine/cpu/weight_store.h"
-#include "engine/network/dit.h"
 #include "engine/error.h"
+#include "engine/model/convert.h"
+#include "engine/network/dit.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/random_weights.h"
 

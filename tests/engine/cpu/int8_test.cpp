@@ -13,9 +13,9 @@
 
 #include "engine/cpu/executor.h"
 #include "engine/cpu/memory.h"
-#include "engine/network/dit.h"
 #include "engine/error.h"
 #include "engine/model/quantised.h"
+#include "engine/network/dit.h"
 #include "tests/bench/trial_network.h"
 
 namespace dit::test {

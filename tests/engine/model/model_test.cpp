@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "engine/network/dit.h"
 #include "engine/error.h"
 #include "engine/model/formats/safetensors.h"
+#include "engine/network/dit.h"
 #include "tests/engine/support/golden.h"
 
 namespace dit::test {

@@ -11,8 +11,8 @@
 
 #include "engine/error.h"
 #include "engine/model/formats/open.h"
-#include "tests/engine/support/golden.h"
 #include "tests/engine/ops/op_case.h"
+#include "tests/engine/support/golden.h"
 
 namespace dit {
 namespace {

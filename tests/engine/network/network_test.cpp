@@ -6,9 +6,9 @@
 #include <cmath>
 #include <string>
 
+#include "engine/model/model.h"
 #include "engine/network/conditioning.h"
 #include "engine/network/dit.h"
-#include "engine/model/model.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/golden.h"
 

@@ -9,10 +9,10 @@
 #include <cstdlib>
 #include <string>
 
-#include "engine/network/conditioning.h"
-#include "engine/network/dit.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
+#include "engine/network/conditioning.h"
+#include "engine/network/dit.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/formula_weights.h"
 #include "tests/engine/support/golden.h"

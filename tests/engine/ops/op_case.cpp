@@ -12,8 +12,8 @@
 #include <limits>
 
 #include "engine/model/quantised.h"
-#include "engine/vulkan/choose/measure.h"
 #include "engine/network/work.h"
+#include "engine/vulkan/choose/measure.h"
 #include "tests/engine/support/devices_under_test.h"
 
 namespace dit::test {

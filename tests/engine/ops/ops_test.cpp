@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "engine/network/noise.h"
-#include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/ops/op_case.h"
+#include "tests/engine/support/devices_under_test.h"
 
 namespace dit::test {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <cmath>
 
-#include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/ops/op_case.h"
+#include "tests/engine/support/devices_under_test.h"
 
 namespace dit::test {
 namespace {

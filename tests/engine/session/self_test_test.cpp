@@ -8,9 +8,9 @@
 #include <string>
 
 #include "engine/session/device.h"
+#include "tests/engine/ops/pointwise.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/golden.h"
-#include "tests/engine/ops/pointwise.h"
 #include "tests/faults/faults.h"
 
 namespace dit::test {

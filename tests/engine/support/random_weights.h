@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "engine/network/recorder.h"
 #include "engine/model/weights.h"
+#include "engine/network/recorder.h"
 
 namespace dit::test {
 

@@ -14,8 +14,8 @@
 
 #include "engine/session/session.h"
 #include "tests/engine/support/devices_under_test.h"
-#include "tests/engine/vulkan/faults_layer.h"
 #include "tests/engine/support/golden.h"
+#include "tests/engine/vulkan/faults_layer.h"
 
 namespace dit::test {
 namespace {

@@ -13,12 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include "engine/session/device.h"
 #include "engine/network/dit.h"
+#include "engine/session/device.h"
 #include "engine/session/self_test.h"
+#include "tests/engine/ops/op_case.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/golden.h"
-#include "tests/engine/ops/op_case.h"
 #include "tests/engine/support/random_weights.h"
 
 namespace dit::test {

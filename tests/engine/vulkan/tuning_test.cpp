@@ -12,8 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/network/dit.h"
-#include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/ops/pointwise.h"
+#include "tests/engine/support/devices_under_test.h"
 #include "tests/faults/faults.h"
 
 namespace dit::test {

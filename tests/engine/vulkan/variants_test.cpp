@@ -8,10 +8,10 @@
 #include <span>
 #include <string>
 
-#include "engine/network/conditioning.h"
-#include "engine/network/dit.h"
 #include "engine/error.h"
 #include "engine/model/vocabulary.h"
+#include "engine/network/conditioning.h"
+#include "engine/network/dit.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/random_weights.h"
 #include "tests/reference/oracle.h"
