@@ -21,7 +21,7 @@ constexpr Names<Fusion, 5> fusions = {{{Fusion::automatic, "auto"},
                                        {Fusion::none, "none"},
                                        {Fusion::op, "op"},
                                        {Fusion::block, "block"},
-                                       {Fusion::single, "single"}}};
+                                       {Fusion::persistent, "single"}}};
 
 template <typename List, typename Choice>
 const char* name_in(const List& list, Choice wanted) noexcept {

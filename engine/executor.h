@@ -48,11 +48,11 @@ enum class Precision {
 
 /// How ops become dispatches on Vulkan; the CPU executor takes any and ignores it.
 enum class Fusion {
-  automatic,  ///< what measures fastest on a GPU, see tuning.h; else op in f32, block otherwise
-  none,       ///< a dispatch for every piece of an op
-  op,         ///< a dispatch an op
-  block,      ///< a few dispatches a transformer block
-  single,     ///< one persistent dispatch for all steps
+  automatic,   ///< what is fastest on the device's class, see vulkan/choose/device_table.h
+  none,        ///< a dispatch for every piece of an op
+  op,          ///< a dispatch an op
+  block,       ///< a few dispatches a transformer block
+  persistent,  ///< "single": one dispatch for all steps
 };
 
 /// Property and command-line names: "auto", "f32", "f16", "f16-matrix", "int8"; "auto", "none", "op", "block",
@@ -141,7 +141,7 @@ class Executor {
   /// Whether the device is gone for good: a driver reset, or work that hangs. Any thread.
   virtual bool lost() const noexcept { return false; }
   /// Allocates all that the program needs.
-  /// cancel  polled while it is measured how the program runs fastest
+  /// cancel  polled before kernels are built
   /// errors  out_of_memory, device, unsupported; Cancelled
   virtual std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>& cancel = never_cancelled) = 0;
 };

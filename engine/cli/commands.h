@@ -15,6 +15,7 @@ void add_bench(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_capture(CLI::App& app);
 void add_match(CLI::App& app);
+void add_plan(CLI::App& app);
 
 /// What a folder written by `dit capture` is known by.
 inline constexpr const char* manifest_name = "manifest.json";

@@ -30,6 +30,7 @@ int run(int argc, char** argv) {
   dit::cli::add_convert(app);
   dit::cli::add_capture(app);
   dit::cli::add_match(app);
+  dit::cli::add_plan(app);
   dit::cli::add_devices(app);
   dit::cli::add_bench(app);
   try {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/executor.h"
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
-#include "engine/vulkan/choose/tuning.h"
+#include "engine/vulkan/choose/self_test.h"
 #include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/run/weights.h"
 
@@ -17,8 +19,11 @@ class VulkanExecutor : public Executor {
     shared_.device = std::move(device);
     shared_.pipelines = std::move(pipelines);
     shared_.source = weights;
-    mode_.precision = chosen(options.precision);
-    mode_.fusion = chosen(mode_.precision, options.fusion);
+    // Automatic is the exact path: an icon must be the same on every device. f16 is faster and is chosen by name.
+    mode_.precision = options.precision == Precision::automatic ? Precision::f32 : options.precision;
+    automatic_ = options.fusion == Fusion::automatic;
+    mode_.fusion = automatic_ ? fastest(1) : options.fusion;
+    expect_served(mode_.precision, mode_.fusion);
     expect(mode_.precision != Precision::f16_matrix || shared_.device->abilities().matrices != MatrixExtension::none,
            ErrorKind::unsupported,
            "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_KHR_cooperative_matrix or "
@@ -30,8 +35,11 @@ class VulkanExecutor : public Executor {
       mode_ = trusted.mode;
       warning = std::move(trusted.warning);
     }
-    if (options.fusion == Fusion::automatic && is_tuned(info())) tuning_ = Tuning{test, TuningFile()};
-    shared_.device->note_choice(name_of(mode_.precision), name_of(tuning_ ? Fusion::automatic : mode_.fusion),
+    test_ = test;
+    // Another precision than the wanted one has other fusions; what stands in for one that fails is not left again.
+    automatic_ = automatic_ && warning.empty();
+    const bool varies = automatic_ && fastest(1) != fastest(UINT32_MAX);
+    shared_.device->note_choice(name_of(mode_.precision), name_of(varies ? Fusion::automatic : mode_.fusion),
                                 std::move(warning));
     shared_.pipelines->keep();  // those of the self-test
     place_weights(*shared_.device, *weights, options.expand_weights, shared_.weights);
@@ -47,8 +55,8 @@ class VulkanExecutor : public Executor {
 
   std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>& cancel) override {
     auto plan = translated("plan on " + info().name, [&] {
-      Fusion fusion = mode_.fusion;
-      if (tuning_) fusion = tuned_fusion(shared_, program, mode_, tuning_->test, tuning_->file, cancel);
+      if (cancel.load()) throw Cancelled();
+      const Fusion fusion = fusion_for(program.shape.batch);
       return make_plan(shared_, std::move(program), mode_.precision, fusion);
     });
     shared_.pipelines->keep();
@@ -56,18 +64,36 @@ class VulkanExecutor : public Executor {
   }
 
  private:
-  /// Of an automatic fusion.
-  struct Tuning {
-    SelfTestSource test;
-    TuningFile file;
-  };
+  Fusion fastest(std::uint32_t batch) const {
+    return fastest_fusion(table_of(shared_.device->device_class()), mode_.precision, batch);
+  }
+
+  /// Of an automatic fusion what the table says, if it computes right here.
+  Fusion fusion_for(std::uint32_t batch) const {
+    const Fusion fusion = automatic_ ? fastest(batch) : mode_.fusion;
+    if (fusion == mode_.fusion || !test_) return fusion;
+    return failure_of(shared_, {mode_.precision, fusion}, test_()).empty() ? fusion : mode_.fusion;
+  }
 
   Mode mode_;
-  std::optional<Tuning> tuning_;
+  bool automatic_ = false;
+  SelfTestSource test_;
   Shared shared_;
 };
 
 }  // namespace
+
+Target device_target(const std::string& spec, Precision precision, Fusion fusion, std::uint32_t batch) {
+  constexpr std::string_view prefix = "vulkan:";
+  const std::string_view digits = std::string_view(spec).substr(std::min(spec.size(), prefix.size()));
+  std::size_t index = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), index);
+  expect(spec.starts_with(prefix) && error == std::errc() && end == digits.data() + digits.size(), ErrorKind::settings,
+         "device '{}': expected a class of devices or vulkan:<index>, see dit devices", spec);
+  const std::shared_ptr<Device> device = open_device(index);
+  const DeviceTable& table = table_of(device->device_class());
+  return target_of(*device, precision, fusion == Fusion::automatic ? fastest_fusion(table, precision, batch) : fusion);
+}
 
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index, const DeviceOptions& options,
                                const SelfTestSource& test) {

@@ -9,6 +9,7 @@
 #include "engine/executor.h"
 #include "engine/model/weights.h"
 #include "engine/session/self_test.h"
+#include "engine/vulkan/compile/target.h"
 
 namespace dit::vulkan {
 
@@ -33,6 +34,11 @@ std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size
 std::unique_ptr<Executor> open_on(std::shared_ptr<Device> device, std::shared_ptr<Pipelines> pipelines,
                                   std::shared_ptr<const Weights> weights, const DeviceOptions& options = {},
                                   const SelfTestSource& test = {});
+
+/// What kernels are compiled for on device `spec`, "vulkan:<index>".
+/// fusion  automatic: the fastest for `batch` by the table of the device's class
+/// errors  settings: another spec; device, unsupported
+Target device_target(const std::string& spec, Precision precision, Fusion fusion, std::uint32_t batch);
 
 /// One dispatch of a step, timed by the device's own clock.
 struct LaunchTime {

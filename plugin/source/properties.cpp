@@ -90,7 +90,7 @@ GType gst_dit_src_fusion_get_type() {
       {static_cast<int>(Fusion::none), "A dispatch for every piece of an operation", name_of(Fusion::none)},
       {static_cast<int>(Fusion::op), "A dispatch for every operation", name_of(Fusion::op)},
       {static_cast<int>(Fusion::block), "A few dispatches for every transformer block", name_of(Fusion::block)},
-      {static_cast<int>(Fusion::single), "One dispatch for all steps", name_of(Fusion::single)},
+      {static_cast<int>(Fusion::persistent), "One dispatch for all steps", name_of(Fusion::persistent)},
       {0, nullptr, nullptr},
   };
   static const GType type = g_enum_register_static("GstDitSrcFusion", values);

@@ -145,7 +145,7 @@ json Icons::run_one(Precision precision, Fusion fusion, std::uint32_t batch) {
   Work work = work_of_step(plan->program(), sizes_in(precision));
   work.flop *= options_.steps;
   work.bytes *= options_.steps;
-  const bool single = fusion == Fusion::single;
+  const bool single = fusion == Fusion::persistent;
   const std::uint32_t dispatches = vulkan::dispatches(*plan);
   const double launches = static_cast<double>(options_.steps) * dispatches;
   const vulkan::Share share =

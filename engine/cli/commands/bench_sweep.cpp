@@ -19,10 +19,11 @@ using vulkan::SweptProduct;
 constexpr std::size_t shown = 5;  // of the tiles of a product; the file has all
 
 std::string text_of(const vulkan::Tile& t) {
-  std::string text = fmt::format("{}x{} a warp, warps {}x{}", t.down, t.across, t.subgroups_down, t.subgroups_across);
+  std::string text =
+      fmt::format("{}x{} a subgroup, subgroups {}x{}", t.down, t.across, t.subgroups_down, t.subgroups_across);
   if (t.subgroups_deep > 1) text += fmt::format("x{} deep", t.subgroups_deep);
-  return text + (t.chunk > 0 ? fmt::format(", staged by {}{}", t.chunk, t.buffers > 1 ? " twice" : "")
-                             : fmt::format(", {} ahead", t.ahead));
+  return text + (t.chunk > 0 ? fmt::format(", chunks of {}{}", t.chunk, t.buffers > 1 ? " twice" : "")
+                             : fmt::format(", {} deep a turn", t.depth_step));
 }
 
 json to_json(const SweptProduct& p) {
@@ -31,18 +32,18 @@ json to_json(const SweptProduct& p) {
           {"row_fragments", p.shape.row_fragments},
           {"column_fragments", p.shape.column_fragments},
           {"depth_fragments", p.shape.depth_fragments},
-          {"left_made", p.shape.left_made},
+          {"lhs_prologue", p.shape.lhs_prologue},
           {"invocations", p.invocations},
           {"tile",
            {{"down", t.down},
             {"across", t.across},
-            {"ahead", t.ahead},
+            {"depth_step", t.depth_step},
             {"subgroups_down", t.subgroups_down},
             {"subgroups_across", t.subgroups_across},
             {"subgroups_deep", t.subgroups_deep},
             {"chunk", t.chunk},
             {"buffers", t.buffers},
-            {"slots", t.slots}}},
+            {"sum_fragments", t.sum_fragments}}},
           {"microseconds", p.microseconds},
           {"chosen", p.chosen}};
 }
@@ -53,7 +54,7 @@ void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> r
   const double flop = 2.0 * 4096 * shape.row_fragments * shape.column_fragments * shape.depth_fragments;
   fmt::print("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_fragments,
              16 * shape.column_fragments, 16 * shape.depth_fragments,
-             shape.left_made ? ", left side made on the way" : "", runs.size());
+             shape.lhs_prologue ? ", left side made on the way" : "", runs.size());
   const auto line = [&](const SweptProduct& p) {
     const vulkan::Share share = vulkan::share_of(ceilings, {.flop = flop, .bytes = 0}, p.microseconds, matrix, {1, 0});
     fmt::print("    {:8.2f} us {:8.1f} GFLOP/s {:5.1f} % {:8}  workgroup {:4}, {}{}\n", p.microseconds,

@@ -12,7 +12,7 @@
 #include "engine/executor.h"
 #include "engine/model/weights.h"
 #include "engine/network/work.h"
-#include "engine/vulkan/compile/tiles.h"
+#include "engine/vulkan/compile/tiles/tile_shape.h"
 
 namespace dit::vulkan {
 

@@ -21,13 +21,13 @@ std::string text_of(Mode mode) {
 /// The mode and all that stand in for it, best first; the plain kernels last.
 std::vector<Mode> fall_backs(Mode wanted) {
   constexpr std::array precisions = {Precision::f16_matrix, Precision::f16, Precision::f32};
-  constexpr std::array fusions = {Fusion::single, Fusion::block, Fusion::op};
+  constexpr std::array fusions = {Fusion::persistent, Fusion::block, Fusion::op};
   const bool none = wanted.fusion == Fusion::none;  // nothing falls back to it
   std::vector<Mode> modes;
   for (auto p = std::ranges::find(precisions, wanted.precision); p != precisions.end(); ++p) {
-    if (none) modes.push_back({*p, Fusion::none});
+    if (none && is_served(*p, Fusion::none)) modes.push_back({*p, Fusion::none});
     for (auto f = std::ranges::find(fusions, none ? Fusion::op : wanted.fusion); f != fusions.end(); ++f) {
-      modes.push_back({*p, *f});
+      if (is_served(*p, *f)) modes.push_back({*p, *f});
     }
   }
   return modes;

@@ -24,22 +24,14 @@ Shared open_shared(std::shared_ptr<const Weights> weights, std::size_t index, bo
 }
 
 /// What makes two products the same work.
-using ProductKey = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t>;
-ProductKey key_of(const params::Stage& s) {
-  return {s.row_fragments, s.column_fragments, s.depth_fragments, s.lhs, s.store};
-}
-
-ProductShape shape_of(const params::Stage& s) {
-  return {.row_fragments = s.row_fragments,
-          .column_fragments = s.column_fragments,
-          .depth_fragments = s.depth_fragments,
-          .left_made = s.lhs != LHS_FRAGMENTS,
-          .most_rows = s.lhs == LHS_ATTENTION ? 1 : UINT32_MAX};
+using ProductKey = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, Lhs, Store>;
+ProductKey key_of(const ProductShape& s, const Group& group) {
+  return {s.row_fragments, s.column_fragments, s.depth_fragments, group.lhs, group.store};
 }
 
 /// Room for sums is found when the tile is known.
 bool is(Tile wanted, const Tile& found) {
-  wanted.slots = found.slots;
+  wanted.sum_fragments = found.sum_fragments;
   return wanted == found;
 }
 
@@ -88,12 +80,13 @@ std::vector<SweptProduct> Sweep::run(std::uint32_t invocations, std::optional<Ti
   std::vector<SweptProduct> products;
   for (const LoweredOp& op : plan.schedule().step) {
     for (const Launch& launch : op.launches) {
-      if (!launch.work || launch.work->stage.kind != STAGE_PRODUCT) continue;
-      if (tile && !is(*tile, launch.work->tile)) continue;  // this product cannot run it
-      if (std::exchange(seen[key_of(launch.work->stage)], true)) continue;
+      const TiledGroup& group = *launch.group;
+      if (group.group.work != Work::product) continue;
+      if (tile && !is(*tile, group.tile)) continue;  // this product cannot run it
+      const ProductShape shape = shape_of(program_, group.group);
+      if (std::exchange(seen[key_of(shape, group.group)], true)) continue;
       // Tiles that pass through shared memory bring their own size of workgroup.
-      const Tile& used = launch.work->tile;
-      products.push_back({op.op->label, shape_of(launch.work->stage), used.warps() * 32, used, time(launch), false});
+      products.push_back({op.op->label, shape, group.tile.subgroups() * 32, group.tile, time(launch), false});
     }
   }
   return products;
@@ -101,15 +94,12 @@ std::vector<SweptProduct> Sweep::run(std::uint32_t invocations, std::optional<Ti
 
 std::vector<Tile> Sweep::tiles(const std::vector<SweptProduct>& products, std::uint32_t invocations) const {
   // As if there were all the shared memory in the world: what does not fit is not taken up by a plan.
-  const TileLimits limits = {.warps = invocations / 32,
-                             .processors = shared_.device->abilities().processors,
-                             .quads_a_block = mode_.precision == Precision::f32 ? 64u : 32u,
-                             .tile_quads = 1u << 20,
-                             .matrix = mode_.precision == Precision::f16_matrix};
+  Target target = target_of(*shared_.device, mode_.precision, mode_.fusion, {invocations, std::nullopt});
+  target.shared_bytes = 1u << 24;
   std::vector<Tile> all;
   for (const SweptProduct& product : products) {
     ProductShape shape = product.shape;
-    for (const Tile& tile : possible_tiles(shape, limits)) {
+    for (const Tile& tile : possible_tiles(shape, target)) {
       if (std::find(all.begin(), all.end(), tile) == all.end()) all.push_back(tile);
     }
   }

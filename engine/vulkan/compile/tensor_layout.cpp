@@ -32,10 +32,10 @@ std::uint32_t in_halves(std::uint32_t r, std::uint32_t c) {
   return r / 8 * 128 + (r % 8 * 4 + c % 8 / 2) * 4 + c / 8 * 2 + c % 2;
 }
 
-/// Of blocks: invocation 4·(r % 8) + c % 8 / 2 holds the value, after those of the rows and columns 8 before it: by
+/// Of fragments: invocation 4·(r % 8) + c % 8 / 2 holds the value, after those of the rows and columns 8 before it: by
 /// row, but left sides by column.
-std::uint32_t in_lanes(std::uint32_t r, std::uint32_t c, bool left) {
-  const std::uint32_t pair = left ? c / 8 * 2 + r / 8 : r / 8 * 2 + c / 8;
+std::uint32_t in_fragment(std::uint32_t r, std::uint32_t c, bool lhs) {
+  const std::uint32_t pair = lhs ? c / 8 * 2 + r / 8 : r / 8 * 2 + c / 8;
   return (r % 8 * 4 + c % 8 / 2) * 8 + pair * 2 + c % 2;
 }
 
@@ -43,18 +43,18 @@ std::uint32_t in_lanes(std::uint32_t r, std::uint32_t c, bool left) {
 
 std::uint64_t TensorLayout::size_bytes() const {
   if (kind == Kind::plain) return count * sizeof(float);
-  return std::uint64_t{row_fragments()} * columns.blocks() * 256 * (kind == Kind::blocks && half ? 2 : 4);
+  return std::uint64_t{row_fragments()} * columns.fragments() * 256 * (kind == Kind::fragments && half ? 2 : 4);
 }
 
 std::uint64_t TensorLayout::index(std::uint32_t row, std::uint32_t token, std::uint32_t column) const {
-  const std::uint64_t line = std::uint64_t{row} * blocks_of(tokens) * 16 + token;
+  const std::uint64_t line = std::uint64_t{row} * fragments_of(tokens) * 16 + token;
   const std::uint32_t at = columns.padded(column);
-  if (kind == Kind::rows && order == BlockOrder::by_row) return line * columns.blocks() * 16 + at;
-  const std::uint64_t block = (line / 16 * columns.blocks() + at / 16) * 256;
+  if (kind == Kind::rows && order == FragmentOrder::by_row) return line * columns.fragments() * 16 + at;
+  const std::uint64_t fragment = (line / 16 * columns.fragments() + at / 16) * 256;
   auto r = static_cast<std::uint32_t>(line % 16), c = at % 16;
   if (at / 16 >= turned_from) std::swap(r, c);
-  if (order == BlockOrder::by_row) return block + r * 16 + c;
-  return block + (kind == Kind::rows ? in_halves(r, c) : in_lanes(r, c, order == BlockOrder::by_lane));
+  if (order == FragmentOrder::by_row) return fragment + r * 16 + c;
+  return fragment + (kind == Kind::rows ? in_halves(r, c) : in_fragment(r, c, order == FragmentOrder::by_invocation));
 }
 
 void TensorLayout::encode(std::span<const float> values, std::span<std::byte> out) const {
@@ -68,7 +68,7 @@ void TensorLayout::encode(std::span<const float> values, std::span<std::byte> ou
     for (std::uint32_t token = 0; token < tokens; ++token) {
       for (std::uint32_t column = 0; column < columns.columns; ++column, ++value) {
         const std::uint64_t at = index(row, token, column);
-        if (kind == Kind::blocks && half) {
+        if (kind == Kind::fragments && half) {
           const std::uint16_t bits = half_from_float(*value);
           std::memcpy(&out[at * 2], &bits, 2);
         } else {
@@ -89,7 +89,7 @@ void TensorLayout::decode(std::span<const std::byte> in, std::span<float> values
     for (std::uint32_t token = 0; token < tokens; ++token) {
       for (std::uint32_t column = 0; column < columns.columns; ++column, ++value) {
         const std::uint64_t at = index(row, token, column);
-        if (kind == Kind::blocks && half) {
+        if (kind == Kind::fragments && half) {
           std::uint16_t bits = 0;
           std::memcpy(&bits, &in[at * 2], 2);
           *value = half_to_float(bits);

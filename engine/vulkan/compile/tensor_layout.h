@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How the stages' kernels hold tensors: as they are, as padded f32 rows, or as blocks of 16×16 values; and the way
+// How the fused kernels hold tensors: as they are, as padded f32 rows, or as fragments of 16×16 values; and the way
 // there and back.
 #pragma once
 
@@ -9,43 +9,45 @@
 
 namespace dit::vulkan {
 
-constexpr std::uint32_t blocks_of(std::uint32_t count) { return (count + 15) / 16; }
+constexpr std::uint32_t fragments_of(std::uint32_t count) { return (count + 15) / 16; }
 
 /// Columns in groups that each start at a multiple of 16: the heads of q, k and v, or all columns as one group.
 struct ColumnGroups {
   std::uint32_t columns = 0;
   std::uint32_t group = 0;  ///< columns of one group; divides `columns`
 
-  std::uint32_t blocks() const { return columns / group * blocks_of(group); }
+  std::uint32_t fragments() const { return columns / group * fragments_of(group); }
   /// Where a column lies once the groups are padded.
-  std::uint32_t padded(std::uint32_t column) const { return column / group * blocks_of(group) * 16 + column % group; }
+  std::uint32_t padded(std::uint32_t column) const {
+    return column / group * fragments_of(group) * 16 + column % group;
+  }
   bool operator==(const ColumnGroups&) const = default;
 };
 
-/// Order of the values of a block.
-enum class BlockOrder {
+/// Order of the values of a fragment.
+enum class FragmentOrder {
   by_row,
-  by_lane,        ///< as the 32 invocations of a subgroup hold left sides, eight each; see
-                  ///< shaders/fused/matrix/fragments.glsl
-  by_lane_right,  ///< as they hold right sides
+  by_invocation,      ///< as the 32 invocations of a subgroup hold left sides, eight each; see
+                      ///< shaders/fused/matrix/fragments.glsl
+  by_invocation_rhs,  ///< as they hold right sides
 };
 
 /// A tensor [rows, tokens, columns], or any other as it is.
 struct TensorLayout {
   enum class Kind {
-    plain,   ///< f32, no padding
-    rows,    ///< f32 [rows·⌈tokens/16⌉·16, columns padded]; by lane: blocks of f32
-    blocks,  ///< [rows·⌈tokens/16⌉, columns padded / 16] blocks of 16×16, f32 or f16
+    plain,      ///< f32, no padding
+    rows,       ///< f32 [rows·⌈tokens/16⌉·16, columns padded]; by invocation: fragments of f32
+    fragments,  ///< [rows·⌈tokens/16⌉, columns padded / 16] fragments, f32 or f16
   };
   Kind kind = Kind::plain;
-  bool half = false;  ///< of blocks
+  bool half = false;  ///< of fragments
   std::uint64_t count = 0;
   std::uint32_t rows = 0, tokens = 0;
   ColumnGroups columns;
-  BlockOrder order = BlockOrder::by_row;
-  std::uint32_t turned_from = UINT32_MAX;  ///< first block of columns whose blocks lie with rows and columns swapped
+  FragmentOrder order = FragmentOrder::by_row;
+  std::uint32_t turned_from = UINT32_MAX;  ///< first fragment of columns that lies with rows and columns swapped
 
-  std::uint32_t row_fragments() const { return rows * blocks_of(tokens); }
+  std::uint32_t row_fragments() const { return rows * fragments_of(tokens); }
   std::uint64_t size_bytes() const;
   /// Padding becomes 0. out: size_bytes().
   void encode(std::span<const float> values, std::span<std::byte> out) const;

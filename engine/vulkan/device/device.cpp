@@ -223,6 +223,15 @@ bool Device::wait_slice(const vk::raii::Fence& fence, Clock::time_point since) {
   fail(ErrorKind::device, "{}: no progress for {} s; given up", info_.name, limit.count());
 }
 
+DeviceClass Device::device_class() const {
+  constexpr std::uint32_t nvidia = 0x10de;
+  if (info_.software) return DeviceClass::software;
+  const vk::PhysicalDeviceProperties properties = physical_.getProperties();
+  if (properties.deviceType == vk::PhysicalDeviceType::eIntegratedGpu) return DeviceClass::integrated;
+  const bool matrices = abilities_.matrices != MatrixExtension::none;
+  return properties.vendorID == nvidia && matrices ? DeviceClass::nvidia_matrix : DeviceClass::other_discrete;
+}
+
 bool Device::lost() const noexcept {
   return stuck_ || handle_.getDispatcher()->vkGetFenceStatus(*handle_, *once_done_) == VK_ERROR_DEVICE_LOST;
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/vulkan/choose/device_table.h"
 #include "engine/vulkan/device/instance.h"
 #include "engine/vulkan/device/matrices.h"
 
@@ -96,6 +97,8 @@ class Device : public std::enable_shared_from_this<Device> {
   /// What measurements are valid for: the device's UUID and its driver's version.
   const std::string& identity() const { return identity_; }
   const Abilities& abilities() const { return abilities_; }
+  /// Whose row of choose/device_table.h speaks for it.
+  DeviceClass device_class() const;
 
   void submit(const vk::raii::CommandBuffer& commands, const vk::raii::Fence& fence) const;
   /// One after the other, in one submission.

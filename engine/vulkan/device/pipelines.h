@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/files/cache_folder.h"
-#include "engine/vulkan/compile/lower.h"
+#include "engine/vulkan/compile/kernel_call.h"
 #include "engine/vulkan/device/device.h"
 
 namespace dit::vulkan {

@@ -18,7 +18,8 @@ Place Layout::add(const Buffer& buffer, std::uint64_t size_bytes) {
 
 std::uint64_t Layout::total_bytes() const { return std::max<std::uint64_t>(total_, 4); }
 
-Placement::Placement(Device& device, const PlacedWeights& weights, const Program& program, const StageLayouts* layouts)
+Placement::Placement(Device& device, const PlacedWeights& weights, const Program& program, const Layouts& layouts,
+                     bool fused)
     : weights_(weights), tensors_(program.tensors.size()), types_(program.tensors.size(), DType::f32) {
   Layout arena(device), pictures(device), words(device), request(device), read_back(device);
   for (TensorId id = 0; id < program.tensors.size(); ++id) {
@@ -31,7 +32,7 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
     } else if (id == program.condition) {
       tensors_[id] = request.add(request_, count * sizeof(float));
     } else {
-      tensors_[id] = arena.add(arena_, layouts ? layouts->tensors[id].size_bytes() : count * sizeof(float));
+      tensors_[id] = arena.add(arena_, layouts.tensors[id].size_bytes());
     }
     expect(tensors_[id].size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
            "tensor '{}': model needs {} in one buffer, {} offers {}", tensor.name, size_text(tensors_[id].size_bytes),
@@ -47,15 +48,15 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
     slot.pictures = read_back.add(read_back_, pictures_.size_bytes);
   }
   status_ = read_back.add(read_back_, 4);
-  if (layouts) {
+  if (fused) {
     control_ = arena.add(arena_, CONTROL_WORDS * 4);
-    stage_left_ = arena.add(arena_, layouts->left_bytes);
-    stage_rows_ = arena.add(arena_, layouts->rows_bytes);
+    lhs_scratch_ = arena.add(arena_, layouts.scratch.lhs);
+    row_scratch_ = arena.add(arena_, layouts.scratch.rows);
     stages_ = Buffer(device, Memory::upload, STAGES_LIMIT * sizeof(params::Stage), "stages");
     stages_place_ = {&stages_, 0, stages_.size_bytes()};
   }
-  row_stats_ = arena.add(arena_, row_stats_size(program) * sizeof(float));
-  windows_ = arena.add(arena_, windows_size(program) * sizeof(float));
+  row_stats_ = arena.add(arena_, layouts.scratch.row_stats);
+  windows_ = arena.add(arena_, layouts.scratch.windows);
   expect(windows_.size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
          "overlapping windows: model needs {} in one buffer, {} offers {}", size_text(windows_.size_bytes),
          device.info().name, size_text(device.limits().maxStorageBufferRange));
@@ -64,7 +65,7 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
   solver_row_ = request.add(request_, std::uint64_t{s.steps} * s.batch * 4);
   arena_ = Buffer(device, Memory::device, arena.total_bytes(), "activations");
   arena_place_ = {&arena_, 0, arena_.size_bytes()};
-  if (layouts) {
+  if (fused) {
     expect(arena_.size_bytes() <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
            "activations: model needs {} in one buffer, {} offers {}", size_text(arena_.size_bytes()),
            device.info().name, size_text(device.limits().maxStorageBufferRange));

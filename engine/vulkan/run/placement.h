@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/vulkan/compile/lower.h"
-#include "engine/vulkan/compile/stages.h"
+#include "engine/vulkan/compile/kernel_call.h"
+#include "engine/vulkan/compile/layout.h"
 #include "engine/vulkan/device/device.h"
 
 namespace dit::vulkan {
@@ -62,8 +62,8 @@ class Placement {
  public:
   /// `weights` must outlive the placement.
   /// errors  wrong_format (a weight is missing or has another shape), unsupported, out_of_memory
-  /// layouts  of the activations, where stages run; null: all are f32 as they are
-  Placement(Device& device, const PlacedWeights& weights, const Program& program, const StageLayouts* layouts);
+  /// fused  whether the fused kernels run: they see all activations as one arena, and read stages
+  Placement(Device& device, const PlacedWeights& weights, const Program& program, const Layouts& layouts, bool fused);
   Placement(const Placement&) = delete;
   Placement& operator=(const Placement&) = delete;
 
@@ -72,9 +72,9 @@ class Placement {
   /// Type of each tensor; f32 for activations.
   const std::vector<DType>& types() const { return types_; }
 
-  /// Where the stages keep what passes between two of them.
-  const Place& stage_left() const { return stage_left_; }
-  const Place& stage_rows() const { return stage_rows_; }
+  /// Where the fused kernels keep what passes between two of them.
+  const Place& lhs_scratch() const { return lhs_scratch_; }
+  const Place& row_scratch() const { return row_scratch_; }
   void set_packed_weights(const Place& place) { packed_weights_ = place; }
 
   const RunSlot& slot(std::uint32_t i) const { return slots_.at(i); }
@@ -94,7 +94,7 @@ class Placement {
   std::vector<Place> tensors_;
   std::vector<DType> types_;
   Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_;
-  Place arena_place_, packed_weights_, stages_place_, pictures_, control_, range_, status_, stage_left_, stage_rows_;
+  Place arena_place_, packed_weights_, stages_place_, pictures_, control_, range_, status_, lhs_scratch_, row_scratch_;
 };
 
 }  // namespace dit::vulkan

@@ -163,7 +163,7 @@ void VulkanPlan::read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) {
 }
 
 std::unique_ptr<Plan> make_plan(Shared& shared, Program program, Precision precision, Fusion fusion) {
-  if (fusion != Fusion::single) return std::make_unique<VulkanPlan>(shared, std::move(program), precision, fusion);
+  if (fusion != Fusion::persistent) return std::make_unique<VulkanPlan>(shared, std::move(program), precision, fusion);
   auto plan = std::make_unique<VulkanPlan>(shared, program, precision, fusion);
   if (plan->stays_resident()) return plan;
   plan.reset();

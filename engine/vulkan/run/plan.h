@@ -47,7 +47,7 @@ class VulkanPlan : public Plan {
   const Program& program() const noexcept override { return program_; }
 
   /// What it was made with; see make_plan.
-  Fusion fusion() const { return schedule().fusion; }
+  Fusion fusion() const { return schedule().compiled.target.fusion; }
 
   /// For benchmarks.
   const Schedule& schedule() const { return recording_->schedule(); }

@@ -5,12 +5,7 @@
 
 namespace dit::vulkan {
 
-TensorLayout VulkanPlan::layout(TensorId id) const {
-  if (!schedule().layouts.empty()) return schedule().layouts[id];
-  TensorLayout plain;
-  plain.count = element_count(program_.tensors[id].shape);
-  return plain;
-}
+TensorLayout VulkanPlan::layout(TensorId id) const { return schedule().compiled.layouts.tensors[id]; }
 
 void VulkanPlan::check_activation(TensorId id, const char* what) const {
   expect(id < program_.tensors.size() && program_.tensors[id].kind != TensorKind::weight, ErrorKind::settings,

@@ -5,73 +5,49 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/vulkan/compile/emission/plain.h"
 #include "engine/vulkan/device/upload.h"
 
 namespace dit::vulkan {
+
+Target target_of(const Device& device, Precision precision, Fusion fusion, const Forced& forced) {
+  constexpr std::uint32_t most_invocations = 256, most_shared_bytes = 49152;
+  constexpr std::uint32_t own_shared_bytes = 64;  // what the kernels declare besides the tile and the sums
+  expect_served(precision, fusion);
+  Target target = {.precision = precision, .fusion = fusion};
+  target.forced = forced.tile;
+  target.invocations = forced.invocations ? forced.invocations : most_invocations;
+  while (target.invocations > device.limits().maxComputeWorkGroupInvocations ||
+         target.invocations > device.limits().maxComputeWorkGroupSize[0]) {
+    target.invocations /= 2;
+  }
+  target.shared_bytes = std::min(device.limits().maxComputeSharedMemorySize, most_shared_bytes) - own_shared_bytes;
+  target.processors = device.abilities().processors;
+  target.table = &table_of(device.device_class());
+  if (target.matrix()) target.matrix_suffix = suffix(device.abilities().matrices);
+  return target;
+}
+
 namespace {
-
-constexpr std::uint32_t most_invocations = 256;
-constexpr std::uint32_t most_shared_bytes = 49152;
-constexpr std::uint32_t own_shared_bytes = 64;  // what the kernels declare besides the tile and the sums
-constexpr std::uint32_t groups_a_line = 65535;
-constexpr std::uint32_t spin_limit = 1u << 21;  // polls of the barrier: about two seconds on an NVIDIA H200
-
-StageOptions stage_options(const Device& device, const Forced& forced, Precision precision, Fusion fusion) {
-  StageOptions options = {.precision = precision, .fusion = fusion};
-  options.forced = forced.tile;
-  options.invocations = forced.invocations ? forced.invocations : most_invocations;
-  while (options.invocations > device.limits().maxComputeWorkGroupInvocations ||
-         options.invocations > device.limits().maxComputeWorkGroupSize[0]) {
-    options.invocations /= 2;
-  }
-  options.shared_bytes = std::min(device.limits().maxComputeSharedMemorySize, most_shared_bytes) - own_shared_bytes;
-  options.processors = device.abilities().processors;
-  return options;
-}
-
-const char* kernel_suffix(const Device& device, Precision precision) {
-  if (precision == Precision::f16_matrix) return suffix(device.abilities().matrices);
-  return precision == Precision::f16 ? "_f16" : "_f32";
-}
-
-std::vector<Operand> stage_operands(bool pictures) {
-  std::vector<Operand> operands = {{Region::packed_weights},
-                                   {Region::arena, no_tensor, true, true},
-                                   {Region::pictures, no_tensor, false, pictures},
-                                   {Region::stages}};
-  for (const Region region :
-       {Region::icons, Region::solver, Region::solver_row, Region::modulation_row, Region::normal_table}) {
-    operands.push_back({region});
-  }
-  return operands;
-}
 
 class Scheduling {
  public:
-  Scheduling(Shared& shared, const Program& program, Precision precision, Fusion fusion)
-      : shared_(shared), program_(program), made_(std::make_unique<Schedule>()) {
-    made_->precision = precision;
-    made_->fusion = fusion;
-  }
+  Scheduling(Shared& shared, const Program& program, const Target& target)
+      : shared_(shared), program_(program), target_(target), made_(std::make_unique<Schedule>()) {}
 
   std::unique_ptr<Schedule> make() {
-    // The plain kernels do f32 op by op, on any device.
-    const bool staged = made_->precision != Precision::f32 || made_->fusion != Fusion::op;
-    if (staged) {
-      place_staged();
-    } else {
-      made_->memory = std::make_unique<Placement>(device(), shared_.weights, program_, nullptr);
-      made_->step = lower_list(program_.step);
-      made_->stages = static_cast<std::uint32_t>(made_->step.size());
+    expect(target_.plain() || device().abilities().stages, ErrorKind::unsupported,
+           "{}: the fused kernels need 11 storage buffers a kernel and 60 KiB of uniform buffer", device().info().name);
+    made_->compiled = compile(program_, target_);
+    made_->memory =
+        std::make_unique<Placement>(device(), shared_.weights, program_, made_->compiled.layouts, !target_.plain());
+    emitted_ = emit(program_, made_->compiled.layouts, made_->compiled.tiled, target_, places());
+    if (!target_.plain()) {
+      pack();
+      write_stages();
     }
-    made_->prepare = lower_list(program_.prepare);
-    // The bytes of a picture are asked for once a run, not once a step.
-    for (auto op = made_->step.begin(); op != made_->step.end(); ++op) {
-      if (!std::holds_alternative<op::ToRgba>(op->op->what)) continue;
-      made_->bytes = std::move(*op);
-      made_->step.erase(op);
-      break;
-    }
+    launch_step();
+    launch_prepare();
     write_descriptors();
     return std::move(made_);
   }
@@ -79,15 +55,12 @@ class Scheduling {
  private:
   Device& device() const { return *shared_.device; }
 
-  std::vector<LoweredOp> lower_list(const std::vector<Op>& ops) const;
+  Places places() const;
   Launch launch(KernelCall call, const std::string& label) const;
-  void place_staged();
-  void pack(const PackingList& list);
-  void write_stages(const StagedProgram& staged) const;
-  void lower_staged(const StagedProgram& staged, const StageOptions& options);
-  Launch stage_launch(const StagedProgram& staged, std::uint32_t index, const StageOptions& options,
-                      const std::string& label) const;
-  Launch icon_launch(const StagedProgram& staged, const StageOptions& options) const;
+  void pack();
+  void write_stages() const;
+  void launch_step();
+  void launch_prepare();
   void write_descriptors() const;
   void write_set(Launch& launch) const;
   template <typename Use>
@@ -95,8 +68,9 @@ class Scheduling {
 
   Shared& shared_;
   const Program& program_;
+  const Target& target_;
   std::unique_ptr<Schedule> made_;
-  std::vector<StagedWork> slots_;  // of icon_matrix.comp
+  EmittedProgram emitted_;
 };
 
 Launch Scheduling::launch(KernelCall call, const std::string& label) const {
@@ -106,41 +80,20 @@ Launch Scheduling::launch(KernelCall call, const std::string& label) const {
            device().limits().maxComputeWorkGroupCount[i]);
   }
   const Pipeline& pipeline = shared_.pipelines->get(call);
-  return {std::move(call), &pipeline, {}, {}};
+  return {std::move(call), &pipeline, {}, nullptr};
 }
 
-std::vector<LoweredOp> Scheduling::lower_list(const std::vector<Op>& ops) const {
-  std::vector<LoweredOp> result;
-  for (const Op& op : ops) {
-    LoweredOp lowered{&op, {}};
-    for (KernelCall& call : lower(program_, op, made_->memory->types())) {
-      lowered.launches.push_back(launch(std::move(call), op.label));
-    }
-    result.push_back(std::move(lowered));
-  }
-  return result;
-}
-
-void Scheduling::place_staged() {
-  expect(device().abilities().stages, ErrorKind::unsupported,
-         "{}: the fused kernels need 11 storage buffers a kernel and 60 KiB of uniform buffer", device().info().name);
-  const StageOptions options = stage_options(device(), shared_.forced, made_->precision, made_->fusion);
-  const StageLayouts layouts = stage_layouts(program_, options);
-  made_->memory = std::make_unique<Placement>(device(), shared_.weights, program_, &layouts);
+Places Scheduling::places() const {
   const Placement& memory = *made_->memory;
   const auto quad = [](const Place& place) { return static_cast<std::uint32_t>(place.offset / 16); };
-  StagedProgram staged = stage_program(program_, options, layouts,
-                                       {.tensor = [&](TensorId id) { return quad(memory.tensor(id)); },
-                                        .left = quad(memory.stage_left()),
-                                        .rows = quad(memory.stage_rows())});
-  made_->layouts = layouts.tensors;
-  pack(staged.packing);
-  if (options.matrix() && made_->fusion == Fusion::single) slots_ = give_slots(staged, options);
-  write_stages(staged);
-  lower_staged(staged, options);
+  return {.tensor = [&memory, quad](TensorId id) { return quad(memory.tensor(id)); },
+          .lhs_scratch = quad(memory.lhs_scratch()),
+          .row_scratch = quad(memory.row_scratch()),
+          .weight_types = memory.types()};
 }
 
-void Scheduling::pack(const PackingList& list) {
+void Scheduling::pack() {
+  const PackingList& list = emitted_.packing;
   for (const auto& packed : shared_.packed) {
     if (packed->list == list) made_->packed = packed;
   }
@@ -160,69 +113,41 @@ void Scheduling::pack(const PackingList& list) {
   made_->memory->set_packed_weights({&buffer, 0, buffer.size_bytes()});
 }
 
-void Scheduling::write_stages(const StagedProgram& staged) const {
+void Scheduling::write_stages() const {
   const Place place = made_->memory->of({Region::stages});
-  std::byte* at = place.buffer->mapped();
-  std::memset(at, 0, place.size_bytes);
-  for (const StagedWork& work : staged.work) {
-    std::memcpy(at, &work.stage, sizeof(work.stage));
-    at += sizeof(work.stage);
-  }
+  std::memset(place.buffer->mapped(), 0, place.size_bytes);
+  std::memcpy(place.buffer->mapped(), emitted_.stages.data(), emitted_.stages.size() * sizeof(params::Stage));
   place.buffer->flush();
 }
 
-Launch Scheduling::stage_launch(const StagedProgram& staged, std::uint32_t index, const StageOptions& options,
-                                const std::string& label) const {
-  const StagedWork& work = staged.work[index];
-  KernelCall call = {std::string("stage") + kernel_suffix(device(), options.precision),
-                     specialization_constants(work, options),
-                     stage_operands(work.stage.kind == STAGE_RGBA),
-                     push_constants(work.stage),
-                     {std::min(work.stage.tiles, groups_a_line), 1, 1}};
-  Launch made = launch(std::move(call), label);
-  made.work = work;
-  return made;
-}
-
-Launch Scheduling::icon_launch(const StagedProgram& staged, const StageOptions& options) const {
-  std::uint32_t quads = 1, floats = options.invocations, tiles = 1;
-  Tile warp;
-  for (const StagedWork& work : staged.work) {
-    quads = std::max(quads, work.tile_quads);
-    floats = std::max(floats, work.tile_floats);
-    tiles = std::max(tiles, work.stage.tiles);
-    if (work.stage.kind == STAGE_PRODUCT) warp = work.tile;
-  }
-  KernelCall call = {std::string("icon") + kernel_suffix(device(), options.precision),
-                     {options.invocations, warp.down, warp.across, warp.ahead, quads, floats},
-                     stage_operands(true),
-                     {0, spin_limit},
-                     {std::min(tiles, options.processors), 1, 1}};
-  if (options.matrix()) {
-    call.constants = lane_constants(slots_);
-    call.constants[0] = options.invocations;
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
-      const std::vector<std::uint32_t> words = fixed_words(slots_[i].stage);
-      call.constants.resize(STAGE_CONSTANTS + 64 * i);
-      call.constants.insert(call.constants.end(), words.begin(), words.end());
-    }
-  }
-  call.operands.push_back({Region::control, no_tensor, true, true});
-  call.operands.push_back({Region::range});
-  call.operands.push_back({Region::status, no_tensor, false, true});
-  return launch(std::move(call), "icon");
-}
-
-void Scheduling::lower_staged(const StagedProgram& staged, const StageOptions& options) {
-  const bool single = made_->fusion == Fusion::single;
-  if (single) made_->icon = icon_launch(staged, options);
-  made_->stages = static_cast<std::uint32_t>(staged.work.size());
-  for (const StagedOp& op : staged.ops) {
+void Scheduling::launch_step() {
+  const TiledProgram& tiled = made_->compiled.tiled;
+  made_->stages = static_cast<std::uint32_t>(tiled.groups.size());
+  if (emitted_.persistent) made_->icon = launch(std::move(*emitted_.persistent), "persistent");
+  for (const GroupedOp& op : tiled.ops) {
     LoweredOp lowered{&program_.step[op.op], {}, op.first, op.last};
-    for (std::uint32_t i = op.first; !single && i < op.last; ++i) {
-      lowered.launches.push_back(stage_launch(staged, i, options, lowered.op->label));
+    for (std::uint32_t i = op.first; i < op.last; ++i) {
+      for (KernelCall& call : emitted_.calls[i]) {
+        lowered.launches.push_back(launch(std::move(call), lowered.op->label));
+        lowered.launches.back().group = &tiled.groups[i];
+      }
     }
-    made_->step.push_back(std::move(lowered));
+    // The bytes of a picture are asked for once a run, not once a step.
+    if (std::holds_alternative<op::ToRgba>(lowered.op->what)) {
+      made_->bytes = std::move(lowered);
+    } else {
+      made_->step.push_back(std::move(lowered));
+    }
+  }
+}
+
+/// What depends on neither x nor t runs once a condition, by the plain kernels.
+void Scheduling::launch_prepare() {
+  for (const Op& op : program_.prepare) {
+    LoweredOp lowered{&op, {}};
+    for (KernelCall& call : plain_calls(program_, op, made_->memory->types()))
+      lowered.launches.push_back(launch(std::move(call), op.label));
+    made_->prepare.push_back(std::move(lowered));
   }
 }
 
@@ -285,16 +210,9 @@ void Scheduling::write_set(Launch& launch) const {
 
 }  // namespace
 
-/// Automatic is the exact path: an icon must be the same on every device. f16 is faster and is chosen by name.
-Precision chosen(Precision wanted) { return wanted == Precision::automatic ? Precision::f32 : wanted; }
-
-Fusion chosen(Precision precision, Fusion wanted) {
-  if (wanted != Fusion::automatic) return wanted;
-  return precision == Precision::f32 ? Fusion::op : Fusion::block;
-}
-
 std::unique_ptr<Schedule> make_schedule(Shared& shared, const Program& program, Precision precision, Fusion fusion) {
-  return Scheduling(shared, program, precision, fusion).make();
+  const Target target = target_of(*shared.device, precision, fusion, shared.forced);
+  return Scheduling(shared, program, target).make();
 }
 
 }  // namespace dit::vulkan

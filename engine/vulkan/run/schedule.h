@@ -6,20 +6,21 @@
 #include <optional>
 #include <vector>
 
+#include "engine/vulkan/compile/compile.h"
 #include "engine/vulkan/device/pipelines.h"
 #include "engine/vulkan/run/placement.h"
 
 namespace dit::vulkan {
 
-/// Weights as the stages read them, shared by the plans that read the same.
+/// Weights as the fused kernels read them, shared by the plans that read the same.
 struct PackedWeights {
-  PackingList list{false, BlockOrder::by_row};
+  PackingList list{false, FragmentOrder::by_row};
   Buffer buffer;
 };
 
 /// For benchmarks: what is not left to the engine's choice.
 struct Forced {
-  std::uint32_t invocations = 0;  ///< of a workgroup of stages
+  std::uint32_t invocations = 0;  ///< of a workgroup of the fused kernels
   std::optional<Tile> tile;       ///< of every product that can run it
 };
 
@@ -38,7 +39,7 @@ struct Launch {
   KernelCall call;
   const Pipeline* pipeline = nullptr;
   vk::DescriptorSet set;
-  std::optional<StagedWork> work;  ///< of a stage, for benchmarks
+  const TiledGroup* group = nullptr;  ///< what it does, unless it prepares; owned by the schedule
 };
 
 /// Launches that end with the op's output in memory.
@@ -49,9 +50,7 @@ struct LoweredOp {
 };
 
 struct Schedule {
-  Precision precision = Precision::f32;
-  Fusion fusion = Fusion::op;
-  std::vector<TensorLayout> layouts;  ///< of each tensor; empty: all are f32 as they are
+  CompiledProgram compiled;
   std::unique_ptr<Placement> memory;
   std::shared_ptr<const PackedWeights> packed;
   vk::raii::DescriptorPool descriptors{nullptr};
@@ -61,9 +60,8 @@ struct Schedule {
   std::uint32_t stages = 0;    ///< of a step, bytes included
 };
 
-/// What the device runs for a choice of the user's, where that is left to us.
-Precision chosen(Precision wanted);
-Fusion chosen(Precision precision, Fusion wanted);
+/// What kernels are compiled for on this device. errors  unsupported: a pair that no kernels serve
+Target target_of(const Device& device, Precision precision, Fusion fusion, const Forced& forced = {});
 
 /// `program` must outlive the schedule, which points to its ops; `shared` too.
 /// errors  as Executor::plan

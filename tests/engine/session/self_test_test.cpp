@@ -63,7 +63,7 @@ TEST_F(SelfTests, RightKernelsAreTrusted) {
 }
 
 TEST_F(SelfTests, APrecisionThatComputesWrongFallsBackToF32) {
-  const DeviceInfo info = open(Precision::f16, Fusion::op, "stage_f16");
+  const DeviceInfo info = open(Precision::f16, Fusion::op, "dispatch_f16");
   EXPECT_EQ(info.precision, "f32");
   EXPECT_EQ(info.fusion, "op");
   for (const char* part : {info.name.c_str(), "precision f16, fusion op fails its self-test", "wrong by",
@@ -74,15 +74,17 @@ TEST_F(SelfTests, APrecisionThatComputesWrongFallsBackToF32) {
 
 TEST_F(SelfTests, APersistentDispatchThatComputesWrongFallsBackToBlocks) {
   if (!std::getenv("DIT_TEST_ALL_FUSIONS"))
-    GTEST_SKIP() << "icon.comp takes a minute to compile: DIT_TEST_ALL_FUSIONS=1";
-  const DeviceInfo info = open(Precision::f32, Fusion::single, "icon");
-  EXPECT_EQ(info.precision, "f32");
+    GTEST_SKIP() << "persistent.comp takes minutes to compile: DIT_TEST_ALL_FUSIONS=1";
+  setenv("DIT_MATRIX", "emulated", 1);
+  const DeviceInfo info = open(Precision::f16_matrix, Fusion::persistent, "persistent");
+  unsetenv("DIT_MATRIX");
+  EXPECT_EQ(info.precision, "f16-matrix");
   EXPECT_EQ(info.fusion, "block");
   EXPECT_NE(info.warning.find("fusion single fails"), std::string::npos) << info.warning;
 }
 
 TEST_F(SelfTests, ThePlainKernelsAreWhatIsLeft) {
-  const DeviceInfo info = open(Precision::f32, Fusion::none, "stage");
+  const DeviceInfo info = open(Precision::f32, Fusion::none, "dispatch");
   EXPECT_EQ(info.precision, "f32");
   EXPECT_EQ(info.fusion, "op");
   EXPECT_NE(info.warning.find("precision f32, fusion none fails"), std::string::npos) << info.warning;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/engine/support/devices_under_test.h"
 
+#include "engine/vulkan/compile/compile.h"
 #include "engine/vulkan/device/pipelines.h"
 
 namespace dit::test {
@@ -72,7 +73,8 @@ std::vector<std::string> fused_kinds() {
   for (const char* precision : {"f32", "f16", "matrix"}) {
     for (const char* fusion : {"none", "op", "block", "single"}) {
       const std::string kind = std::string("vulkan_") + fusion + "_" + precision;
-      if (kind != "vulkan_op_f32") kinds.push_back(kind);
+      const DeviceOptions options = vulkan_options(kind);
+      if (kind != "vulkan_op_f32" && vulkan::is_served(options.precision, options.fusion)) kinds.push_back(kind);
     }
   }
   return kinds;

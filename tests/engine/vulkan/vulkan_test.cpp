@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "engine/network/dit.h"
-#include "engine/vulkan/compile/lower.h"
+#include "engine/vulkan/compile/emission/plain.h"
 #include "engine/vulkan/device/validation.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/golden.h"
@@ -369,7 +369,7 @@ TEST(VulkanLowering, AttentionFitsInSharedMemoryForEveryHeadSize) {
                                         .heads = 1,
                                         .y = recorder.activation("y", {1, 9, head_dim})});
     const Program program = recorder.finish();
-    const auto calls = vulkan::lower(program, program.step[0], {DType::f32, DType::f32});
+    const auto calls = vulkan::plain_calls(program, program.step[0], {DType::f32, DType::f32});
     ASSERT_EQ(calls.size(), 1u);
     const std::uint32_t queries = calls[0].constants.at(1), keys = calls[0].constants.at(2);
     // The arrays of attention.comp: q_tile, kv_tile, scores, key_factor, row_max, row_shrink.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/vulkan/compile/lower.h"
+#include "engine/vulkan/compile/emission/plain.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ namespace dit::vulkan {
 namespace {
 
 constexpr std::uint32_t gemm_tile = 32;         // TILE in gemm.glsl
-constexpr std::uint32_t lanes = 64;             // invocations of every workgroup
+constexpr std::uint32_t invocations = 64;       // of every workgroup
 constexpr std::uint32_t groups_a_line = 65535;  // of a grid; every device offers that many
 constexpr std::uint32_t head_dim_limit = 256;
 constexpr std::uint32_t tokens_limit = 1024;
@@ -38,9 +38,10 @@ Operand out(TensorId id) { return {Region::tensor, id, false, true}; }
 Operand in_place(TensorId id) { return {Region::tensor, id, true, true}; }
 Operand in(Region region) { return {region, no_tensor, true, false}; }
 
-class Lowering {
+/// The calls of one op, by its type.
+class PlainCalls {
  public:
-  Lowering(const Program& program, const Op& op, const std::vector<DType>& types)
+  PlainCalls(const Program& program, const Op& op, const std::vector<DType>& types)
       : program_(program), op_(op), types_(types) {}
 
   std::vector<KernelCall> operator()(const op::Noise& o) const {
@@ -196,7 +197,7 @@ class Lowering {
                               .pixels = image[2] * image[3],
                               .premultiplied = o.premultiplied ? 1u : 0u,
                               .round_down = o.rounding == Rounding::floor ? 1u : 0u};
-    const std::uint32_t groups = divide_up(std::uint64_t{p.batch} * p.pixels, lanes);
+    const std::uint32_t groups = divide_up(std::uint64_t{p.batch} * p.pixels, invocations);
     return {{"to_rgba", {}, {in(o.x), out(o.rgba)}, words_of(p), line_grid(groups)}};
   }
 
@@ -229,7 +230,7 @@ class Lowering {
   }
 
   std::array<std::uint32_t, 3> quad_grid(std::uint32_t elements) const {
-    return line_grid(divide_up(std::uint64_t{program_.shape.batch} * divide_up(elements, 4), lanes));
+    return line_grid(divide_up(std::uint64_t{program_.shape.batch} * divide_up(elements, 4), invocations));
   }
 
   std::array<std::uint32_t, 3> tile_grid(std::uint32_t outputs, std::uint32_t rows) const {
@@ -252,7 +253,7 @@ class Lowering {
             {},
             {in(Region::windows), out(o.y)},
             words_of(p),
-            line_grid(divide_up(element_count(image), lanes))};
+            line_grid(divide_up(element_count(image), invocations))};
   }
 
   KernelCall norm_stats(TensorId x, const Norm& norm) const {
@@ -279,34 +280,8 @@ class Lowering {
 
 }  // namespace
 
-std::vector<KernelCall> lower(const Program& program, const Op& op, const std::vector<DType>& weight_types) {
-  return std::visit(Lowering(program, op, weight_types), op.what);
-}
-
-std::uint64_t row_stats_size(const Program& program) {
-  std::uint64_t rows = 0;
-  const auto count = [&](TensorId x) {
-    const Shape& shape = program.tensor(x).shape;
-    rows = std::max(rows, std::uint64_t{shape[0]} * shape[1]);
-  };
-  for (const std::vector<Op>* ops : {&program.prepare, &program.step}) {
-    for (const Op& op : *ops) {
-      if (const auto* linear = std::get_if<op::ModulatedLinear>(&op.what)) count(linear->x);
-      if (const auto* last = std::get_if<op::Final>(&op.what)) count(last->x);
-    }
-  }
-  return 2 * rows;
-}
-
-std::uint64_t windows_size(const Program& program) {
-  std::uint64_t floats = 0;
-  for (const Op& op : program.step) {
-    const auto* last = std::get_if<op::Final>(&op.what);
-    if (!last || last->window == last->patch) continue;
-    const Shape& x = program.tensor(last->x).shape;
-    floats = std::max(floats, std::uint64_t{x[0]} * x[1] * program.tensor(last->weight).shape[0]);
-  }
-  return floats;
+std::vector<KernelCall> plain_calls(const Program& program, const Op& op, const std::vector<DType>& weight_types) {
+  return std::visit(PlainCalls(program, op, weight_types), op.what);
 }
 
 }  // namespace dit::vulkan

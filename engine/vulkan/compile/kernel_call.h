@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Op -> kernel calls: which kernel, what it binds, its constants and its grid. Knows no Vulkan.
+// One dispatch, as the compiler hands it to the device: kernel, bindings, constants, grid. Knows no Vulkan.
 #pragma once
 
 #include <array>
@@ -17,12 +17,12 @@ enum class Region {
   row_stats,       ///< scratch of the plan: mean and 1/deviation of each row
   windows,         ///< scratch of the plan: what Final makes before overlapping windows are added up
   normal_table,    ///< of the executor: dit::normal_table()
-  icons,           ///< of the run: [B] 12 words, see noise.glsl
+  icons,           ///< of the run: [B] 12 words, see shaders/common/noise.glsl
   modulation_row,  ///< of the request: [S,R]
   solver,          ///< of the request: [S] SolverRow
   solver_row,      ///< of the request: [S,B]
   arena,           ///< all activations of the plan
-  packed_weights,  ///< of the executor, as the stages read them
+  packed_weights,  ///< of the executor, as the fused kernels read them
   stages,          ///< uniform: [STAGES_LIMIT] params::Stage
   pictures,        ///< the rgba tensor, or a word where there is none
   control,         ///< of a persistent dispatch: counters on the device
@@ -45,8 +45,7 @@ struct KernelCall {
   std::string kernel;                    ///< name of the SPIR-V, see shaders/spirv.h
   std::vector<std::uint32_t> constants;  ///< specialization constants 0, 1, …
   std::vector<Operand> operands;         ///< binding 0, 1, …
-  std::vector<std::uint32_t>
-      push;  ///< push constants (shaders/common/params.h); word 0 is set to the step when recording
+  std::vector<std::uint32_t> push;       ///< push constants; word 0 is set to the step when recording
   std::array<std::uint32_t, 3> groups;
 };
 
@@ -69,15 +68,5 @@ constexpr std::uint32_t activation_number(Activation activation) {
   }
   return 0;
 }
-
-/// The calls that run `op`, in order, each depending on the one before.
-/// weight_types  of each tensor of the program; f32 for activations
-/// errors        unsupported if a size is beyond what the kernels serve
-std::vector<KernelCall> lower(const Program& program, const Op& op, const std::vector<DType>& weight_types);
-
-/// Floats of Region::row_stats that the program needs.
-std::uint64_t row_stats_size(const Program& program);
-/// Floats of Region::windows that the program needs; 0 where windows do not overlap.
-std::uint64_t windows_size(const Program& program);
 
 }  // namespace dit::vulkan

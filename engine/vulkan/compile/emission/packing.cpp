@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/vulkan/compile/packing.h"
+#include "engine/vulkan/compile/emission/packing.h"
 
 #include <algorithm>
 #include <utility>
@@ -37,13 +37,13 @@ std::uint32_t PackingList::matrix(const std::string& name, ColumnGroups rows, Co
   // The groups of rows stand for "rows" of the layout and what is in them for tokens, so that each group is padded.
   return add({.name = name,
               .other = {},
-              .layout = {.kind = TensorLayout::Kind::blocks,
+              .layout = {.kind = TensorLayout::Kind::fragments,
                          .half = half_,
                          .count = std::uint64_t{rows.columns} * columns.columns,
                          .rows = rows.columns / rows.group,
                          .tokens = rows.group,
                          .columns = columns,
-                         .order = order_ == BlockOrder::by_lane ? BlockOrder::by_lane_right : order_}});
+                         .order = order_ == FragmentOrder::by_invocation ? FragmentOrder::by_invocation_rhs : order_}});
 }
 
 std::uint32_t PackingList::floats(const std::string& name, ColumnGroups columns) {

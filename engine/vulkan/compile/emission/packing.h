@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Weights as the stages' kernels read them: matrices in blocks of 16×16, vectors and positions in padded f32.
+// Weights as the fused kernels read them: matrices in fragments of 16×16, vectors and positions in padded f32.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ namespace dit::vulkan {
 /// What a plan needs packed, in order, each piece with its place in quads of 16 bytes.
 class PackingList {
  public:
-  PackingList(bool half, BlockOrder order) : half_(half), order_(order) {}
+  PackingList(bool half, FragmentOrder order) : half_(half), order_(order) {}
 
-  /// Weight [rows, columns] in blocks [row blocks, column blocks].
+  /// Weight [rows, columns] in fragments [row fragments, column fragments].
   std::uint32_t matrix(const std::string& name, ColumnGroups rows, ColumnGroups columns);
   /// f32, each group of columns padded with zeros.
   std::uint32_t floats(const std::string& name, ColumnGroups columns);
@@ -40,7 +40,7 @@ class PackingList {
   std::uint32_t add(Piece piece);
 
   bool half_;
-  BlockOrder order_;
+  FragmentOrder order_;
   std::uint64_t quads_ = 0;
   std::vector<Piece> pieces_;
 };

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// What is fast on which class of device: everything that was measured and not reasoned, in one place. The compiler asks
+// this table and nothing else; `dit bench --sweep --table` prints rows to put here. Knows no Vulkan.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/executor.h"
+#include "engine/vulkan/compile/tiles/tile_shape.h"
+
+namespace dit::vulkan {
+
+enum class DeviceClass {
+  nvidia_matrix,   ///< NVIDIA with matrix hardware
+  other_discrete,  ///< memory of its own
+  integrated,
+  software,  ///< a driver that runs on the CPU
+};
+
+/// In cycles of a multiprocessor, for tiles of the portable kernels.
+struct PortableCosts {
+  double multiply_rate;                                 ///< multiply-adds and adds a cycle
+  double l2_bytes;                                      ///< a cycle from the L2 cache, all processors together
+  double l2_bytes_one;                                  ///< the same, one processor
+  double shared_fragment;                               ///< to pass a fragment through shared memory
+  double load_latency;                                  ///< of a load that nothing hides
+  double depth_fragment;                                ///< a fragment of the depth, besides
+  double store, store_fragment, store_shared_fragment;  ///< to write a tile out, alone or by subgroups that share sums
+  double prologue;                                      ///< to make a left side on the way
+  double chunked, chunked_fragment;  ///< of a tile whose sides pass through shared memory, and a fragment of its result
+  double chunked_rate_scale;         ///< what the rates of chunked tiles are relative to
+};
+
+/// The same for the kernels on matrix hardware.
+struct MatrixCosts {
+  // Products of few rows.
+  double load_fragment, multiply_fragment;
+  double load_latency, l2_bytes;
+  double start, prologue;
+  double step_share;  ///< of a turn of the loop that its own loads hide
+  double row_column;  ///< a fragment of a tile's edge, a fragment of the depth
+  double store, store_fragment, shared_store, shared_store_fragment;
+  // Products of many rows.
+  double many_load, many_multiply, many_fragment, many_turn, many_start, many_l2_bytes;
+  double many_lhs;                   ///< activations cost more than weights: other workgroups do not share them
+  double many_small_tile;            ///< what tiles of fewer than eight accumulators lose between other dispatches
+  std::uint32_t many_row_fragments;  ///< from how many on
+  // What a multiprocessor has.
+  std::uint32_t registers, fragment_registers, other_registers;
+  std::uint32_t cached_fragments;        ///< of weights that its L1 cache holds
+  std::uint32_t row_columns_a_subgroup;  ///< fragments of columns that a subgroup holds in f32 besides what makes them
+  std::uint64_t cached_result_bytes;     ///< of a result that the L2 cache keeps for the next dispatch
+};
+
+struct Costs {
+  double call;       ///< a kernel call besides its work: a barrier among all workgroups, or the end of a dispatch
+  double prologue;   ///< a left side made by a call of its own, for each turn of the workgroups
+  double attention;  ///< a turn of attention's workgroups
+  PortableCosts portable;
+  MatrixCosts matrix;
+};
+
+/// A tile that was measured faster than what the costs would choose.
+struct MeasuredTile {
+  Precision precision;
+  std::uint32_t processors;
+  ProductShape shape;
+  Tile tile;
+};
+
+struct DeviceTable {
+  DeviceClass device_class;
+  const char* measured;  ///< on what, when, by which command
+  Costs costs;
+  std::span<const MeasuredTile> tiles;
+  /// The fusion that runs a step fastest. matrix_persistent_batch: the largest batch for which one dispatch of all
+  /// steps beats a few dispatches a block on matrix hardware.
+  Fusion f32, f16;
+  std::uint32_t matrix_persistent_batch;
+};
+
+const DeviceTable& table_of(DeviceClass device_class);
+
+/// The fusion of a table for a precision and a batch. precision: not automatic
+Fusion fastest_fusion(const DeviceTable& table, Precision precision, std::uint32_t batch);
+
+/// "nvidia-matrix", "other-discrete", "integrated", "software"
+const char* name_of(DeviceClass device_class);
+
+}  // namespace dit::vulkan

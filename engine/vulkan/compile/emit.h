@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Fourth pass: kernel calls. Every group becomes a stage, the fields that shaders/common/stage.h describes, and its
+// calls. Knows no Vulkan.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/vulkan/compile/kernel_call.h"
+#include "engine/vulkan/compile/emission/packing.h"
+#include "engine/vulkan/compile/tile.h"
+
+namespace dit::vulkan {
+
+/// Where things lie, in quads of 16 bytes from the start of the arena, and what the plain kernels read.
+struct Places {
+  std::function<std::uint32_t(TensorId)> tensor;
+  std::uint32_t lhs_scratch = 0, row_scratch = 0;
+  std::vector<DType> weight_types;  ///< of each tensor, for the plain kernels; f32 for activations
+};
+
+struct EmittedProgram {
+  std::vector<std::vector<KernelCall>> calls;  ///< of each group, in order; none where one dispatch does all
+  std::optional<KernelCall> persistent;        ///< that dispatch
+  std::vector<params::Stage> stages;           ///< of each group; none for the plain kernels
+  PackingList packing{false, FragmentOrder::by_row};
+};
+
+/// errors  unsupported: sizes beyond what a kernel serves, or more variants than the persistent kernel has
+EmittedProgram emit(const Program& program, const Layouts& layouts, const TiledProgram& tiled, const Target& target,
+                    const Places& places);
+
+}  // namespace dit::vulkan

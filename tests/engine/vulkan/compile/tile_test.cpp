@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Which tiles and workgroups a group gets. What they compute is tested op by op and in whole steps.
+#include "engine/vulkan/compile/tile.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/engine/vulkan/compile/programs.h"
+
+namespace dit::test {
+namespace {
+
+using vulkan::TiledGroup;
+using vulkan::TiledProgram;
+using vulkan::Work;
+
+TiledProgram tiled(Fusion fusion, std::uint32_t batch, std::uint32_t dim) {
+  return compile(small_program(batch, dim), gpu_target(Precision::f16_matrix, fusion)).tiled;
+}
+
+TEST(Tile, KernelsAreToldThatTilesCoverTheProductOnlyWhereTheyDo) {
+  std::size_t told = 0;
+  for (const std::uint32_t batch : {1u, 5u, 64u}) {
+    for (const std::uint32_t dim : {144u, 512u}) {
+      const Program program = small_program(batch, dim);
+      for (const Fusion fusion : {Fusion::op, Fusion::block, Fusion::persistent}) {
+        for (const TiledGroup& t : compile(program, gpu_target(Precision::f16_matrix, fusion)).tiled.groups) {
+          if (t.exact == 0) continue;
+          ++told;
+          EXPECT_TRUE(t.tile.covers(shape_of(program, t.group))) << batch << ' ' << dim;
+        }
+      }
+    }
+  }
+  EXPECT_GT(told, 0u);
+}
+
+TEST(Tile, AreNumberedByColumnWhereTheResultIsTooLargeForTheCache) {
+  const auto by_column = [](const TiledProgram& p) {
+    return std::ranges::count(p.groups, true, &TiledGroup::by_column);
+  };
+  EXPECT_EQ(by_column(tiled(Fusion::block, 256, 512)), 2) << "the first product of each MLP";
+  EXPECT_EQ(by_column(tiled(Fusion::block, 64, 512)), 0);
+  EXPECT_EQ(by_column(tiled(Fusion::persistent, 1, 512)), 0);
+}
+
+TEST(Tile, TheForcedOneIsTakenWhereTheKernelCanRunIt) {
+  vulkan::Target target = gpu_target(Precision::f32, Fusion::block);
+  const vulkan::ProductShape shape = {.row_fragments = 256, .column_fragments = 32, .depth_fragments = 32};
+  const std::vector<vulkan::Tile> possible = possible_tiles(shape, target);
+  ASSERT_GT(possible.size(), 3u);
+  for (const vulkan::Tile& one : possible) {
+    target.forced = one;
+    EXPECT_EQ(choose_tile(shape, target), one);
+  }
+  target.forced = vulkan::Tile{.down = 7};
+  EXPECT_NE(choose_tile(shape, target), *target.forced);
+}
+
+TEST(Tile, AMeasuredOneGoesBeforeWhatTheCostsWouldChoose) {
+  vulkan::Target target = gpu_target(Precision::f32, Fusion::block);
+  const vulkan::ProductShape shape = {.row_fragments = 256, .column_fragments = 32, .depth_fragments = 32};
+  const vulkan::Tile by_costs = choose_tile(shape, target);
+  const std::vector<vulkan::Tile> possible = possible_tiles(shape, target);
+  const vulkan::Tile other = possible.front() == by_costs ? possible.back() : possible.front();
+  const vulkan::MeasuredTile measured = {Precision::f32, 132, shape, other};
+  vulkan::DeviceTable table = *target.table;
+  table.tiles = {&measured, 1};
+  target.table = &table;
+  EXPECT_EQ(choose_tile(shape, target), other);
+  target.processors = 8;
+  EXPECT_NE(choose_tile(shape, target), other) << "measured on another device";
+}
+
+}  // namespace
+}  // namespace dit::test
