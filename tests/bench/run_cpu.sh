@@ -3,7 +3,7 @@
 # Compares our CPU executor with ONNX Runtime and OpenBLAS: prints a table, writes build/bench/cpu.json. Six minutes.
 #   tests/bench/run_cpu.sh [MODEL.safetensors ...]    default: the shipped models and the seed's configuration
 # Installs Debian packages for the comparison and, under build/bench, onnxruntime-node from npm; tests never do this.
-# SECONDS_IN_ALL=100 makes it shorter; README=README.md puts the table there. The machine should be quiet.
+# SECONDS_IN_ALL=100 makes it shorter; README=tests/bench/README.md puts the table there. The machine should be quiet.
 set -euo pipefail
 models=()
 for model in "$@"; do models+=("$(realpath "$model")"); done

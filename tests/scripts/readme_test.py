@@ -1,24 +1,38 @@
 # SPDX-License-Identifier: MIT
-"""README.md tells the truth: its commands run, its property table is gst-inspect's, its links and files exist."""
+"""READMEs tell the truth: commands run, property tables are gst-inspect's, links lead to files and headings that exist."""
 import pathlib
 import re
 import tempfile
 import unittest
 
-from support.places import SOURCE, run
+from support.places import BUILD, SOURCE, run, source_files
 
 README = (SOURCE / "README.md").read_text(encoding="utf-8")
+# Whose commands need nothing but a build.
+WITH_COMMANDS = ("README.md", "plugin/README.md", "models/README.md", "engine/model/formats/README.md")
 # Commands that install or build. tests/run.sh has done both by the time this runs; first-icon.sh is in pipelines_test.py.
 DONE_BEFORE = re.compile(r"^(\./setup\.sh|tests/run\.sh|pipelines/first-icon\.sh|git clone|sudo |cmake |ctest )")
 # Properties of every GStreamer source.
 INHERITED = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp", "automatic-eos"}
 
 
-def commands():
+def commands(text):
     """The commands of every ```sh block; a line ending in a backslash goes on."""
-    for block in re.findall(r"^```sh\n(.*?)^```", README, re.S | re.M):
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.S | re.M):
         joined = block.replace("\\\n", " ")
         yield from (line for line in joined.splitlines() if line.strip() and not line.startswith("#"))
+
+
+def written_properties(text):
+    """name -> default, of every row of a table that begins with a name in code."""
+    table = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|", text, re.M))
+    return {name: default.strip().strip("`") for name, default in table.items()}
+
+
+def anchors(text):
+    """What a link may have behind its #: headings as GitHub spells them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def inspected_properties(scratch):
@@ -41,45 +55,70 @@ class Readme(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.scratch = pathlib.Path(folder.name)
 
-    def test_commands_run(self):
-        from support.places import BUILD
-        for name in ("pipelines", "models", "tests", "setup.sh"):
-            (self.scratch / name).symlink_to(SOURCE / name)
-        (self.scratch / "build").symlink_to(BUILD)
+    def run_commands_of(self, name):
+        """Runs them in a folder that looks like a built clone; returns how many ran."""
+        folder = self.scratch / name.replace("/", "-")
+        folder.mkdir()
+        for linked in ("pipelines", "models", "tests", "setup.sh"):
+            (folder / linked).symlink_to(SOURCE / linked)
+        (folder / "build").symlink_to(BUILD)
         ran = 0
-        for command in commands():
+        for command in commands((SOURCE / name).read_text(encoding="utf-8")):
             if DONE_BEFORE.match(command):
                 print(f"skipped, it installs or builds: {command}")
                 continue
-            with self.subTest(command):
-                done = run(["bash", "-euc", command], self.scratch)
+            with self.subTest(f"{name}: {command}"):
+                done = run(["bash", "-euc", command], folder)
                 print(f"ran: {command}")
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
                 ran += 1
-        self.assertGreaterEqual(ran, 10)
+        return ran
 
-    def test_property_table_is_gst_inspects(self):
-        table = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|", README, re.M))
-        written = {name: default.strip().strip("`") for name, default in table.items()}
+    def test_commands_run(self):
+        for name in WITH_COMMANDS:
+            with self.subTest(name):
+                self.assertGreaterEqual(self.run_commands_of(name), 10 if name == "README.md" else 2)
+
+    def test_property_tables_are_gst_inspects(self):
         found = inspected_properties(self.scratch)
         self.assertGreaterEqual(len(found), 10)
-        self.assertEqual(sorted(written), sorted(found))
-        for name, default in found.items():
-            with self.subTest(name):
-                if default == "null":
-                    self.assertEqual(written[name], "unset")
-                elif re.match(r"-?[\d.]+", default) and re.match(r"-?(0x)?[\da-fA-F.]+$", written[name]):
-                    number = float(int(written[name], 16)) if "0x" in written[name] else float(written[name])
-                    self.assertEqual(number, float(default.split()[0]))
-                else:
-                    self.assertEqual(written[name], default)
+        every = written_properties((SOURCE / "plugin/README.md").read_text(encoding="utf-8"))
+        self.assertEqual(sorted(every), sorted(found))
+        most_used = written_properties(README)
+        self.assertGreaterEqual(len(most_used), 10)
+        for table in (every, most_used):
+            for name, written in table.items():
+                with self.subTest(name):
+                    self.assert_default(written, found[name])
 
-    def test_links_and_pictures_exist(self):
-        targets = re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r'src="([^"]+)"', README)
-        self.assertTrue(targets)
-        for target in targets:
-            if "://" not in target:
-                self.assertTrue((SOURCE / target).exists(), target)
+    def assert_default(self, written, inspected):
+        if inspected == "null":
+            self.assertEqual(written, "unset")
+        elif re.match(r"-?[\d.]+", inspected) and re.match(r"-?(0x)?[\da-fA-F.]+$", written):
+            number = float(int(written, 16)) if "0x" in written else float(written)
+            self.assertEqual(number, float(inspected.split()[0]))
+        else:
+            self.assertEqual(written, inspected)
+
+    def test_links_lead_somewhere(self):
+        """In every text of the tree; a picture, a file, a folder, or a heading of one."""
+        checked = 0
+        for page in (path for path in source_files() if path.suffix == ".md"):
+            text = page.read_text(encoding="utf-8")
+            for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text):
+                if "://" in target:
+                    continue
+                with self.subTest(f"{page.relative_to(SOURCE)}: {target}"):
+                    name, _, heading = target.partition("#")
+                    place = page.parent / name if name else page
+                    self.assertTrue(place.exists(), "no such file")
+                    if heading:
+                        self.assertIn(heading, anchors(place.read_text(encoding="utf-8")))
+                checked += 1
+        self.assertGreater(checked, 50)
+
+    def test_the_first_page_stays_short(self):
+        self.assertLessEqual(len(README.splitlines()), 200)
 
 
 if __name__ == "__main__":
