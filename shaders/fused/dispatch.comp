@@ -10,8 +10,8 @@
 #include "shaders/fused/portable/fragments.glsl"
 #endif
 #include "shaders/fused/constants.glsl"
-STAGE_SLOT(0)
-#define S(member) c_##member##_of_0
+#define VARIANT 0
+STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
 layout(push_constant) uniform Push { StagePush P; };
 #include "shaders/common/activation.glsl"
 #include "shaders/common/noise.glsl"

@@ -19,54 +19,13 @@ uint stage_at;
 #define P stages[stage_at]
 #include "shaders/common/activation.glsl"
 #include "shaders/common/noise.glsl"
-#include "shaders/fused/constants.glsl"
-#include "shaders/fused/slots.glsl"
-STAGE_SLOT(0) STAGE_SLOT(1) STAGE_SLOT(2) STAGE_SLOT(3) STAGE_SLOT(4)
-STAGE_SLOT(5) STAGE_SLOT(6) STAGE_SLOT(7) STAGE_SLOT(8) STAGE_SLOT(9)
-STAGE_SLOT(10) STAGE_SLOT(11)
-#define SLOT shared
 #define S(member) stages[stage_at].member
 #include "shaders/fused/places.glsl"
 #include "shaders/fused/matrix/tables.glsl"
 #include "shaders/fused/overlap.glsl"
 #include "shaders/fused/picture.glsl"
 #undef S
-#undef SLOT
-#define SLOT 0
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 1
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 2
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 3
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 4
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 5
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 6
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 7
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 8
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 9
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 10
-#include "shaders/fused/slot.glsl"
-#undef SLOT
-#define SLOT 11
-#include "shaders/fused/slot.glsl"
+#include "variants.glsl"
 
 uint arrivals = 0u;    // of each workgroup so far
 bool together = true;  // whether the others are known to have come as often
@@ -130,24 +89,13 @@ void await_others() {
     run(t, step);                                                              \
     if (t + gl_NumWorkGroups.x < P.tiles) barrier();                           \
   }
-#define CASE(slot) \
-  case slot:       \
-    TILES(run_stage_of_##slot) break;
+#define CASE(variant) \
+  case variant:       \
+    TILES(run_stage_of_##variant) break;
 
-void run_slot(uint step) {
+void run_variant(uint step) {
   switch (P.variant) {
-    CASE(0)
-    CASE(1)
-    CASE(2)
-    CASE(3)
-    CASE(4)
-    CASE(5)
-    CASE(6)
-    CASE(7)
-    CASE(8)
-    CASE(9)
-    CASE(10)
-    CASE(11)
+    EACH_VARIANT(CASE)
     default:
       await_others();
       TILES(run_pointwise)
@@ -165,7 +113,7 @@ void main() {
     for (uint at = range[RANGE_FIRST_STAGE]; at < last_stage; ++at) {
       stage_at = at;
       if (idle_stage(step, last_step)) continue;
-      run_slot(step);
+      run_variant(step);
       await_others();  // those without a tile, too: arrivals are counted for all stages together
       if (arrivals > 0u && go_on == 0u) return;
       arrive();

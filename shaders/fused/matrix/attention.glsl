@@ -10,9 +10,11 @@ vec2 likely_share;
 // A warp that has a head to itself asks for all keys and values at once, where registers hold them.
 const uint SHARERS = S(kind) == STAGE_ATTENTION ? S(subgroups_deep) : HEAD >= S(lhs_share) ? HEAD / S(lhs_share) : 1u;
 const uint KEYS_HELD = SHARERS == 1u ? (KEYS * HEAD <= 16u ? KEYS : 1u) : 1u;
-const uint KEY_TURNS = (KEYS + SHARERS - 1u) / SHARERS, PART_TURNS = (HEAD + SHARERS - 1u) / SHARERS;
+const uint KEY_TURNS = (KEYS + SHARERS - 1u) / SHARERS;
+const uint PART_TURNS = (HEAD + SHARERS - 1u) / SHARERS;
 const uint PARTS_HELD = S(kind) == STAGE_PRODUCT ? (S(lhs_share) * KEYS <= 16u ? S(lhs_share) : 1u) : 1u;
-uvec4 queries[HEAD], keys[KEYS_HELD * HEAD];
+uvec4 queries[HEAD];
+uvec4 keys[KEYS_HELD * HEAD];
 vec4 qk_weights[HEAD];  // q_norm · k_norm
 Held scores[KEYS];
 uvec4 values[PARTS_HELD * KEYS];

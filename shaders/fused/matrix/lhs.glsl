@@ -13,7 +13,8 @@ const bool MODULATES_LATE = S(kind) == STAGE_NORM || S(normed) != NO_PLACE;
 // Not handed from function to function: an array whose length is a specialization constant is copied through memory then.
 uvec4 made_blocks[MADE_ROOM];
 Held rows_held[NORMED];
-vec4 scales[NORMED], shifts[NORMED];
+vec4 scales[NORMED];
+vec4 shifts[NORMED];
 uint modulation_start;  // of the table's row
 uvec4 made_weights[S(lhs_share) * S(across)];  // what they will be multiplied by
 
