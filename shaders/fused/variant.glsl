@@ -6,6 +6,7 @@ STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
 #include "shaders/fused/matrix/tables.glsl"
 #include "shaders/fused/matrix/lhs.glsl"
 #include "shaders/fused/matrix/attention.glsl"
+#include "shaders/fused/matrix/epilogue.glsl"
 #include "shaders/fused/matrix/product.glsl"
 #include "shaders/fused/overlap.glsl"
 #include "shaders/fused/run.glsl"

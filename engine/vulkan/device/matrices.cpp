@@ -34,7 +34,7 @@ using Features = MatrixFeatures::Features;
 /// Whether a compiler that knows the extension built the kernels.
 bool kernels_built(MatrixExtension extension) {
   const std::vector<std::string_view> names = spirv_names();
-  return std::find(names.begin(), names.end(), std::string("stage") + suffix(extension)) != names.end();
+  return std::find(names.begin(), names.end(), std::string("dispatch") + suffix(extension)) != names.end();
 }
 
 /// What SPIR-V with KHR matrices needs around it: Vulkan 1.3, and pipelines whose subgroups are all whole.

@@ -96,7 +96,7 @@ class Scheduling {
   Shared& shared_;
   const Program& program_;
   std::unique_ptr<Schedule> made_;
-  std::vector<StagedWork> slots_;  // of icon_matrix.comp
+  std::vector<StagedWork> slots_;  // of persistent.comp
 };
 
 Launch Scheduling::launch(KernelCall call, const std::string& label) const {
@@ -174,7 +174,7 @@ void Scheduling::write_stages(const StagedProgram& staged) const {
 Launch Scheduling::stage_launch(const StagedProgram& staged, std::uint32_t index, const StageOptions& options,
                                 const std::string& label) const {
   const StagedWork& work = staged.work[index];
-  KernelCall call = {std::string("stage") + kernel_suffix(device(), options.precision),
+  KernelCall call = {std::string("dispatch") + kernel_suffix(device(), options.precision),
                      specialization_constants(work, options),
                      stage_operands(work.stage.kind == STAGE_RGBA),
                      push_constants(work.stage),
@@ -185,27 +185,20 @@ Launch Scheduling::stage_launch(const StagedProgram& staged, std::uint32_t index
 }
 
 Launch Scheduling::icon_launch(const StagedProgram& staged, const StageOptions& options) const {
-  std::uint32_t quads = 1, floats = options.invocations, tiles = 1;
-  Tile warp;
-  for (const StagedWork& work : staged.work) {
-    quads = std::max(quads, work.tile_quads);
-    floats = std::max(floats, work.tile_floats);
-    tiles = std::max(tiles, work.stage.tiles);
-    if (work.stage.kind == STAGE_PRODUCT) warp = work.tile;
-  }
-  KernelCall call = {std::string("icon") + kernel_suffix(device(), options.precision),
-                     {options.invocations, warp.down, warp.across, warp.ahead, quads, floats},
+  expect(options.matrix(), ErrorKind::unsupported,
+         "fusion single runs on matrix hardware alone; in f32 and f16 choose fusion block, which is faster");
+  std::uint32_t tiles = 1;
+  for (const StagedWork& work : staged.work) tiles = std::max(tiles, work.stage.tiles);
+  KernelCall call = {std::string("persistent") + kernel_suffix(device(), options.precision),
+                     lane_constants(slots_),
                      stage_operands(true),
                      {0, spin_limit},
                      {std::min(tiles, options.processors), 1, 1}};
-  if (options.matrix()) {
-    call.constants = lane_constants(slots_);
-    call.constants[0] = options.invocations;
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
-      const std::vector<std::uint32_t> words = fixed_words(slots_[i].stage);
-      call.constants.resize(STAGE_CONSTANTS + 64 * i);
-      call.constants.insert(call.constants.end(), words.begin(), words.end());
-    }
+  call.constants[0] = options.invocations;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const std::vector<std::uint32_t> words = fixed_words(slots_[i].stage);
+    call.constants.resize(STAGE_CONSTANTS + VARIANT_CONSTANTS * i);
+    call.constants.insert(call.constants.end(), words.begin(), words.end());
   }
   call.operands.push_back({Region::control, no_tensor, true, true});
   call.operands.push_back({Region::range});

@@ -152,7 +152,7 @@ uvec4 weighed(uint held_at) {
 /// The left side of a product: S(lhs_share) blocks of one head a warp.
 void make_attention(uint block) {
   ask_qk_weights();
-  await_others();
+  wait_for_others();
   // Warps beyond the last head repeat it, in vain.
   const uint sharers = HEAD / S(lhs_share), head = min(warp() / sharers, S(heads) - 1u), member = warp() % sharers;
   ask_queries_and_keys(block, head, member, sharers);
@@ -167,7 +167,7 @@ void make_attention(uint block) {
 /// A stage of its own: WARPS / subgroups_deep heads of blocks of rows, those of a head and a row of the batch together.
 void attention_stage(uint tile_at) {
   ask_qk_weights();
-  await_others();
+  wait_for_others();
   const uint sharers = S(subgroups_deep), member = warp() % sharers, heads = S(heads), token_fragments = S(token_fragments);
   const uint unit = tile_at * (WARPS / sharers) + warp() / sharers, count = P.row_fragments * heads;
   const uint mine = min(unit, count - 1u), head = mine / token_fragments % heads;

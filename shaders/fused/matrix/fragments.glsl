@@ -80,8 +80,8 @@ Held held(SumBlock s) { return s; }
 /// left · rightᵀ + sum. All invocations of the workgroup must come here together, as with all that follows.
 SumBlock multiply_add(LeftBlock l, RightBlock r, SumBlock s) {
   barrier();
-  left_quads[thread()] = l.quad;
-  right_quads[thread()] = r.quad;
+  left_quads[invocation()] = l.quad;
+  right_quads[invocation()] = r.quad;
   barrier();
   const uint warp_at = warp() * 32u, mine = warp_at + lane_row() * 4u;
   for (uint k = 0u; k < 4u; ++k) {
@@ -97,7 +97,7 @@ SumBlock multiply_add(LeftBlock l, RightBlock r, SumBlock s) {
 }
 float of_lane(float v, uint from) {
   barrier();
-  shuffled[thread()] = v;
+  shuffled[invocation()] = v;
   barrier();
   return shuffled[warp() * 32u + from];
 }
@@ -185,29 +185,3 @@ uint in_row(uint row, uint column, uint column_fragments) {
 // Fours of values of blocks, in whatever order they lie.
 vec4 arena_four(uint at, uint four) { return unpacked(arena_pairs[at * 2u + four]); }
 void set_arena_four(uint at, uint four, vec4 v) { arena_pairs[at * 2u + four] = packed(v); }
-
-/// Before this nothing may be read that another stage of the step wrote. A dispatch of its own need not wait.
-#ifdef PERSISTENT
-void await_others();
-#else
-void await_others() {}
-#endif
-
-/// A block of the result.
-struct Leaving {
-  uint block, column_block;
-  bool mine;  // whether it is to be written at all
-};
-
-/// What the solver's step needs besides the prediction, for the four pairs of a block that an invocation holds.
-struct Solving {
-  SolverRow row;
-  vec2 past[4], noise[4];
-};
-
-/// What the values of a block meet as they leave: bias and gate by column, the old value by place.
-struct Meeting {
-  vec4 bias, gate;
-  Held old;
-  uint solver_at;
-};

@@ -51,7 +51,7 @@ void ask_normed(uint block, uint step) {
 #endif
   if (!MODULATES_LATE) ask_modulation();
 #ifdef PERSISTENT
-  await_others();
+  wait_for_others();
   ask_rows(block);
 #endif
 }
@@ -107,7 +107,7 @@ void make_normed() {
 /// The noise of a block of tokens, in fours of features, where the warps exchange; kept in the image if told so.
 void make_noise(uint batch_row, uint first_token, bool keep) {
   const uint icon = batch_row % P.batch, fours = S(width) / 4u;
-  [[dont_unroll]] for (uint i = thread(); i < 16u * fours; i += INVOCATIONS) {
+  [[dont_unroll]] for (uint i = invocation(); i < 16u * fours; i += INVOCATIONS) {
     const uint token = first_token + i / fours;
     if (token >= S(tokens)) continue;
     const uint pixel = pixel_of(token, i % fours * 4u);
@@ -144,7 +144,7 @@ vec2 window_pair(uint batch_row, uint first_token, uint row, uint feature, bool 
 void make_windows(uint block, uint step, bool keep) {
   const uint batch_row = block / S(token_fragments), token = block % S(token_fragments) * 16u;
   const bool noisy = S(noisy) != 0u && solver_row[step * P.batch + batch_row % P.batch] == 0u;
-  await_others();
+  wait_for_others();
   if (noisy) make_noise(batch_row, token, keep);
   EACH(u, S(lhs_share)) {
     const uint column = column_of(warp() * S(lhs_share) + u, 0u);

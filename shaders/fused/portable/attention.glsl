@@ -22,7 +22,7 @@ float head_factor(uint block_row, uint row, uint first_block) {
 void stage_queries(uint block_row, uint head0, uint factors) {
   const uint group = S(head_group), head_fragments = S(head_fragments), key_blocks = S(token_fragments);
   const uint pitch = S(heads) * head_fragments * 3u, keys = key_blocks * 16u, weight = P.qk_weight;
-  for (uint i = thread(); i < group * head_fragments * 32u; i += INVOCATIONS) {
+  for (uint i = invocation(); i < group * head_fragments * 32u; i += INVOCATIONS) {
     const uint block = i / 32u, eight = i % 32u, at = P.a + (block_row * pitch + head0 * head_fragments + block) * BLOCK;
     vec4 low = arena_four(at, 2u * eight), high = arena_four(at, 2u * eight + 1u);
     if (weight != NO_PLACE) {
@@ -33,7 +33,7 @@ void stage_queries(uint block_row, uint head0, uint factors) {
     set_tile_eight(S(scratch) + block * BLOCK, eight, low, high);
   }
   const uint first_row = block_row / key_blocks * key_blocks;
-  for (uint i = thread(); i < group * (keys + 16u); i += INVOCATIONS) {
+  for (uint i = invocation(); i < group * (keys + 16u); i += INVOCATIONS) {
     const bool is_key = i < group * keys;
     const uint at = is_key ? i : i - group * keys, head = is_key ? at / keys : at / 16u;
     const uint row = is_key ? at % keys : at % 16u;
@@ -71,7 +71,7 @@ void score_keys(uint block_row, uint head0) {
 /// Scores to probabilities times their row's sum, in the tile; the sums of each invocation's share into `parts`.
 void soften(uint factors, uint parts) {
   const uint group = S(head_group), key_blocks = S(token_fragments), keys = key_blocks * 16u;
-  const uint team = INVOCATIONS / (16u * group), line = thread() / team, member = thread() % team;
+  const uint team = INVOCATIONS / (16u * group), line = invocation() / team, member = invocation() % team;
   const uint head = line / 16u, row = line % 16u, tokens = S(tokens);
   const float query = sums[factors + group * keys + line];
   float highest = -3.0e38;
@@ -79,7 +79,7 @@ void soften(uint factors, uint parts) {
     const float score = sums[(head * key_blocks + t / 16u) * 256u + row * 16u + t % 16u] * query * sums[factors + head * keys + t];
     highest = max(highest, score);
   }
-  sums[parts + thread()] = highest;
+  sums[parts + invocation()] = highest;
   barrier();
   for (uint i = 0u; i < team; ++i) highest = max(highest, sums[parts + line * team + i]);
   float total = 0.0;
@@ -94,7 +94,7 @@ void soften(uint factors, uint parts) {
     total += dot(p[0] + p[1], vec4(1.0));
     set_tile_eight(S(scratch) + (head * key_blocks + e / 2u) * BLOCK, row * 2u + e % 2u, p[0], p[1]);
   }
-  sums[parts + INVOCATIONS + thread()] = total;
+  sums[parts + INVOCATIONS + invocation()] = total;
 }
 
 /// Probabilities times values: sums block h·head_fragments + d is [16 queries, 16 values].
@@ -134,7 +134,7 @@ void attend(uint block_row, uint head0, bool into_tile) {
   weigh_values(block_row, head0);
   barrier();
   const uint team = INVOCATIONS / (16u * group), pitch = S(heads) * head_fragments;
-  for (uint i = thread(); i < group * head_fragments * 32u; i += INVOCATIONS) {
+  for (uint i = invocation(); i < group * head_fragments * 32u; i += INVOCATIONS) {
     const uint block = i / 32u, eight = i % 32u, row = eight / 2u;
     const uint line = block / head_fragments * 16u + row, at = block * 256u + eight * 8u;
     float total = 0.0;

@@ -4,9 +4,9 @@
 /// The sum of `v` over teams of `team` neighbouring invocations, `team` a power of two. Call in uniform control flow.
 float team_sum(float v, uint team) {
   barrier();
-  sums[thread()] = v;
+  sums[invocation()] = v;
   barrier();
-  const uint first = thread() / team * team;
+  const uint first = invocation() / team * team;
   float total = 0.0;
   for (uint i = 0u; i < team; ++i) total += sums[first + i];
   return total;
@@ -51,7 +51,7 @@ const uint MODULATIONS = HELD <= 4u ? HELD * 2u : 1u;
 /// values, so that a large mean costs no digits; HELD eights of each row are read once and kept, the rest read again.
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4
 void norm_rows(uint first_block, uint blocks, uint step, bool into_tile) {
-  const uint team = INVOCATIONS / (16u * blocks), row = thread() / team, member = thread() % team;
+  const uint team = INVOCATIONS / (16u * blocks), row = invocation() / team, member = invocation() % team;
   const uint eights = S(depth_fragments) * 2u, width = S(width);
   const uint block = min(first_block + row / 16u, P.row_fragments - 1u);
   const uint from = P.a + (block * 16u + row % 16u) * eights * 2u;
@@ -124,7 +124,7 @@ vec4 window_four(uint batch_row, uint token, uint feature, bool noisy, bool keep
 /// image by the workgroup that says so.
 void window_rows(uint first_block, uint blocks, uint step, bool into_tile, bool keep) {
   const uint depth = S(depth_fragments);
-  for (uint i = thread(); i < blocks * depth * 32u; i += INVOCATIONS) {
+  for (uint i = invocation(); i < blocks * depth * 32u; i += INVOCATIONS) {
     const uint e = i % (depth * 2u), row = i / (depth * 2u);
     const uint block = min(first_block + row / 16u, P.row_fragments - 1u);
     const uint batch_row = block / S(token_fragments);

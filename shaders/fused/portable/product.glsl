@@ -68,7 +68,7 @@ void store_four(Four f, vec4 v, Meeting m, uint step) {
     vec4 z = vec4(0.0);
     if (w.c != 0.0) z = normals(batch_row, solver_at + 1u, pixel / 4u);
     [[unroll]] for (uint i = 0u; i < 4u; ++i)
-      solved(w, batch_row * icon_elements() + pixel + i, v[i], z[i], step);
+      solve(w, batch_row * icon_elements() + pixel + i, P.batch * icon_elements(), v[i], z[i], step);
   }
 }
 
@@ -134,7 +134,7 @@ void multiply_from_cache(TilePlace t, uint step) {
 
 /// Where quad i of an invocation's share of a chunk lies in the arena or the weights, but for the chunk.
 uint staged_from(TilePlace t, uint i) {
-  const uint q = thread() + i * INVOCATIONS, block = q / BLOCK, line = block / CHUNK;
+  const uint q = invocation() + i * INVOCATIONS, block = q / BLOCK, line = block / CHUNK;
   const uint start = line < ROWS
                          ? P.a + min(t.first_row + line, P.row_fragments - 1u) * S(depth_fragments) * BLOCK
                          : P.weight + min(t.first_column + line - ROWS, S(column_fragments) - 1u) * S(depth_fragments) * BLOCK;
@@ -143,7 +143,7 @@ uint staged_from(TilePlace t, uint i) {
 
 /// Where quad i of an invocation's share of a chunk goes in a staged tile.
 uint staged_to(uint i) {
-  const uint q = thread() + i * INVOCATIONS, block = q / BLOCK, quad = q % BLOCK;
+  const uint q = invocation() + i * INVOCATIONS, block = q / BLOCK, quad = q % BLOCK;
   return block / CHUNK * STAGED_LINE + quad / ROW_QUADS * STAGED_PITCH + block % CHUNK * ROW_QUADS + quad % ROW_QUADS;
 }
 
@@ -209,7 +209,7 @@ void product(uint tile_at, uint step) {
                                 place / S(subgroups_across) * DOWN, place % S(subgroups_across) * ACROSS);
   // A warp that shares its sums with no other stores them itself, and needs to wait for nobody.
   const bool alone = deep == 1u;
-  const uint sharers = alone ? 32u : INVOCATIONS, me = alone ? lane() : thread();
+  const uint sharers = alone ? 32u : INVOCATIONS, me = alone ? lane() : invocation();
   const uint fours = SLOTS * 64u * (alone ? 1u : places), turns = (fours + sharers - 1u) / sharers;
 #define LEAVING_FOUR(first, item)                                                                    \
   leaving_four(t, first, alone ? (item) / 64u : (item) / 64u / places, alone ? place : (item) / 64u % places, (item) % 64u)

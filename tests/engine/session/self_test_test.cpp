@@ -63,7 +63,7 @@ TEST_F(SelfTests, RightKernelsAreTrusted) {
 }
 
 TEST_F(SelfTests, APrecisionThatComputesWrongFallsBackToF32) {
-  const DeviceInfo info = open(Precision::f16, Fusion::op, "stage_f16");
+  const DeviceInfo info = open(Precision::f16, Fusion::op, "dispatch_f16");
   EXPECT_EQ(info.precision, "f32");
   EXPECT_EQ(info.fusion, "op");
   for (const char* part : {info.name.c_str(), "precision f16, fusion op fails its self-test", "wrong by",
@@ -82,7 +82,7 @@ TEST_F(SelfTests, APersistentDispatchThatComputesWrongFallsBackToBlocks) {
 }
 
 TEST_F(SelfTests, ThePlainKernelsAreWhatIsLeft) {
-  const DeviceInfo info = open(Precision::f32, Fusion::none, "stage");
+  const DeviceInfo info = open(Precision::f32, Fusion::none, "dispatch");
   EXPECT_EQ(info.precision, "f32");
   EXPECT_EQ(info.fusion, "op");
   EXPECT_NE(info.warning.find("precision f32, fusion none fails"), std::string::npos) << info.warning;

@@ -254,7 +254,7 @@ TEST_F(TunedVulkan, WhatComputesWrongIsNotChosen) {
   const auto deaden = reinterpret_cast<DitFaultsDeaden>(dlsym(library, "dit_faults_deaden"));
   setenv("VK_ADD_LAYER_PATH", layer.c_str(), 1);
   setenv("VK_INSTANCE_LAYERS", "VK_LAYER_DIT_faults", 1);
-  deaden("stage");  // and so it is fast
+  deaden("dispatch");  // and so it is fast
   EXPECT_EQ(fusion_of_a_plan(), Fusion::op);
   EXPECT_EQ(file()["entries"].begin()->at("fusion"), "op");
   say("block");
