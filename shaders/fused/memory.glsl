@@ -34,4 +34,4 @@ layout(set = 0, binding = 2, std430) writeonly buffer Rgba { uint rgba_words[]; 
 layout(set = 0, binding = 7, std430) readonly buffer ModulationRow { uint modulation_row[]; };
 #define NORMALS_BINDING 8
 
-uint invocation() { return gl_LocalInvocationIndex; }
+uint local_index() { return gl_LocalInvocationIndex; }

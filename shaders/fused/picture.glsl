@@ -34,7 +34,7 @@ void add_stage(uint i, uint step) {
 
 /// One tile of a stage of these kinds.
 void run_pointwise(uint tile_at, uint step) {
-  const uint kind = S(kind), at = tile_at * INVOCATIONS + invocation();
+  const uint kind = S(kind), at = tile_at * INVOCATIONS + local_index();
   if (kind == STAGE_ACTIVATE) {
     activate_stage(at);
   } else if (kind == STAGE_ADD) {

@@ -3,7 +3,7 @@
 
 void run_stage(uint tile_at, uint step) {
   const uint kind = S(kind);
-#ifdef LANES_ROWS
+#ifdef PRODUCT_OF_ROWS
   if (S(normed) != NO_PLACE) {
     product_of_rows(tile_at, step);
     return;
@@ -19,6 +19,6 @@ void run_stage(uint tile_at, uint step) {
     attention_stage(tile_at);
   } else if (kind == STAGE_OVERLAP) {
     wait_for_others();
-    overlap_stage(tile_at * INVOCATIONS + invocation(), step);
+    overlap_stage(tile_at * INVOCATIONS + local_index(), step);
   }
 }

@@ -40,15 +40,15 @@ void main() {
 #elif defined(MATRIX)
 layout(set = 0, binding = 1, std430) writeonly buffer B { float b[]; };
 void main() {
-  LeftBlock left[2];
-  RightBlock right[4];
-  SumBlock sums[8];
-  [[unroll]] for (uint i = 0u; i < 2u; ++i) LOAD_BY_ROW(left[i], a, i * 32u, 2u);
-  [[unroll]] for (uint i = 0u; i < 4u; ++i) LOAD_BY_ROW(right[i], a, (2u + i) * 32u, 2u);
-  [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = SumBlock(0.0);
+  Lhs lhs[2];
+  Rhs rhs[4];
+  Accumulator sums[8];
+  [[unroll]] for (uint i = 0u; i < 2u; ++i) LOAD_BY_ROW(lhs[i], a, i * 32u, 2u);
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) LOAD_BY_ROW(rhs[i], a, (2u + i) * 32u, 2u);
+  [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = Accumulator(0.0);
   for (uint n = 0u; n < p.repeats; ++n)
-    [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = MULTIPLY_ADD(left[i & 1u], right[i >> 1], sums[i]);
-  [[unroll]] for (uint i = 0u; i < 8u; ++i) STORE_SUM(sums[i], b, (gl_GlobalInvocationID.x / 32u * 8u + i) * 256u);
+    [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = MULTIPLY_ADD(lhs[i & 1u], rhs[i >> 1], sums[i]);
+  [[unroll]] for (uint i = 0u; i < 8u; ++i) STORE_ACCUMULATOR(sums[i], b, (gl_GlobalInvocationID.x / 32u * 8u + i) * 256u);
 }
 #elif defined(BARRIER)
 #define CONTROL_BINDING 1

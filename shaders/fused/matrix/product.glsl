@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Products on matrix hardware: a workgroup makes a tile of subgroups_down·down × subgroups_across·across blocks, each warp
-// down × across of them over a share of the sum. Both sides go from the caches straight into registers, `ahead` blocks of
-// the sum a turn; weights are asked for before the stage before has ended. Sums that subgroups_deep warps share meet in shared
-// memory, the others stay where they are, and both leave a block a warp at a time.
+// Products on matrix hardware: a workgroup makes a tile of subgroups_down·down × subgroups_across·across fragments, each subgroup
+// down × across of them over a share of the sum. Both sides go from the caches straight into registers, `ahead` fragments of
+// the sum a turn; weights are asked for before the stage before has ended. Sums that subgroups_deep subgroups share meet in shared
+// memory, the others stay where they are, and both leave a fragment a subgroup at a time.
 
 /// Line and column of a tile. By column, workgroups side by side want the same weights, which their multiprocessor's cache
-/// then has; but what a line of tiles reads of the left side has left the L2 cache when the next column wants it.
+/// then has; but what a line of tiles reads of the lhs has left the L2 cache when the next column wants it.
 uvec2 place_of_tile(uint tile_at) {
   if (S(by_column) == 0u) return uvec2(tile_at / S(tiles_across), tile_at % S(tiles_across));
   const uint down = P.tiles / S(tiles_across);
@@ -14,7 +14,7 @@ uvec2 place_of_tile(uint tile_at) {
 
 void product(uint tile_at, uint step) {
   const uint depth = S(depth_fragments), deep = S(subgroups_deep), places = S(subgroups_down) * S(subgroups_across);
-  const uint place = warp() % places, member = warp() / places, share = (depth + deep - 1u) / deep;
+  const uint place = subgroup() % places, member = subgroup() / places, share = (depth + deep - 1u) / deep;
   const uvec2 tile = place_of_tile(tile_at);
   const uint first_row = tile.x * S(subgroups_down) * S(down);
   const uint row = first_row + place / S(subgroups_across) * S(down);
@@ -23,118 +23,118 @@ void product(uint tile_at, uint step) {
   bool whole = depth % deep == 0u && share % S(depth_step) == 0u;
   const uint start = member * share, end = min(start + share, depth);
 
-  // A block, or the last where a tile may hang over the edge.
+  // A fragment, or the last where a tile may hang over the edge.
 #define EXACTLY(part, at, count) ((S(exact) & part) != 0u ? at : min(at, count - 1u))
-#define LEAVING(b) leaving_block(b, first_row, first_column, row, column)
-  Meeting met;
+#define RESULT(b) result_fragment(b, first_row, first_column, row, column)
+  Epilogue epilogue;
   SolverRow solver_now;
   Solving solving;
-  if (deep > 1u) met = constants_of(LEAVING(0u), step);
-  if (deep > 1u && S(store) == STORE_SOLVE) solver_now = solver[met.solver_at];
-  uint left_at[S(down)], right_at[S(across)];
+  if (deep > 1u) epilogue = constants_of(RESULT(0u), step);
+  if (deep > 1u && S(store) == STORE_SOLVE) solver_now = solver[epilogue.solver_at];
+  uint lhs_at[S(down)], rhs_at[S(across)];
   EACH(i, S(down))
-    left_at[i] = P.a + EXACTLY(EXACT_LHS, row + i, P.row_fragments) * depth * BLOCK + lane();
+    lhs_at[i] = P.a + EXACTLY(EXACT_LHS, row + i, P.row_fragments) * depth * FRAGMENT + invocation();
   EACH(j, S(across))
-    right_at[j] = P.weight + EXACTLY(EXACT_RHS, column + j, S(column_fragments)) * depth * BLOCK + lane();
+    rhs_at[j] = P.weight + EXACTLY(EXACT_RHS, column + j, S(column_fragments)) * depth * FRAGMENT + invocation();
 
-  SumBlock sum[S(down) * S(across)];
-  EACH(i, S(down) * S(across)) sum[i] = no_sum();
+  Accumulator accumulators[S(down) * S(across)];
+  EACH(i, S(down) * S(across)) accumulators[i] = no_accumulator();
   if (S(lhs) != LHS_FRAGMENTS) {
     EACH(u, S(lhs_share))
       EACH(j, S(across))
-        made_weights[u * S(across) + j] = weight_quads[right_at[j] + min(warp() * S(lhs_share) + u, depth - 1u) * BLOCK];
+        rhs_fragments[u * S(across) + j] = weight_quads[rhs_at[j] + min(subgroup() * S(lhs_share) + u, depth - 1u) * FRAGMENT];
     if (S(lhs) == LHS_NORM) ask_normed(first_row, step);
     // While the rows are on their way.
-    if (deep > 1u && S(store) == STORE_SOLVE) solving = ask_solver(LEAVING(0u), met.solver_at, solver_now, step);
+    if (deep > 1u && S(store) == STORE_SOLVE) solving = ask_solver(RESULT(0u), epilogue.solver_at, solver_now, step);
     if (S(lhs) == LHS_NORM) make_normed();
     else if (S(lhs) == LHS_WINDOWS) make_windows(first_row, step, first_column == 0u);
     else make_attention(first_row);
-    if (deep > 1u) ask_old(LEAVING(0u), met);
+    if (deep > 1u) ask_old(RESULT(0u), epilogue);
     EACH(u, S(lhs_share))
       EACH(j, S(across))
-        sum[j] = MULTIPLY_ADD(left_of(warp() * S(lhs_share) + u < depth ? made_blocks[u] : uvec4(0u)),
-                              right_of(made_weights[u * S(across) + j]), sum[j]);
+        accumulators[j] = MULTIPLY_ADD(lhs_of(subgroup() * S(lhs_share) + u < depth ? lhs_fragments[u] : uvec4(0u)),
+                              rhs_of(rhs_fragments[u * S(across) + j]), accumulators[j]);
   } else {
     uvec4 l[S(depth_step) * S(down)], r[S(depth_step) * S(across)];
-#define FETCH_RIGHT(u, k) \
+#define FETCH_RHS(u, k) \
   EACH(j, S(across))      \
-    r[(u) * S(across) + j] = weight_quads[right_at[j] + (whole ? (k) : min(k, depth - 1u)) * BLOCK];
-#define FETCH_LEFT(u, k) \
+    r[(u) * S(across) + j] = weight_quads[rhs_at[j] + (whole ? (k) : min(k, depth - 1u)) * FRAGMENT];
+#define FETCH_LHS(u, k) \
   EACH(i, S(down))       \
-    l[(u) * S(down) + i] = arena_quads[left_at[i] + (whole ? (k) : min(k, depth - 1u)) * BLOCK];
+    l[(u) * S(down) + i] = arena_quads[lhs_at[i] + (whole ? (k) : min(k, depth - 1u)) * FRAGMENT];
 #define MULTIPLY(u, k)                                                                         \
   {                                                                                            \
-    LeftBlock left[S(down)];                                                                   \
-    RightBlock right[S(across)];                                                               \
-    EACH(i, S(down)) left[i] = left_of(whole || (k) < end ? l[(u) * S(down) + i] : uvec4(0u)); \
-    EACH(j, S(across)) right[j] = right_of(r[(u) * S(across) + j]);                            \
+    Lhs lhs[S(down)];                                                                   \
+    Rhs rhs[S(across)];                                                               \
+    EACH(i, S(down)) lhs[i] = lhs_of(whole || (k) < end ? l[(u) * S(down) + i] : uvec4(0u)); \
+    EACH(j, S(across)) rhs[j] = rhs_of(r[(u) * S(across) + j]);                            \
     EACH(i, S(down))                                                                           \
       EACH(j, S(across))                                                                       \
-        sum[i * S(across) + j] = MULTIPLY_ADD(left[i], right[j], sum[i * S(across) + j]);      \
+        accumulators[i * S(across) + j] = MULTIPLY_ADD(lhs[i], rhs[j], accumulators[i * S(across) + j]);      \
   }
     uint done = 0u;
 #ifdef PERSISTENT
-    EACH(u, S(depth_step)) FETCH_RIGHT(u, start + u)
+    EACH(u, S(depth_step)) FETCH_RHS(u, start + u)
     wait_for_others();
-    EACH(u, S(depth_step)) FETCH_LEFT(u, start + u)
-    if (deep > 1u) ask_old(LEAVING(0u), met);
+    EACH(u, S(depth_step)) FETCH_LHS(u, start + u)
+    if (deep > 1u) ask_old(RESULT(0u), epilogue);
     EACH(u, S(depth_step)) MULTIPLY(u, start + u)
     done = S(depth_step);
 #else
-    if (deep > 1u) ask_old(LEAVING(0u), met);
+    if (deep > 1u) ask_old(RESULT(0u), epilogue);
 #endif
     // Without a branch or a value handed on to the next turn: the compiler waits for what it hands on.
     [[dont_unroll]] for (; done < share; done += S(depth_step)) {
       EACH(u, S(depth_step)) {
-        FETCH_LEFT(u, start + done + u)
-        FETCH_RIGHT(u, start + done + u)
+        FETCH_LHS(u, start + done + u)
+        FETCH_RHS(u, start + done + u)
         MULTIPLY(u, start + done + u)
       }
     }
   }
 
   if (deep == 1u) {
-    // The old values of the next line of blocks are on their way while this one leaves.
-    Meeting now[S(across)], next[S(across)];
-    EACH(j, S(across)) ask(LEAVING(j), next[j], step);
-    // Blocks below one another are of one icon, if they do not straddle two.
+    // The old values of the next line of fragments are on their way while this one leaves.
+    Epilogue now[S(across)], next[S(across)];
+    EACH(j, S(across)) ask(RESULT(j), next[j], step);
+    // Fragments below one another are of one icon, if they do not straddle two.
     const bool one_icon = S(token_fragments) % S(down) == 0u;
     if (S(store) == STORE_SOLVE && one_icon) solver_now = solver[next[0].solver_at];
     EACH(i, S(down)) {
       EACH(j, S(across)) now[j] = next[j];
       if (i + 1u < S(down)) {
-        EACH(j, S(across)) ask(LEAVING((i + 1u) * S(across) + j), next[j], step);
+        EACH(j, S(across)) ask(RESULT((i + 1u) * S(across) + j), next[j], step);
       }
       EACH(j, S(across)) {
-        const Leaving p = LEAVING(i * S(across) + j);
+        const Result p = RESULT(i * S(across) + j);
         if (S(store) == STORE_SOLVE) {
           if (!one_icon) solver_now = solver[now[j].solver_at];
           solving = ask_solver(p, now[j].solver_at, solver_now, step);
         }
-        leave(p, held(sum[i * S(across) + j]), now[j], solving, step);
+        apply_epilogue(p, fragment_of(accumulators[i * S(across) + j]), now[j], solving, step);
       }
     }
     return;
   }
   if (S(lhs) == LHS_ATTENTION) barrier();  // its scores lie where the sums meet
   EACH(b, S(down) * S(across)) {
-    const Held h = held(sum[b]);
-    exchange[(warp() * S(down) * S(across) + b) * 64u + lane()] = h.upper;
-    exchange[(warp() * S(down) * S(across) + b) * 64u + 32u + lane()] = h.lower;
+    const Fragment h = fragment_of(accumulators[b]);
+    exchange[(subgroup() * S(down) * S(across) + b) * 64u + invocation()] = h.upper;
+    exchange[(subgroup() * S(down) * S(across) + b) * 64u + 32u + invocation()] = h.lower;
   }
   barrier();
-  for (uint turn = 0u; turn * WARPS < places * S(down) * S(across); ++turn) {
-    const uint b = min(turn * WARPS + warp(), places * S(down) * S(across) - 1u);
-    const Leaving p = LEAVING(turn);
-    if (turn > 0u) ask(p, met, step);
+  for (uint turn = 0u; turn * SUBGROUPS < places * S(down) * S(across); ++turn) {
+    const uint b = min(turn * SUBGROUPS + subgroup(), places * S(down) * S(across) - 1u);
+    const Result p = RESULT(turn);
+    if (turn > 0u) ask(p, epilogue, step);
     if (S(store) == STORE_SOLVE && (turn > 0u || S(lhs) == LHS_FRAGMENTS))
-      solving = ask_solver(p, met.solver_at, solver[met.solver_at], step);
-    Held h = Held(vec4(0.0), vec4(0.0));
+      solving = ask_solver(p, epilogue.solver_at, solver[epilogue.solver_at], step);
+    Fragment h = Fragment(vec4(0.0), vec4(0.0));
     for (uint d = 0u; d < deep; ++d) {
-      const uint at = ((d * places + b % places) * S(down) * S(across) + b / places) * 64u + lane();
+      const uint at = ((d * places + b % places) * S(down) * S(across) + b / places) * 64u + invocation();
       h.upper += exchange[at];
       h.lower += exchange[at + 32u];
     }
-    leave(p, h, met, solving, step);
+    apply_epilogue(p, h, epilogue, solving, step);
   }
 }
