@@ -17,8 +17,8 @@ float gelu(float v) {
 float erf(float x) {
   const float t = 1.0 / (0.3275911 * abs(x) + 1.0);
   const float p = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t;
-  const float rest = p * exp(max(-x * x, -80.0));
-  return x < 0.0 ? rest - 1.0 : 1.0 - rest;
+  const float tail = p * exp(max(-x * x, -80.0));
+  return x < 0.0 ? tail - 1.0 : 1.0 - tail;
 }
 
 float gelu(float v) { return v * (0.5 * erf(v * 0.707106781) + 0.5); }

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Counter-based normals, the same bits as engine/network/noise.cpp; its header has the definition.
+// The including kernel defines ICONS_BINDING and NORMALS_BINDING.
 #extension GL_EXT_control_flow_attributes : require
-// The including kernel declares `icons` (Icon of icon.glsl) and `normal_pieces` ([31·16] vec4: c0…c3 of each piece).
+
+/// An icon's place in the noise, as the request holds it; IconPoint of engine/network/noise.h.
+struct Icon {
+  uvec4 from;    // seed low, seed high, index low, index high
+  uvec4 toward;  // the same of the other end; read only if both weights are non-zero
+  vec4 weights;  // of from, of toward, unused, unused
+};
+layout(set = 0, binding = ICONS_BINDING, std430) readonly buffer Icons { Icon icons[]; };
+layout(set = 0, binding = NORMALS_BINDING, std430) readonly buffer Normals { vec4 normal_pieces[]; };  // [31·16] c0…c3
 
 uvec4 philox4x32(uvec4 c, uvec2 key) {
   for (uint turn = 0u; turn < 10u; ++turn) {

@@ -10,11 +10,11 @@
 #include "shaders/fused/portable/fragments.glsl"
 #endif
 #include "shaders/fused/constants.glsl"
-STAGE_SLOT(0)
-#define S(member) c_##member##_of_0
+#define VARIANT 0
+STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
 layout(push_constant) uniform Push { StagePush P; };
-#include "shaders/common/activation.glsl"
-#include "shaders/common/noise.glsl"
+#include "shaders/fused/formulas.glsl"
+void wait_for_others() {}  // a dispatch of its own need not
 #include "shaders/fused/places.glsl"
 #ifdef MATRIX
 #include "shaders/fused/matrix/tables.glsl"
@@ -22,6 +22,7 @@ layout(push_constant) uniform Push { StagePush P; };
 #include "shaders/fused/picture.glsl"
 #include "shaders/fused/matrix/lhs.glsl"
 #include "shaders/fused/matrix/attention.glsl"
+#include "shaders/fused/matrix/epilogue.glsl"
 #include "shaders/fused/matrix/product.glsl"
 #include "shaders/fused/matrix/rows.glsl"
 #else

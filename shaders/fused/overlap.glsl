@@ -1,26 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The sum of overlapping windows, and the solver's step that may follow it: an element an invocation. The maths are those of
-// overlap_add.comp and combine.comp.
-
-/// The solver's step of one element; see combine.comp. A term whose coefficient is 0 is not read.
-float solved(SolverRow w, uint at, float e, float z, uint step) {
-  const uint x_at = P.image * 4u + at, history = P.history * 4u + at;
-  const uint slot = P.batch * icon_elements();
-  const float x = arena_floats[x_at];
-  float d = 0.0;
-  if (w.from_x != 0.0) d += w.from_x * x;
-  if (w.from_e != 0.0) d += w.from_e * e;
-  arena_floats[history + (step & 3u) * slot] = d;
-  float result = 0.0;
-  if (w.a != 0.0) result += w.a * x;
-  if (w.b0 != 0.0) result += w.b0 * d;
-  if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step - 1u) & 3u) * slot];
-  if (w.b2 != 0.0) result += w.b2 * arena_floats[history + ((step - 2u) & 3u) * slot];
-  if (w.b3 != 0.0) result += w.b3 * arena_floats[history + ((step - 3u) & 3u) * slot];
-  if (w.c != 0.0) result += w.c * z;
-  arena_floats[x_at] = result;
-  return result;
-}
+// The sum of overlapping windows, and the solver's step that may follow it: an element an invocation. The maths are those
+// of overlap_add.comp.
 
 /// Grid lines x … y−1 whose windows cover pixel `at` of an axis with `count` patches.
 uvec2 cover(uint at, uint border, uint count) {
@@ -54,5 +34,6 @@ void overlap_stage(uint i, uint step) {
   }
   const uint element = i % icon_elements(), row_at = solver_row[step * P.batch + batch_row];
   const SolverRow row = solver[row_at];
-  solved(row, i, sum, row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0, step);
+  const float z = row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0;
+  solve(row, i, P.batch * icon_elements(), sum, z, step);
 }

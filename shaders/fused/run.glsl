@@ -3,7 +3,7 @@
 
 void run_stage(uint tile_at, uint step) {
   const uint kind = S(kind);
-#ifdef LANES_ROWS
+#ifdef PRODUCT_OF_ROWS
   if (S(normed) != NO_PLACE) {
     product_of_rows(tile_at, step);
     return;
@@ -18,9 +18,7 @@ void run_stage(uint tile_at, uint step) {
   } else if (kind == STAGE_ATTENTION) {
     attention_stage(tile_at);
   } else if (kind == STAGE_OVERLAP) {
-#ifdef MATRIX
-    await_others();
-#endif
-    overlap_stage(tile_at * INVOCATIONS + thread(), step);
+    wait_for_others();
+    overlap_stage(tile_at * INVOCATIONS + local_index(), step);
   }
 }

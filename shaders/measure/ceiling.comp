@@ -4,9 +4,9 @@
 //   COPY    b[i] = a[i] for i < p.quads
 //   FMA     p.repeats · 32 multiply-adds an invocation, in f32, from registers
 //   MATRIX  p.repeats · 8 products of 16×16×16 a subgroup, from registers
-//   MEET    p.repeats barriers of all workgroups, as icon.comp has them
+//   BARRIER p.repeats barriers of all workgroups, as persistent.comp has them
 //   EMPTY   nothing; another WHICH is another pipeline
-// a, b [p.quads] quads of 16 bytes, b at least a word an invocation; b starts as zeros for MEET. Groups (n, 1, 1).
+// a, b [p.quads] quads of 16 bytes, b at least a word an invocation; b starts as zeros for BARRIER. Groups (n, 1, 1).
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #if defined(MATRIX_NV) || defined(MATRIX_KHR)
@@ -14,6 +14,7 @@
 #define MATRIX
 #endif
 #include "shaders/common/params.h"
+#include "shaders/common/stage.h"
 layout(local_size_x = 256) in;
 layout(constant_id = 0) const uint WHICH = 0;
 layout(push_constant) uniform Push { Ceiling p; };
@@ -39,37 +40,25 @@ void main() {
 #elif defined(MATRIX)
 layout(set = 0, binding = 1, std430) writeonly buffer B { float b[]; };
 void main() {
-  LeftBlock left[2];
-  RightBlock right[4];
-  SumBlock sums[8];
-  [[unroll]] for (uint i = 0u; i < 2u; ++i) LOAD_BY_ROW(left[i], a, i * 32u, 2u);
-  [[unroll]] for (uint i = 0u; i < 4u; ++i) LOAD_BY_ROW(right[i], a, (2u + i) * 32u, 2u);
-  [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = SumBlock(0.0);
+  Lhs lhs[2];
+  Rhs rhs[4];
+  Accumulator sums[8];
+  [[unroll]] for (uint i = 0u; i < 2u; ++i) LOAD_BY_ROW(lhs[i], a, i * 32u, 2u);
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) LOAD_BY_ROW(rhs[i], a, (2u + i) * 32u, 2u);
+  [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = Accumulator(0.0);
   for (uint n = 0u; n < p.repeats; ++n)
-    [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = MULTIPLY_ADD(left[i & 1u], right[i >> 1], sums[i]);
-  [[unroll]] for (uint i = 0u; i < 8u; ++i) STORE_SUM(sums[i], b, (gl_GlobalInvocationID.x / 32u * 8u + i) * 256u);
+    [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = MULTIPLY_ADD(lhs[i & 1u], rhs[i >> 1], sums[i]);
+  [[unroll]] for (uint i = 0u; i < 8u; ++i) STORE_ACCUMULATOR(sums[i], b, (gl_GlobalInvocationID.x / 32u * 8u + i) * 256u);
 }
-#elif defined(MEET)
-layout(set = 0, binding = 1, std430) coherent buffer B { uint b[]; };
-shared uint go_on;
+#elif defined(BARRIER)
+#define CONTROL_BINDING 1
+#define SPIN_LIMIT p.spin_limit
+#define GIVE_UP
+#include "shaders/common/grid_barrier.glsl"
 void main() {
-  go_on = 1u;
-  for (uint n = 1u; n <= p.repeats; ++n) {
-    memoryBarrier();
-    barrier();
-    if (gl_LocalInvocationIndex == 0u) {
-      memoryBarrierBuffer();
-      atomicAdd(b[0], 1u);
-      for (uint polls = 0u; atomicOr(b[0], 0u) < n * gl_NumWorkGroups.x; ++polls) {
-        if (polls < p.spin_limit && atomicOr(b[1], 0u) == 0u) continue;
-        atomicExchange(b[1], 1u);
-        go_on = 0u;
-        break;
-      }
-      memoryBarrierBuffer();
-    }
-    memoryBarrier();
-    barrier();
+  for (uint n = 0u; n < p.repeats; ++n) {
+    arrive();
+    wait_for_others();
     if (go_on == 0u) return;
   }
 }

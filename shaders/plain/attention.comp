@@ -13,9 +13,9 @@ layout(constant_id = 0) const uint HEAD_DIM = 64;
 layout(constant_id = 1) const uint QUERIES = 8;
 layout(constant_id = 2) const uint KEYS = 32;
 layout(constant_id = 3) const bool NORM = false;
-const uint LANES = 64u;
+const uint INVOCATIONS = 64u;
 const uint PITCH = HEAD_DIM + 1u;  // neighbouring rows then start in different banks
-const uint OWNED = (QUERIES * HEAD_DIM + LANES - 1u) / LANES;  // results of one invocation
+const uint OWNED = (QUERIES * HEAD_DIM + INVOCATIONS - 1u) / INVOCATIONS;  // results of one invocation
 const float LOWEST = -3.0e38;
 
 layout(local_size_x = 64) in;
@@ -38,7 +38,7 @@ uint at(uint token, uint part) {
 }
 
 void stage_keys_or_values(uint key0, uint part) {
-  for (uint e = gl_LocalInvocationIndex; e < KEYS * HEAD_DIM; e += LANES) {
+  for (uint e = gl_LocalInvocationIndex; e < KEYS * HEAD_DIM; e += INVOCATIONS) {
     const uint line = e / HEAD_DIM, d = e % HEAD_DIM;
     float value = 0.0;
     if (key0 + line < p.tokens) value = qkv[at(key0 + line, part) + d];
@@ -48,22 +48,22 @@ void stage_keys_or_values(uint key0, uint part) {
 
 /// q into shared memory; the norm of q, the weight of the norm of k and 1/√D are all folded into it.
 void stage_queries(uint query0) {
-  const uint lane = gl_LocalInvocationIndex;
-  for (uint e = lane; e < QUERIES * HEAD_DIM; e += LANES) {
+  const uint invocation = gl_LocalInvocationIndex;
+  for (uint e = invocation; e < QUERIES * HEAD_DIM; e += INVOCATIONS) {
     const uint line = e / HEAD_DIM, d = e % HEAD_DIM;
     float value = 0.0;
     if (query0 + line < p.tokens) value = qkv[at(query0 + line, 0u) + d];
     q_tile[line * PITCH + d] = value;
   }
   barrier();
-  if (lane < QUERIES) {
+  if (invocation < QUERIES) {
     float squares = 0.0;
-    [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) squares += q_tile[lane * PITCH + d] * q_tile[lane * PITCH + d];
-    row_max[lane] = LOWEST;
-    row_shrink[lane] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;
+    [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) squares += q_tile[invocation * PITCH + d] * q_tile[invocation * PITCH + d];
+    row_max[invocation] = LOWEST;
+    row_shrink[invocation] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;
   }
   barrier();
-  for (uint e = lane; e < QUERIES * HEAD_DIM; e += LANES) {
+  for (uint e = invocation; e < QUERIES * HEAD_DIM; e += INVOCATIONS) {
     const uint line = e / HEAD_DIM, d = e % HEAD_DIM;
     float factor = row_shrink[line];
     if (NORM) factor *= q_norm[d] * k_norm[d];
@@ -72,7 +72,7 @@ void stage_queries(uint query0) {
 }
 
 void main() {
-  const uint lane = gl_LocalInvocationIndex, query0 = gl_WorkGroupID.x * QUERIES;
+  const uint invocation = gl_LocalInvocationIndex, query0 = gl_WorkGroupID.x * QUERIES;
   float result[OWNED], total[OWNED];
   [[unroll]] for (uint j = 0u; j < OWNED; ++j) {
     result[j] = 0.0;
@@ -84,17 +84,17 @@ void main() {
     barrier();
     stage_keys_or_values(key0, 1u);
     barrier();
-    if (lane < KEYS) {
+    if (invocation < KEYS) {
       float factor = 1.0;
       if (NORM) {
         float squares = 0.0;
-        [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) squares += kv_tile[lane * PITCH + d] * kv_tile[lane * PITCH + d];
+        [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) squares += kv_tile[invocation * PITCH + d] * kv_tile[invocation * PITCH + d];
         factor = 1.0 / sqrt(squares / float(HEAD_DIM) + p.norm_eps);
       }
-      key_factor[lane] = factor;
+      key_factor[invocation] = factor;
     }
     barrier();
-    for (uint s = lane; s < QUERIES * KEYS; s += LANES) {
+    for (uint s = invocation; s < QUERIES * KEYS; s += INVOCATIONS) {
       const uint line = s / KEYS, key = s % KEYS;
       float score = 0.0;
       [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) score += q_tile[line * PITCH + d] * kv_tile[key * PITCH + d];
@@ -102,21 +102,21 @@ void main() {
     }
     barrier();
     stage_keys_or_values(key0, 2u);
-    if (lane < QUERIES) {
-      const float before = row_max[lane];
+    if (invocation < QUERIES) {
+      const float before = row_max[invocation];
       float highest = before;
-      [[dont_unroll]] for (uint key = 0u; key < KEYS; ++key) highest = max(highest, scores[lane * KEYS + key]);
-      row_max[lane] = highest;
-      row_shrink[lane] = exp(before - highest);
+      [[dont_unroll]] for (uint key = 0u; key < KEYS; ++key) highest = max(highest, scores[invocation * KEYS + key]);
+      row_max[invocation] = highest;
+      row_shrink[invocation] = exp(before - highest);
     }
     barrier();
-    for (uint s = lane; s < QUERIES * KEYS; s += LANES) {
+    for (uint s = invocation; s < QUERIES * KEYS; s += INVOCATIONS) {
       const bool real = key0 + s % KEYS < p.tokens;
       scores[s] = real ? exp(scores[s] - row_max[s / KEYS]) : 0.0;
     }
     barrier();
     [[unroll]] for (uint j = 0u; j < OWNED; ++j) {
-      const uint e = lane + LANES * j, line = e / HEAD_DIM, d = e % HEAD_DIM;
+      const uint e = invocation + INVOCATIONS * j, line = e / HEAD_DIM, d = e % HEAD_DIM;
       if (e < QUERIES * HEAD_DIM) {
         float sum = 0.0, weight = 0.0;
         [[dont_unroll]] for (uint key = 0u; key < KEYS; ++key) {
@@ -131,7 +131,7 @@ void main() {
   }
 
   [[unroll]] for (uint j = 0u; j < OWNED; ++j) {
-    const uint e = lane + LANES * j, token = query0 + e / HEAD_DIM, d = e % HEAD_DIM;
+    const uint e = invocation + INVOCATIONS * j, token = query0 + e / HEAD_DIM, d = e % HEAD_DIM;
     if (e < QUERIES * HEAD_DIM && token < p.tokens) {
       y_values[((gl_WorkGroupID.z * p.tokens + token) * p.heads + gl_WorkGroupID.y) * HEAD_DIM + d] =
           result[j] / total[j];

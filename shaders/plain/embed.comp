@@ -36,10 +36,10 @@ float pixel(uint row, uint k) {
   return x_values[((icon * p.channels + c) * p.height + line) * p.width + column];
 }
 
-vec4 left4(uint row, uint k) {
-  const uint left = p.inputs - k;
-  return vec4(pixel(row, k), left > 1u ? pixel(row, k + 1u) : 0.0, left > 2u ? pixel(row, k + 2u) : 0.0,
-              left > 3u ? pixel(row, k + 3u) : 0.0);
+vec4 lhs4(uint row, uint k) {
+  const uint remaining = p.inputs - k;
+  return vec4(pixel(row, k), remaining > 1u ? pixel(row, k + 1u) : 0.0, remaining > 2u ? pixel(row, k + 2u) : 0.0,
+              remaining > 3u ? pixel(row, k + 3u) : 0.0);
 }
 
 float position(uint i) {

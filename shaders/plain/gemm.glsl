@@ -2,14 +2,14 @@
 // Tiled matrix product: result[row, column] = Σ_k left[row, k] · weight[column, k], any size, sums in f32.
 // A workgroup of 8×8 invocations makes a tile of 32×32; each invocation owns rows y+8i and columns x+8j.
 // The including kernel declares the weight at WEIGHT_BINDING, push constants p (rows, inputs, outputs), and defines
-//   vec4 left4(uint row, uint k)                        four values from k on, row < p.rows, k < p.inputs, 0 past the end
+//   vec4 lhs4(uint row, uint k)                        four values from k on, row < p.rows, k < p.inputs, 0 past the end
 //   void store(uint row, uint column, float value)      row < p.rows, column < p.outputs
 // then calls gemm() in uniform control flow. The weight's type: WEIGHT_F16, pairs of halves in 32-bit words; WEIGHT_Q8
 // and WEIGHT_Q4, integers of 8 or 4 bits in the order of the elements, then a half for each 32 of them; else floats.
 
 #extension GL_EXT_control_flow_attributes : require
 
-/// Whether every row of the left side, the weight and the modulation starts at a multiple of four elements.
+/// Whether every row of the lhs, the weight and the modulation starts at a multiple of four elements.
 layout(constant_id = 0) const bool ALIGNED = false;
 
 layout(local_size_x = 8, local_size_y = 8) in;
@@ -48,56 +48,56 @@ float weight1(uint i) { return uintBitsToFloat(weight_words[i]); }
 vec4 weight_quad(uint i) { return weight_quads[i >> 2]; }
 #endif
 
-vec4 left4(uint row, uint k);
+vec4 lhs4(uint row, uint k);
 void store(uint row, uint column, float value);
 
 vec4 weight4(uint column, uint k) {
   const uint i = column * p.inputs + k;
   if (ALIGNED) return weight_quad(i);
-  const uint left = p.inputs - k;
-  return vec4(weight1(i), left > 1u ? weight1(i + 1u) : 0.0, left > 2u ? weight1(i + 2u) : 0.0,
-              left > 3u ? weight1(i + 3u) : 0.0);
+  const uint remaining = p.inputs - k;
+  return vec4(weight1(i), remaining > 1u ? weight1(i + 1u) : 0.0, remaining > 2u ? weight1(i + 2u) : 0.0,
+              remaining > 3u ? weight1(i + 3u) : 0.0);
 }
 
 const uint TILE = 32u;    // rows and columns of a tile
 const uint DEPTH = 8u;    // vectors of four k staged at a time
 const uint PITCH = 9u;    // DEPTH + 1: neighbouring rows then start in different banks
-const uint PER_LANE = 4u;  // TILE·DEPTH/64 vectors that an invocation stages of each side
+const uint PER_INVOCATION = 4u;  // TILE·DEPTH/64 vectors that an invocation stages of each side
 
-shared vec4 left_tile[TILE * PITCH];
+shared vec4 lhs_tile[TILE * PITCH];
 shared vec4 weight_tile[TILE * PITCH];
 
 void gemm() {
-  const uint x = gl_LocalInvocationID.x, y = gl_LocalInvocationID.y, lane = gl_LocalInvocationIndex;
+  const uint x = gl_LocalInvocationID.x, y = gl_LocalInvocationID.y, invocation = gl_LocalInvocationIndex;
   const uint row0 = gl_WorkGroupID.y * TILE, column0 = gl_WorkGroupID.x * TILE;
   float sum[4][4];
   [[unroll]] for (uint i = 0u; i < 4u; ++i)
     [[unroll]] for (uint j = 0u; j < 4u; ++j) sum[i][j] = 0.0;
 
-  vec4 next_left[PER_LANE], next_weight[PER_LANE];
+  vec4 next_lhs[PER_INVOCATION], next_weight[PER_INVOCATION];
   for (uint k0 = 0u; k0 < p.inputs + 4u * DEPTH; k0 += 4u * DEPTH) {
     if (k0 > 0u) {
       barrier();
-      [[unroll]] for (uint s = 0u; s < PER_LANE; ++s) {
-        const uint slot = lane + 64u * s, at = (slot / DEPTH) * PITCH + slot % DEPTH;
-        left_tile[at] = next_left[s];
+      [[unroll]] for (uint s = 0u; s < PER_INVOCATION; ++s) {
+        const uint nth = invocation + 64u * s, at = (nth / DEPTH) * PITCH + nth % DEPTH;
+        lhs_tile[at] = next_lhs[s];
         weight_tile[at] = next_weight[s];
       }
       barrier();
     }
     // The loads of the next part are under way while this one is multiplied.
-    [[unroll]] for (uint s = 0u; s < PER_LANE; ++s) {
-      const uint slot = lane + 64u * s, line = slot / DEPTH, k = k0 + 4u * (slot % DEPTH);
+    [[unroll]] for (uint s = 0u; s < PER_INVOCATION; ++s) {
+      const uint nth = invocation + 64u * s, line = nth / DEPTH, k = k0 + 4u * (nth % DEPTH);
       const bool inside = k < p.inputs;
-      next_left[s] = vec4(0.0);
+      next_lhs[s] = vec4(0.0);
       next_weight[s] = vec4(0.0);
-      if (inside && row0 + line < p.rows) next_left[s] = left4(row0 + line, k);
+      if (inside && row0 + line < p.rows) next_lhs[s] = lhs4(row0 + line, k);
       if (inside && column0 + line < p.outputs) next_weight[s] = weight4(column0 + line, k);
     }
     if (k0 > 0u) {
       for (uint k = 0u; k < DEPTH; ++k) {
         vec4 l[4], w[4];
-        [[unroll]] for (uint i = 0u; i < 4u; ++i) l[i] = left_tile[(y + 8u * i) * PITCH + k];
+        [[unroll]] for (uint i = 0u; i < 4u; ++i) l[i] = lhs_tile[(y + 8u * i) * PITCH + k];
         [[unroll]] for (uint j = 0u; j < 4u; ++j) w[j] = weight_tile[(x + 8u * j) * PITCH + k];
         [[unroll]] for (uint i = 0u; i < 4u; ++i)
           [[unroll]] for (uint j = 0u; j < 4u; ++j) sum[i][j] += dot(l[i], w[j]);

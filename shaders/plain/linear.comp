@@ -14,12 +14,12 @@ layout(set = 0, binding = 2, std430) readonly buffer Bias { float bias[]; };
 layout(set = 0, binding = 3, std430) writeonly buffer Y { float y_values[]; };
 #include "shaders/plain/gemm.glsl"
 
-vec4 left4(uint row, uint k) {
+vec4 lhs4(uint row, uint k) {
   const uint i = row * p.inputs + k;
   if (ALIGNED) return x_quads[i >> 2];
-  const uint left = p.inputs - k;
-  return vec4(x_values[i], left > 1u ? x_values[i + 1u] : 0.0, left > 2u ? x_values[i + 2u] : 0.0,
-              left > 3u ? x_values[i + 3u] : 0.0);
+  const uint remaining = p.inputs - k;
+  return vec4(x_values[i], remaining > 1u ? x_values[i + 1u] : 0.0, remaining > 2u ? x_values[i + 2u] : 0.0,
+              remaining > 3u ? x_values[i + 3u] : 0.0);
 }
 
 void store(uint row, uint column, float value) {

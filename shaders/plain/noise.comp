@@ -5,14 +5,13 @@
 // One invocation per four elements of an icon, groups of 64. source: Salmon et al. 2011, see engine/network/noise.h
 #extension GL_GOOGLE_include_directive : require
 #include "shaders/common/params.h"
-#include "shaders/fused/icon.glsl"
 
 layout(local_size_x = 64) in;
 layout(push_constant) uniform Push { Noise p; };
 layout(set = 0, binding = 0, std430) writeonly buffer X { float x_values[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Icons { Icon icons[]; };
+#define ICONS_BINDING 1
 layout(set = 0, binding = 2, std430) readonly buffer SolverRows { uint solver_row[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Normals { vec4 normal_pieces[]; };
+#define NORMALS_BINDING 3
 #include "shaders/common/noise.glsl"
 
 void main() {

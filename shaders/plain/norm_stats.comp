@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// norm_stats: mean and 1/deviation of each row, for the kernels that apply a norm to their left side
+// norm_stats: mean and 1/deviation of each row, for the kernels that apply a norm to their lhs
 //   x [M,D] f32   stats [M,2] f32
 // Deviation = √(variance + eps) or √variance + eps; RMS norm takes the mean as 0. Two passes, so that a large mean costs
 // no digits. One workgroup of 64 per row: groups (min(M, 65535), ⌈M/65535⌉, 1).
@@ -17,12 +17,12 @@ shared float partial[64];
 
 /// The sum of `value` over the workgroup, the same in every invocation. Call in uniform control flow.
 float workgroup_sum(float value) {
-  const uint lane = gl_LocalInvocationIndex;
+  const uint invocation = gl_LocalInvocationIndex;
   barrier();
-  partial[lane] = value;
+  partial[invocation] = value;
   barrier();
   for (uint stride = 32u; stride > 0u; stride >>= 1) {
-    if (lane < stride) partial[lane] += partial[lane + stride];
+    if (invocation < stride) partial[invocation] += partial[invocation + stride];
     barrier();
   }
   return partial[0];

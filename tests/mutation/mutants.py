@@ -50,12 +50,12 @@ def table():
 
 def plain_kernels(of):
     of("shaders/plain/attention.comp",
-       ("row_shrink[lane] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;",
-        "row_shrink[lane] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : 1.0;", vulkan("Attention")),
+       ("row_shrink[invocation] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;",
+        "row_shrink[invocation] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : 1.0;", vulkan("Attention")),
        ("barrier();", "", vulkan("Attention"), {"previous": "for (uint key0 = 0u; key0 < p.tokens; key0 += KEYS) {"}),
-       ("barrier();", "", vulkan("Attention"), {"next": "if (lane < KEYS) {"}),
+       ("barrier();", "", vulkan("Attention"), {"next": "if (invocation < KEYS) {"}),
        ("barrier();", "", vulkan("Attention"), {"next": "stage_keys_or_values(key0, 2u);"}),
-       ("row_shrink[lane] = exp(before - highest);", "row_shrink[lane] = exp(highest - before);", vulkan("Attention")),
+       ("row_shrink[invocation] = exp(before - highest);", "row_shrink[invocation] = exp(highest - before);", vulkan("Attention")),
        ("total[j] = total[j] * row_shrink[line] + weight;", "total[j] = total[j] + weight;", vulkan("Attention")),
        ("scores[s] = real ? exp(scores[s] - row_max[s / KEYS]) : 0.0;", "scores[s] = real ? exp(scores[s]) : 0.0;",
         vulkan("AttentionWithHugeScores")),
@@ -75,7 +75,7 @@ def plain_kernels(of):
         vulkan("Combine")))
     of("shaders/plain/norm_stats.comp",
        ("barrier();", "", vulkan("ModulatedLinearOfEveryNorm"),
-        {"previous": "if (lane < stride) partial[lane] += partial[lane + stride];"}),
+        {"previous": "if (invocation < stride) partial[invocation] += partial[invocation + stride];"}),
        ("const float variance = workgroup_sum(sum) / float(p.width - p.unbiased);",
         "const float variance = workgroup_sum(sum) / float(p.width);", vulkan("ModulatedLinearOfEveryNorm")),
        ("const float deviation = p.eps_outside != 0u ? sqrt(variance) + p.eps : sqrt(variance + p.eps);",
@@ -166,8 +166,8 @@ def product_kernels(of):
 
 def fused_kernels(of):
     of("shaders/fused/portable/fragments.glsl",
-       ("const uint to = at + (lane() % 16u) * 16u + (lane() / 16u) * 8u;",
-        "const uint to = at + (lane() % 16u) * 16u + (lane() / 16u) * 4u;", NETWORK_BLOCK))
+       ("const uint to = at + (invocation() % 16u) * 16u + (invocation() / 16u) * 8u;",
+        "const uint to = at + (invocation() % 16u) * 16u + (invocation() / 16u) * 4u;", NETWORK_BLOCK))
     of("shaders/fused/places.glsl",
        ("const uint line = token / across * patch_size + feature % area / patch_size;",
         "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK))
@@ -178,7 +178,7 @@ def fused_kernels(of):
        ("const vec4 d = within(x[i] - mean, 2u * (member + i / 2u * team) + i % 2u, width);", "const vec4 d = x[i] - mean;",
         NETWORK_BLOCK))
     of("shaders/fused/portable/attention.glsl",
-       ("barrier();", "", fused("Attention"), {"previous": "sums[parts + thread()] = highest;"}),
+       ("barrier();", "", fused("Attention"), {"previous": "sums[parts + local_index()] = highest;"}),
        ("p[i / 4u][i % 4u] = t < tokens ? exp(score - highest) : 0.0;", "p[i / 4u][i % 4u] = exp(score - highest);",
         fused("Attention")),
        ("high *= weight_floats[column + 1u];", "high *= weight_floats[column];", fused("Attention")))
@@ -215,13 +215,13 @@ def matrix_kernels(of):
        ("return (row / 16u * column_fragments + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;",
         "return (row / 16u * column_fragments + column / 16u) * 256u + from + c / 8u * 2u;",
         lanes("EmbedAndFinal")),
-       ("return v + of_lane(v, lane() ^ 2u);", "return v;", lanes("NormAndProduct")),
-       ("uvec4 as_right(uvec4 quad) { return quad.xzyw; }", "uvec4 as_right(uvec4 quad) { return quad; }", lanes("Attention")))
+       ("return v + of_invocation(v, invocation() ^ 2u);", "return v;", lanes("NormAndProduct")),
+       ("uvec4 as_rhs(uvec4 quad) { return quad.xzyw; }", "uvec4 as_rhs(uvec4 quad) { return quad; }", lanes("Attention")))
     of("shaders/fused/matrix/lhs.glsl",
-       ("between_warps += (even_columns() ? 1.0 : values_of_warp(w)) * apart * apart;", "between_warps += vec2(0.0);",
+       ("between_subgroups += (even_columns() ? 1.0 : values_of_subgroup(w)) * apart * apart;", "between_subgroups += vec2(0.0);",
         lanes("NormAndProduct")),
-       ("if (lane() % 4u == 0u) statistics[warp() * 8u + lane_row()] = vec4(mean, squares);",
-        "if (lane() % 4u == 0u) statistics[warp() * 8u + lane_row()] = vec4(mean.xx, squares);", lanes("NormAndProduct")),
+       ("if (invocation() % 4u == 0u) statistics[subgroup() * 8u + own_row()] = vec4(mean, squares);",
+        "if (invocation() % 4u == 0u) statistics[subgroup() * 8u + own_row()] = vec4(mean.xx, squares);", lanes("NormAndProduct")),
        ("return pixel.y < S(height) && pixel.x < S(image_width) ? v : vec2(0.0);", "return v;", lanes("EmbedAndFinal")))
     of("shaders/fused/matrix/attention.glsl",
        ("if (S(tokens) % 16u != 0u && column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;",
@@ -229,25 +229,25 @@ def matrix_kernels(of):
        ("likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.y));",
         "likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.x));",
         lanes("Attention")),
-       ("const uint from = lane_column() * 4u;", "const uint from = lane_column() * 2u;", lanes("Attention")))
+       ("const uint from = own_column() * 4u;", "const uint from = own_column() * 2u;", lanes("Attention")))
     of("shaders/fused/matrix/product.glsl",
        ("h.lower += exchange[at + 32u];", "h.lower += exchange[at];", lanes("NormAndProduct")),
        ("arena_floats4[in_rows(p) + 32u] = h.lower;", "arena_floats4[in_rows(p) + 32u] = h.upper;",
         lanes("GatedProduct")),
-       ("const uint at = all % WARPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_warp = at / places;",
-        "const uint at = nth, place = 0u, of_warp = at;", lanes("NormAndProduct")))
+       ("const uint at = all % SUBGROUPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_subgroup = at / places;",
+        "const uint at = nth, place = 0u, of_subgroup = at;", lanes("NormAndProduct")))
     of("shaders/fused/matrix/rows.glsl",
-       ("if (k < S(depth_fragments)) exchange[LEFT_FOURS + k * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
-        "if (k < S(depth_fragments)) exchange[LEFT_FOURS + k / 2u * BLOCK + lane()] = uintBitsToFloat(made_blocks[u]);",
+       ("if (k < S(depth_fragments)) exchange[LHS_FOURS + k * FRAGMENT + invocation()] = uintBitsToFloat(lhs_fragments[u]);",
+        "if (k < S(depth_fragments)) exchange[LHS_FOURS + k / 2u * FRAGMENT + invocation()] = uintBitsToFloat(lhs_fragments[u]);",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
-       ("modulation_start = table_row(block / S(token_fragments), step);", "modulation_start = table_row(0u, step);",
+       ("modulation_start = table_row(fragment / S(token_fragments), step);", "modulation_start = table_row(0u, step);",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
-       ("EACH(j, S(across)) arena_quads[P.normed + (block * S(column_fragments) + first + j) * BLOCK + lane()] = made_blocks[j];",
-        "EACH(j, S(across)) arena_quads[P.normed + (first + j) * BLOCK + lane()] = made_blocks[j];",
+       ("EACH(j, S(across)) arena_quads[P.normed + (fragment * S(column_fragments) + first + j) * FRAGMENT + invocation()] = lhs_fragments[j];",
+        "EACH(j, S(across)) arena_quads[P.normed + (first + j) * FRAGMENT + invocation()] = lhs_fragments[j];",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")))
     of("shaders/fused/matrix/tables.glsl",
-       ("if (column_of(block, i) < width) v[i] = arena_floats[from + column_of(block, i) - column];",
-        "if (column_of(block, i) < width) v[i] = arena_floats[from + i];", lanes("NormAndProduct")))
+       ("if (column_of(fragment, i) < width) v[i] = arena_floats[from + column_of(fragment, i) - column];",
+        "if (column_of(fragment, i) < width) v[i] = arena_floats[from + i];", lanes("NormAndProduct")))
 
 
 def cpu_kernels(of):

@@ -16,7 +16,7 @@ case "$*" in
 esac
 exec {glslc} "$@"
 """
-KERNELS = ("stage", "icon", "ceiling")
+KERNELS = ("dispatch", "persistent", "ceiling")
 
 
 class Matrices(unittest.TestCase):

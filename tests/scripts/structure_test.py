@@ -12,7 +12,7 @@ from support.places import BUILD, SOURCE, source_files
 
 CXX = os.environ.get("DIT_CXX", "c++")
 # Kernels that only serve another one, and which: they carry no op of their own.
-HELPER_KERNELS = {"norm_stats": "modulated_linear", "overlap_add": "final", "dispatch": "modulated_linear", "icon": "combine",
+HELPER_KERNELS = {"norm_stats": "modulated_linear", "overlap_add": "final", "dispatch": "modulated_linear",
                   "persistent": "combine"}
 # Kernels that no program runs, and what tests them.
 MEASURING_KERNELS = {"ceiling": "measure_ceilings"}

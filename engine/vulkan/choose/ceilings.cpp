@@ -135,7 +135,7 @@ double Measuring::dispatch_time(const Kernel& one, const Kernel& other) {
 }
 
 double Measuring::meeting_time() {
-  const Kernel meet = kernel("ceiling_meet");
+  const Kernel meet = kernel("ceiling_barrier");
   const auto clear = [&](const vk::raii::CommandBuffer& commands) {
     commands.fillBuffer(to_.handle(), 0, 16, 0);
     full_barrier(commands);

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: MIT
 // Attention of 16 queries to all keys of their row of the batch, one head: softmax(q kᵀ/√D) v, no mask; q and k first
-// RMS-normed over their head where qk_weight is given. v lies with rows and columns of its blocks swapped.
-// S(subgroups_deep) warps share a head: alone a warp keeps its scores in registers, together each makes those of some keys
+// RMS-normed over their head where qk_weight is given. v lies with rows and columns of its fragments swapped.
+// S(subgroups_deep) subgroups share a head: alone a subgroup keeps its scores in registers, together each makes those of some keys
 // and all read them. source: Vaswani et al. 2017 eq. 1
 
-/// exp(score − highest) of KEYS blocks of keys as left sides, and one over their sum in the upper and the lower row.
+/// exp(score − highest) of KEYS fragments of keys as lhs, and one over their sum in the upper and the lower row.
 uvec4 likely[KEYS];
 vec2 likely_share;
-// A warp that has a head to itself asks for all keys and values at once, where registers hold them.
+// A subgroup that has a head to itself asks for all keys and values at once, where registers hold them.
 const uint SHARERS = S(kind) == STAGE_ATTENTION ? S(subgroups_deep) : HEAD >= S(lhs_share) ? HEAD / S(lhs_share) : 1u;
-const uint KEYS_HELD = SHARERS == 1u ? (KEYS * HEAD <= 16u ? KEYS : 1u) : 1u;
-const uint KEY_TURNS = (KEYS + SHARERS - 1u) / SHARERS, PART_TURNS = (HEAD + SHARERS - 1u) / SHARERS;
-const uint PARTS_HELD = S(kind) == STAGE_PRODUCT ? (S(lhs_share) * KEYS <= 16u ? S(lhs_share) : 1u) : 1u;
-uvec4 queries[HEAD], keys[KEYS_HELD * HEAD];
+const uint KEYS_KEPT = SHARERS == 1u ? (KEYS * HEAD <= 16u ? KEYS : 1u) : 1u;
+const uint KEY_TURNS = (KEYS + SHARERS - 1u) / SHARERS;
+const uint PART_TURNS = (HEAD + SHARERS - 1u) / SHARERS;
+const uint PARTS_KEPT = S(kind) == STAGE_PRODUCT ? (S(lhs_share) * KEYS <= 16u ? S(lhs_share) : 1u) : 1u;
+uvec4 queries[HEAD];
+uvec4 keys[KEYS_KEPT * HEAD];
 vec4 qk_weights[HEAD];  // q_norm · k_norm
-Held scores[KEYS];
-uvec4 values[PARTS_HELD * KEYS];
+Fragment scores[KEYS];
+uvec4 values[PARTS_KEPT * KEYS];
 
-/// Where block `column` of columns of the q, k, v of block `block` of rows lies, in quads.
-uint qkv_at(uint block, uint column) { return P.a + (block * S(heads) * HEAD * 3u + column) * BLOCK + lane(); }
+/// Where fragment `column` of columns of the q, k, v of fragment `fragment` of rows lies, in quads.
+uint qkv_at(uint fragment, uint column) { return P.a + (fragment * S(heads) * HEAD * 3u + column) * FRAGMENT + invocation(); }
 
 /// What RMS norm multiplies a row by whose squares add up to `squares` over four invocations; 1 without norm.
 vec2 norm_factors(vec2 squares) {
@@ -27,30 +29,30 @@ vec2 norm_factors(vec2 squares) {
   return inversesqrt(sums * (1.0 / float(S(head_dim))) + uintBitsToFloat(S(eps_bits)));
 }
 
-/// Asks for a block of keys, the `held_at`-th of those that a warp holds.
-void ask_keys(uint key_row, uint head, uint held_at) {
+/// Asks for a fragment of keys, the `nth`-th of those that a subgroup holds.
+void ask_keys(uint key_row, uint head, uint nth) {
   [[unroll]] for (uint b = 0u; b < HEAD; ++b)
-    keys[held_at * HEAD + b] = arena_quads[qkv_at(key_row, (S(heads) + head) * HEAD + b)];
+    keys[nth * HEAD + b] = arena_quads[qkv_at(key_row, (S(heads) + head) * HEAD + b)];
 }
 
-/// Scores of this warp's queries with block `key` of keys, the `held_at`-th; `factors`: of the queries.
-Held score(vec2 factors, uint key, uint held_at) {
-  SumBlock sum = no_sum();
+/// Scores of this subgroup's queries with fragment `key` of keys, the `nth`-th; `factors`: of the queries.
+Fragment score(vec2 factors, uint key, uint nth) {
+  Accumulator sum = no_accumulator();
   vec2 squares = vec2(0.0);
   [[unroll]] for (uint b = 0u; b < HEAD; ++b) {
-    const uvec4 k = keys[held_at * HEAD + b];
+    const uvec4 k = keys[nth * HEAD + b];
     if (S(qk_weight) != NO_PLACE) squares += squares_of(k);
-    sum = MULTIPLY_ADD(left_of(queries[b]), right_of(as_right(k)), sum);
+    sum = MULTIPLY_ADD(lhs_of(queries[b]), rhs_of(as_rhs(k)), sum);
   }
-  Held h = held(sum);
+  Fragment h = fragment_of(sum);
   h.upper *= factors.x;
   h.lower *= factors.y;
   if (S(qk_weight) != NO_PLACE) {
-    // Keys are rows of their own blocks and columns of the scores.
+    // Keys are rows of their own fragments and columns of the scores.
     const vec2 of_row = norm_factors(squares);
-    const uint from = lane_column() * 4u;
-    const vec4 of_column = vec4(of_lane(of_row.x, from), of_lane(of_row.x, from + 4u), of_lane(of_row.y, from),
-                                of_lane(of_row.y, from + 4u));
+    const uint from = own_column() * 4u;
+    const vec4 of_column = vec4(of_invocation(of_row.x, from), of_invocation(of_row.x, from + 4u), of_invocation(of_row.y, from),
+                                of_invocation(of_row.y, from + 4u));
     h.upper *= of_column;
     h.lower *= of_column;
   }
@@ -73,7 +75,7 @@ void soften() {
       lower *= vec4(greaterThan(scores[j].lower, vec4(-2.9e38)));
     }
     sum += vec2(dot(upper, vec4(1.0)), dot(lower, vec4(1.0)));
-    likely[j] = quad_of(Held(upper, lower));
+    likely[j] = quad_of(Fragment(upper, lower));
   }
   likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.y));
 }
@@ -87,96 +89,96 @@ void ask_qk_weights() {
   }
 }
 
-uint first_key_of(uint block) { return block / S(token_fragments) * S(token_fragments); }
+uint first_key_of(uint fragment) { return fragment / S(token_fragments) * S(token_fragments); }
 
 /// Asks for what the scores need, as far as registers hold it.
-void ask_queries_and_keys(uint block, uint head, uint member, uint sharers) {
-  [[unroll]] for (uint b = 0u; b < HEAD; ++b) queries[b] = arena_quads[qkv_at(block, head * HEAD + b)];
-  [[unroll]] for (uint j = 0u; j < KEYS_HELD; ++j)
-    ask_keys(first_key_of(block) + (sharers == 1u ? j : min(member, KEYS - 1u)), head, j);
+void ask_queries_and_keys(uint fragment, uint head, uint member, uint sharers) {
+  [[unroll]] for (uint b = 0u; b < HEAD; ++b) queries[b] = arena_quads[qkv_at(fragment, head * HEAD + b)];
+  [[unroll]] for (uint j = 0u; j < KEYS_KEPT; ++j)
+    ask_keys(first_key_of(fragment) + (sharers == 1u ? j : min(member, KEYS - 1u)), head, j);
 }
 
-/// Fills likely[] for a block of rows and a head, once queries and keys are asked for. This warp is number `member` of
-/// `sharers`, who hand each other scores in slot `slot`.
-void attend(uint block, uint head, uint member, uint sharers, uint slot) {
-  const uint first_key = first_key_of(block), last_key = first_key + KEYS - 1u;
+/// Fills likely[] for a fragment of rows and a head, once queries and keys are asked for. This subgroup is number `member` of
+/// `sharers`, who hand each other scores in slot `place`.
+void attend(uint fragment, uint head, uint member, uint sharers, uint place) {
+  const uint first_key = first_key_of(fragment), last_key = first_key + KEYS - 1u;
   vec2 squares = vec2(0.0);
   if (S(qk_weight) != NO_PLACE) {
     [[unroll]] for (uint b = 0u; b < HEAD; ++b) {
       squares += squares_of(queries[b]);
-      queries[b] = quad_of(Held(upper_of(queries[b]) * qk_weights[b], lower_of(queries[b]) * qk_weights[b]));
+      queries[b] = quad_of(Fragment(upper_of(queries[b]) * qk_weights[b], lower_of(queries[b]) * qk_weights[b]));
     }
   }
   const vec2 factors = norm_factors(squares) * uintBitsToFloat(S(score_scale));
   if (sharers == 1u) {
     [[unroll]] for (uint j = 0u; j < KEYS; ++j) {
-      if (KEYS_HELD == 1u && j > 0u) ask_keys(first_key + j, head, 0u);
-      scores[j] = score(factors, j, KEYS_HELD == 1u ? 0u : j);
+      if (KEYS_KEPT == 1u && j > 0u) ask_keys(first_key + j, head, 0u);
+      scores[j] = score(factors, j, KEYS_KEPT == 1u ? 0u : j);
     }
   } else {
     EACH(turn, KEY_TURNS) {
       const uint j = turn * sharers + member;
       if (turn > 0u) ask_keys(min(first_key + j, last_key), head, 0u);
-      const Held h = score(factors, min(j, KEYS - 1u), 0u);
+      const Fragment h = score(factors, min(j, KEYS - 1u), 0u);
       if (j >= KEYS) continue;
-      exchange[(slot * KEYS + j) * 64u + lane()] = h.upper;
-      exchange[(slot * KEYS + j) * 64u + 32u + lane()] = h.lower;
+      exchange[(place * KEYS + j) * 64u + invocation()] = h.upper;
+      exchange[(place * KEYS + j) * 64u + 32u + invocation()] = h.lower;
     }
     barrier();
     [[unroll]] for (uint j = 0u; j < KEYS; ++j) {
-      const uint at = (slot * KEYS + j) * 64u + lane();
-      scores[j] = Held(exchange[at], exchange[at + 32u]);
+      const uint at = (place * KEYS + j) * 64u + invocation();
+      scores[j] = Fragment(exchange[at], exchange[at + 32u]);
     }
   }
   soften();
 }
 
-/// Asks for block `part` of the head's values, the `held_at`-th of those that a warp holds; they are needed only once the
+/// Asks for fragment `part` of the head's values, the `nth`-th of those that a subgroup holds; they are needed only once the
 /// scores are known.
-void ask_values(uint block, uint head, uint part, uint held_at) {
+void ask_values(uint fragment, uint head, uint part, uint nth) {
   [[unroll]] for (uint j = 0u; j < KEYS; ++j)
-    values[held_at * KEYS + j] = arena_quads[qkv_at(first_key_of(block) + j, (2u * S(heads) + head) * HEAD + part)];
+    values[nth * KEYS + j] = arena_quads[qkv_at(first_key_of(fragment) + j, (2u * S(heads) + head) * HEAD + part)];
 }
 
-/// The block of the head's result whose values are the `held_at`-th.
-uvec4 weighed(uint held_at) {
-  SumBlock sum = no_sum();
+/// The fragment of the head's result whose values are the `nth`-th.
+uvec4 weighed(uint nth) {
+  Accumulator sum = no_accumulator();
   [[unroll]] for (uint j = 0u; j < KEYS; ++j)
-    sum = MULTIPLY_ADD(left_of(likely[j]), right_of(as_right(values[held_at * KEYS + j])), sum);
-  const Held h = held(sum);
-  return quad_of(Held(h.upper * likely_share.x, h.lower * likely_share.y));
+    sum = MULTIPLY_ADD(lhs_of(likely[j]), rhs_of(as_rhs(values[nth * KEYS + j])), sum);
+  const Fragment h = fragment_of(sum);
+  return quad_of(Fragment(h.upper * likely_share.x, h.lower * likely_share.y));
 }
 
-/// The left side of a product: S(lhs_share) blocks of one head a warp.
-void make_attention(uint block) {
+/// The lhs of a product: S(lhs_share) fragments of one head a subgroup.
+void make_attention(uint fragment) {
   ask_qk_weights();
-  await_others();
+  wait_for_others();
   // Warps beyond the last head repeat it, in vain.
-  const uint sharers = HEAD / S(lhs_share), head = min(warp() / sharers, S(heads) - 1u), member = warp() % sharers;
-  ask_queries_and_keys(block, head, member, sharers);
-  EACH(u, PARTS_HELD) ask_values(block, head, member * S(lhs_share) + u, u);
-  attend(block, head, member, sharers, head);
+  const uint sharers = HEAD / S(lhs_share), head = min(subgroup() / sharers, S(heads) - 1u), member = subgroup() % sharers;
+  ask_queries_and_keys(fragment, head, member, sharers);
+  EACH(u, PARTS_KEPT) ask_values(fragment, head, member * S(lhs_share) + u, u);
+  attend(fragment, head, member, sharers, head);
   EACH(u, S(lhs_share)) {
-    if (PARTS_HELD == 1u && u > 0u) ask_values(block, head, member * S(lhs_share) + u, 0u);
-    made_blocks[u] = weighed(PARTS_HELD == 1u ? 0u : u);
+    if (PARTS_KEPT == 1u && u > 0u) ask_values(fragment, head, member * S(lhs_share) + u, 0u);
+    lhs_fragments[u] = weighed(PARTS_KEPT == 1u ? 0u : u);
   }
 }
 
-/// A stage of its own: WARPS / subgroups_deep heads of blocks of rows, those of a head and a row of the batch together.
+/// A stage of its own: SUBGROUPS / subgroups_deep heads of fragments of rows, those of a head and a row of the batch together.
 void attention_stage(uint tile_at) {
   ask_qk_weights();
-  await_others();
-  const uint sharers = S(subgroups_deep), member = warp() % sharers, heads = S(heads), token_fragments = S(token_fragments);
-  const uint unit = tile_at * (WARPS / sharers) + warp() / sharers, count = P.row_fragments * heads;
+  wait_for_others();
+  const uint sharers = S(subgroups_deep), member = subgroup() % sharers, heads = S(heads), token_fragments = S(token_fragments);
+  const uint unit = tile_at * (SUBGROUPS / sharers) + subgroup() / sharers, count = P.row_fragments * heads;
   const uint mine = min(unit, count - 1u), head = mine / token_fragments % heads;
-  const uint block = mine / (token_fragments * heads) * token_fragments + mine % token_fragments;
-  ask_queries_and_keys(block, head, member, sharers);
-  ask_values(block, head, min(member, HEAD - 1u), 0u);
-  attend(block, head, member, sharers, warp() / sharers);
+  const uint fragment = mine / (token_fragments * heads) * token_fragments + mine % token_fragments;
+  ask_queries_and_keys(fragment, head, member, sharers);
+  ask_values(fragment, head, min(member, HEAD - 1u), 0u);
+  attend(fragment, head, member, sharers, subgroup() / sharers);
   EACH(turn, PART_TURNS) {
     const uint part = turn * sharers + member;
-    if (turn > 0u) ask_values(block, head, min(part, HEAD - 1u), 0u);
+    if (turn > 0u) ask_values(fragment, head, min(part, HEAD - 1u), 0u);
     const uvec4 quad = weighed(0u);
-    if (unit < count && part < HEAD) arena_quads[P.y + ((block * heads + head) * HEAD + part) * BLOCK + lane()] = quad;
+    if (unit < count && part < HEAD) arena_quads[P.y + ((fragment * heads + head) * HEAD + part) * FRAGMENT + invocation()] = quad;
   }
 }

@@ -6,19 +6,19 @@
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #ifdef MATRIX_NV
 #extension GL_NV_cooperative_matrix : require
-#define LeftBlock fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
-#define RightBlock fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
-#define SumBlock fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>
+#define Lhs fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
+#define Rhs fcoopmatNV<16, gl_ScopeSubgroup, 16, 16>
+#define Accumulator fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>
 #define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoadNV(m, memory, at, pitch, false)
-#define STORE_SUM(m, memory, at) coopMatStoreNV(m, memory, at, 16u, false)
+#define STORE_ACCUMULATOR(m, memory, at) coopMatStoreNV(m, memory, at, 16u, false)
 #define MULTIPLY_ADD coopMatMulAddNV
 #endif
 #ifdef MATRIX_KHR
 #extension GL_KHR_cooperative_matrix : require
-#define LeftBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA>
-#define RightBlock coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>
-#define SumBlock coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
+#define Lhs coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseA>
+#define Rhs coopmat<float16_t, gl_ScopeSubgroup, 16, 16, gl_MatrixUseB>
+#define Accumulator coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
 #define LOAD_BY_ROW(m, memory, at, pitch) coopMatLoad(m, memory, at, pitch, gl_CooperativeMatrixLayoutRowMajor)
-#define STORE_SUM(m, memory, at) coopMatStore(m, memory, at, 16u, gl_CooperativeMatrixLayoutRowMajor)
+#define STORE_ACCUMULATOR(m, memory, at) coopMatStore(m, memory, at, 16u, gl_CooperativeMatrixLayoutRowMajor)
 #define MULTIPLY_ADD coopMatMulAdd
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Stages on matrix hardware. A subgroup of 32 holds a block of 16×16 values, eight an invocation, and a block lies in
+// Stages on matrix hardware. A subgroup of 32 holds a fragment of 16×16 values, eight an invocation, and a fragment lies in
 // memory as its invocations hold it, so that each loads or stores 16 bytes (32 of f32) and nothing passes through shared
 // memory on the way to a matrix. Invocation l holds columns 2t, 2t+1, 2t+8, 2t+9 of row g ("upper") and of row g + 8
-// ("lower"); g = l/4, t = l%4. They lie in this order, but for left sides: see quad_of(). Left sides, right sides (a column
-// of the product in each row of the block) and sums are all held so on NVIDIA's hardware, as far as KHR matrices go. Vulkan
+// ("lower"); g = l/4, t = l%4. They lie in this order, but for lhs: see quad_of(). An lhs, rhs (a column
+// of the product in each row of the fragment) and sums are all held so on NVIDIA's hardware, as far as KHR matrices go. Vulkan
 // leaves that open: where it is otherwise the self-test sees wrong pictures and f16 is used instead.
 // MATRIX_EMULATED: the same through shared memory on any device, to test everything but the hardware's own part.
 #extension GL_EXT_control_flow_attributes : require
@@ -17,31 +17,31 @@
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint INVOCATIONS = 64;
-layout(constant_id = 1) const uint EXCHANGE = 1;  // fours of floats that warps hand each other
-layout(constant_id = 2) const uint KEYS = 1;      // blocks of keys of attention
-layout(constant_id = 3) const uint HEAD = 1;      // blocks of a head
+layout(constant_id = 1) const uint EXCHANGE = 1;  // fours of floats that subgroups hand each other
+layout(constant_id = 2) const uint KEYS = 1;      // fragments of keys of attention
+layout(constant_id = 3) const uint HEAD = 1;      // fragments of a head
 
 /// Unrolled, so that arrays become registers.
 #define EACH(i, count) [[unroll]] for (uint i = 0u; i < (count); ++i)
 
-const uint WARPS = INVOCATIONS / 32u;
-const uint BLOCK = 32u;  // quads of halves; fours of floats are twice as many
+const uint SUBGROUPS = INVOCATIONS / 32u;
+const uint FRAGMENT = 32u;  // quads of halves; fours of floats are twice as many
 
 shared vec4 exchange[EXCHANGE];
-shared vec4 statistics[WARPS * 8u];  // mean and squares of two rows
+shared vec4 statistics[SUBGROUPS * 8u];  // mean and squares of two rows
 
 #ifdef MATRIX_EMULATED
-uint warp() { return gl_LocalInvocationIndex / 32u; }
-uint lane() { return gl_LocalInvocationIndex % 32u; }
+uint subgroup() { return gl_LocalInvocationIndex / 32u; }
+uint invocation() { return gl_LocalInvocationIndex % 32u; }
 #else
-uint warp() { return gl_SubgroupID; }
-uint lane() { return gl_SubgroupInvocationID; }
+uint subgroup() { return gl_SubgroupID; }
+uint invocation() { return gl_SubgroupInvocationID; }
 #endif
-/// Rows lane_row() and lane_row() + 8 of a block are this invocation's, columns lane_column() + 0, 1, 8, 9.
-uint lane_row() { return lane() / 4u; }
-uint lane_column() { return lane() % 4u * 2u; }
+/// Rows own_row() and own_row() + 8 of a fragment are this invocation's, columns own_column() + 0, 1, 8, 9.
+uint own_row() { return invocation() / 4u; }
+uint own_column() { return invocation() % 4u * 2u; }
 /// Which column the i-th of four held values is in.
-uint column_of(uint block, uint i) { return block * 16u + lane_column() + (i & 1u) + (i >> 1) * 8u; }
+uint column_of(uint fragment, uint i) { return fragment * 16u + own_column() + (i & 1u) + (i >> 1) * 8u; }
 
 // Beyond the largest half a value would become infinite, and all that follows NaN.
 #ifdef MATRIX_EMULATED
@@ -55,39 +55,39 @@ uint packed_pair(vec2 v) {
 uvec2 packed(vec4 v) { return uvec2(packed_pair(v.xy), packed_pair(v.zw)); }
 vec4 unpacked(uvec2 v) { return vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)); }
 
-/// What an invocation holds of a block of sums.
-struct Held {
+/// What an invocation holds of a fragment of sums.
+struct Fragment {
   vec4 upper, lower;
 };
 
-/// Left sides lie as the hardware's registers want them, so that a loaded quad is multiplied without a move.
-uvec4 quad_of(Held h) { return uvec4(packed(h.upper), packed(h.lower)).xzyw; }
+/// An lhs lie as the hardware's registers want them, so that a loaded quad is multiplied without a move.
+uvec4 quad_of(Fragment h) { return uvec4(packed(h.upper), packed(h.lower)).xzyw; }
 vec4 upper_of(uvec4 quad) { return unpacked(quad.xz); }
 vec4 lower_of(uvec4 quad) { return unpacked(quad.yw); }
-/// What was stored as a left side, as a right side whose columns are its rows.
-uvec4 as_right(uvec4 quad) { return quad.xzyw; }
+/// What was stored as a lhs, as a rhs whose columns are its rows.
+uvec4 as_rhs(uvec4 quad) { return quad.xzyw; }
 
 #ifdef MATRIX_EMULATED
-struct LeftBlock { uvec4 quad; };
-struct RightBlock { uvec4 quad; };
-#define SumBlock Held
-shared uvec4 left_quads[INVOCATIONS], right_quads[INVOCATIONS];
+struct Lhs { uvec4 quad; };
+struct Rhs { uvec4 quad; };
+#define Accumulator Fragment
+shared uvec4 lhs_shared[INVOCATIONS], rhs_shared[INVOCATIONS];
 shared float shuffled[INVOCATIONS];
-SumBlock no_sum() { return Held(vec4(0.0), vec4(0.0)); }
-LeftBlock left_of(uvec4 quad) { return LeftBlock(quad); }
-RightBlock right_of(uvec4 quad) { return RightBlock(quad); }
-Held held(SumBlock s) { return s; }
+Accumulator no_accumulator() { return Fragment(vec4(0.0), vec4(0.0)); }
+Lhs lhs_of(uvec4 quad) { return Lhs(quad); }
+Rhs rhs_of(uvec4 quad) { return Rhs(quad); }
+Fragment fragment_of(Accumulator s) { return s; }
 /// left · rightᵀ + sum. All invocations of the workgroup must come here together, as with all that follows.
-SumBlock multiply_add(LeftBlock l, RightBlock r, SumBlock s) {
+Accumulator multiply_add(Lhs l, Rhs r, Accumulator s) {
   barrier();
-  left_quads[thread()] = l.quad;
-  right_quads[thread()] = r.quad;
+  lhs_shared[local_index()] = l.quad;
+  rhs_shared[local_index()] = r.quad;
   barrier();
-  const uint warp_at = warp() * 32u, mine = warp_at + lane_row() * 4u;
+  const uint subgroup_at = subgroup() * 32u, mine = subgroup_at + own_row() * 4u;
   for (uint k = 0u; k < 4u; ++k) {
-    const vec4 upper = upper_of(left_quads[mine + k]), lower = lower_of(left_quads[mine + k]);
+    const vec4 upper = upper_of(lhs_shared[mine + k]), lower = lower_of(lhs_shared[mine + k]);
     for (uint i = 0u; i < 4u; ++i) {
-      const uvec4 quad = right_quads[warp_at + (lane_column() + (i & 1u)) * 4u + k];
+      const uvec4 quad = rhs_shared[subgroup_at + (own_column() + (i & 1u)) * 4u + k];
       const vec4 column = unpacked(i < 2u ? quad.xy : quad.zw);
       s.upper[i] += dot(upper, column);
       s.lower[i] += dot(lower, column);
@@ -95,66 +95,66 @@ SumBlock multiply_add(LeftBlock l, RightBlock r, SumBlock s) {
   }
   return s;
 }
-float of_lane(float v, uint from) {
+float of_invocation(float v, uint from) {
   barrier();
-  shuffled[thread()] = v;
+  shuffled[local_index()] = v;
   barrier();
-  return shuffled[warp() * 32u + from];
+  return shuffled[subgroup() * 32u + from];
 }
 #define MULTIPLY_ADD multiply_add
 #else
-SumBlock no_sum() { return SumBlock(0.0); }
-#define SET_BLOCK(m, quad)                                \
+Accumulator no_accumulator() { return Accumulator(0.0); }
+#define SET_FRAGMENT(m, quad)                                \
   [[unroll]] for (uint i = 0u; i < 4u; ++i) {             \
     const f16vec2 pair = unpackFloat2x16(quad[i]);        \
     m[2u * i] = pair.x;                                   \
     m[2u * i + 1u] = pair.y;                              \
   }
-LeftBlock left_of(uvec4 quad) {
+Lhs lhs_of(uvec4 quad) {
   const uvec4 by_row = quad.xzyw;
-  LeftBlock m;
-  SET_BLOCK(m, by_row)
+  Lhs m;
+  SET_FRAGMENT(m, by_row)
   return m;
 }
 #ifdef MATRIX_NV
-/// A word of the block with rows and columns swapped, from word `w` of two rows of it. NV holds right sides by row.
+/// A word of the fragment with rows and columns swapped, from word `w` of two rows of it. NV holds rhs by row.
 uint swapped(uint w) {
-  const uint from = lane() % 4u * 8u + lane() / 8u;
+  const uint from = invocation() % 4u * 8u + invocation() / 8u;
   const uint first = subgroupShuffle(w, from), second = subgroupShuffle(w, from + 4u);
-  return lane() / 4u % 2u == 0u ? (first & 0xffffu) | second << 16 : first >> 16 | (second & 0xffff0000u);
+  return invocation() / 4u % 2u == 0u ? (first & 0xffffu) | second << 16 : first >> 16 | (second & 0xffff0000u);
 }
-RightBlock right_of(uvec4 quad) {
-  RightBlock m;
+Rhs rhs_of(uvec4 quad) {
+  Rhs m;
   const uvec4 by_row = uvec4(swapped(quad.x), swapped(quad.z), swapped(quad.y), swapped(quad.w));
-  SET_BLOCK(m, by_row)
+  SET_FRAGMENT(m, by_row)
   return m;
 }
 #else
-RightBlock right_of(uvec4 quad) {
-  RightBlock m;
-  SET_BLOCK(m, quad)
+Rhs rhs_of(uvec4 quad) {
+  Rhs m;
+  SET_FRAGMENT(m, quad)
   return m;
 }
 #endif
-Held held(SumBlock s) {
-  Held h;
+Fragment fragment_of(Accumulator s) {
+  Fragment h;
   [[unroll]] for (uint i = 0u; i < 4u; ++i) {
     h.upper[i] = s[i];
     h.lower[i] = s[4u + i];
   }
   return h;
 }
-float of_lane(float v, uint from) { return subgroupShuffle(v, from); }
+float of_invocation(float v, uint from) { return subgroupShuffle(v, from); }
 #endif
 
 /// Sum and largest over the four invocations that share a row.
 float row_sum(float v) {
-  v += of_lane(v, lane() ^ 1u);
-  return v + of_lane(v, lane() ^ 2u);
+  v += of_invocation(v, invocation() ^ 1u);
+  return v + of_invocation(v, invocation() ^ 2u);
 }
 float row_most(float v) {
-  v = max(v, of_lane(v, lane() ^ 1u));
-  return max(v, of_lane(v, lane() ^ 2u));
+  v = max(v, of_invocation(v, invocation() ^ 1u));
+  return max(v, of_invocation(v, invocation() ^ 2u));
 }
 
 /// Sums of squares of the upper and the lower row.
@@ -163,16 +163,16 @@ vec2 squares_of(uvec4 quad) {
   return vec2(dot(upper, upper), dot(lower, lower));
 }
 
-/// The block with rows and columns swapped: the product of the unit matrix and the block as a right side, which is exact.
+/// The fragment with rows and columns swapped: the product of the unit matrix and the fragment as a rhs, which is exact.
 uvec4 turned(uvec4 quad) {
-  const vec4 unit = vec4(equal(uvec4(lane_row()), lane_column() + uvec4(0u, 1u, 8u, 9u)));
-  const vec4 lower = vec4(equal(uvec4(lane_row() + 8u), lane_column() + uvec4(0u, 1u, 8u, 9u)));
-  return quad_of(held(MULTIPLY_ADD(left_of(quad_of(Held(unit, lower))), right_of(as_right(quad)), no_sum())));
+  const vec4 unit = vec4(equal(uvec4(own_row()), own_column() + uvec4(0u, 1u, 8u, 9u)));
+  const vec4 lower = vec4(equal(uvec4(own_row() + 8u), own_column() + uvec4(0u, 1u, 8u, 9u)));
+  return quad_of(fragment_of(MULTIPLY_ADD(lhs_of(quad_of(Fragment(unit, lower))), rhs_of(as_rhs(quad)), no_accumulator())));
 }
 
 /// 0 where a held value's column is not a real one.
-vec4 within(vec4 v, uint block, uint width) {
-  [[unroll]] for (uint i = 0u; i < 4u; ++i) v[i] = column_of(block, i) < width ? v[i] : 0.0;
+vec4 within(vec4 v, uint fragment, uint width) {
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) v[i] = column_of(fragment, i) < width ? v[i] : 0.0;
   return v;
 }
 
@@ -182,32 +182,6 @@ uint in_row(uint row, uint column, uint column_fragments) {
   return (row / 16u * column_fragments + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;
 }
 
-// Fours of values of blocks, in whatever order they lie.
+// Fours of values of fragments, in whatever order they lie.
 vec4 arena_four(uint at, uint four) { return unpacked(arena_pairs[at * 2u + four]); }
 void set_arena_four(uint at, uint four, vec4 v) { arena_pairs[at * 2u + four] = packed(v); }
-
-/// Before this nothing may be read that another stage of the step wrote. A dispatch of its own need not wait.
-#ifdef PERSISTENT
-void await_others();
-#else
-void await_others() {}
-#endif
-
-/// A block of the result.
-struct Leaving {
-  uint block, column_block;
-  bool mine;  // whether it is to be written at all
-};
-
-/// What the solver's step needs besides the prediction, for the four pairs of a block that an invocation holds.
-struct Solving {
-  SolverRow row;
-  vec2 past[4], noise[4];
-};
-
-/// What the values of a block meet as they leave: bias and gate by column, the old value by place.
-struct Meeting {
-  vec4 bias, gate;
-  Held old;
-  uint solver_at;
-};

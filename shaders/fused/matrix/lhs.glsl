@@ -1,39 +1,40 @@
 // SPDX-License-Identifier: MIT
-// Left sides that are made on the way to a product, or by a stage of their own: rows normed and modulated, windows of the
-// image. All warps work on one block of rows; each makes the blocks of the depth that it will multiply, S(lhs_share) of them from
-// block warp()·S(lhs_share) on, in registers. Beyond the depth they are 0.
+// An lhs that are made on the way to a product, or by a stage of their own: rows normed and modulated, windows of the
+// image. All subgroups work on one fragment of rows; each makes the fragments of the depth that it will multiply, S(lhs_share) of them from
+// fragment subgroup()·S(lhs_share) on, in registers. Beyond the depth they are 0.
 
-// Blocks of a row that a warp norms, and all do together.
+// Fragments of a row that a subgroup norms, and all do together.
 const uint NORMED = S(normed) == NO_PLACE ? S(lhs_share) : S(across);
 const uint NORMED_ALL = S(normed) == NO_PLACE ? S(depth_fragments) : S(column_fragments);
-const uint MADE_ROOM = NORMED > S(lhs_share) ? NORMED : S(lhs_share);
+const uint LHS_ROOM = NORMED > S(lhs_share) ? NORMED : S(lhs_share);
 // Where more workgroups side by side hide more than early loads do.
 const bool MODULATES_LATE = S(kind) == STAGE_NORM || S(normed) != NO_PLACE;
 
 // Not handed from function to function: an array whose length is a specialization constant is copied through memory then.
-uvec4 made_blocks[MADE_ROOM];
-Held rows_held[NORMED];
-vec4 scales[NORMED], shifts[NORMED];
+uvec4 lhs_fragments[LHS_ROOM];
+Fragment row_values[NORMED];
+vec4 scales[NORMED];
+vec4 shifts[NORMED];
 uint modulation_start;  // of the table's row
-uvec4 made_weights[S(lhs_share) * S(across)];  // what they will be multiplied by
+uvec4 rhs_fragments[S(lhs_share) * S(across)];  // what they will be multiplied by
 
-/// Whether the warps share the columns without padding.
-bool even_columns() { return S(width) == WARPS * NORMED * 16u; }
-vec4 real_columns(vec4 v, uint block) { return even_columns() ? v : within(v, block, S(width)); }
+/// Whether the subgroups share the columns without padding.
+bool even_columns() { return S(width) == SUBGROUPS * NORMED * 16u; }
+vec4 real_columns(vec4 v, uint fragment) { return even_columns() ? v : within(v, fragment, S(width)); }
 
-/// Asks for this warp's share of a block of rows.
-void ask_rows(uint block) {
-  const uint first = warp() * NORMED, depth = NORMED_ALL, at = P.a + (block * depth + first) * 64u + lane();
+/// Asks for this subgroup's share of a fragment of rows.
+void ask_rows(uint fragment) {
+  const uint first = subgroup() * NORMED, depth = NORMED_ALL, at = P.a + (fragment * depth + first) * 64u + invocation();
   EACH(u, NORMED) {
-    rows_held[u] = Held(vec4(0.0), vec4(0.0));
+    row_values[u] = Fragment(vec4(0.0), vec4(0.0));
     if (even_columns() || first + u < depth)
-      rows_held[u] = Held(arena_floats4[at + u * 64u], arena_floats4[at + u * 64u + 32u]);
+      row_values[u] = Fragment(arena_floats4[at + u * 64u], arena_floats4[at + u * 64u + 32u]);
   }
 }
 
-/// Asks for what modulates this warp's share of the columns.
+/// Asks for what modulates this subgroup's share of the columns.
 void ask_modulation() {
-  const uint first = warp() * NORMED;
+  const uint first = subgroup() * NORMED;
   EACH(u, NORMED) {
     scales[u] = shifts[u] = vec4(0.0);
     if (!even_columns() && first + u >= NORMED_ALL) continue;
@@ -42,71 +43,71 @@ void ask_modulation() {
   }
 }
 
-/// Asks for this warp's share of a block of rows, and of what modulates it unless that comes later.
-void ask_normed(uint block, uint step) {
-  modulation_start = table_row(block / S(token_fragments), step);
+/// Asks for this subgroup's share of a fragment of rows, and of what modulates it unless that comes later.
+void ask_normed(uint fragment, uint step) {
+  modulation_start = table_row(fragment / S(token_fragments), step);
 #ifndef PERSISTENT
-  ask_rows(block);  // while the table's row is looked up
+  ask_rows(fragment);  // while the table's row is looked up
 #endif
   if (!MODULATES_LATE) ask_modulation();
 #ifdef PERSISTENT
-  await_others();
-  ask_rows(block);
+  wait_for_others();
+  ask_rows(fragment);
 #endif
 }
 
-/// How many values of a row are a warp's.
-float values_of_warp(uint w) {
+/// How many values of a row are a subgroup's.
+float values_of_subgroup(uint w) {
   return float(clamp(int(S(width)) - int(w * NORMED * 16u), 0, int(NORMED * 16u)));
 }
 
-/// norm(x)·(1 + scale) + shift. Means and squares are made a warp first, each about its own mean, so that a large mean
-/// costs no digits and warps meet once.
+/// norm(x)·(1 + scale) + shift. Means and squares are made a subgroup first, each about its own mean, so that a large mean
+/// costs no digits and subgroups meet once.
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4;
 /// Chan, Golub, LeVeque 1979 for the union of sums
 void make_normed() {
-  const uint first = warp() * NORMED;
+  const uint first = subgroup() * NORMED;
   // Upper row in x, lower in y, from here on.
-  const float mine = even_columns() ? float(NORMED * 16u) : values_of_warp(warp());
+  const float mine = even_columns() ? float(NORMED * 16u) : values_of_subgroup(subgroup());
   vec2 mean = vec2(0.0), squares = vec2(0.0);
   if (S(centred) != 0u) {
-    EACH(u, NORMED) mean += vec2(dot(rows_held[u].upper, vec4(1.0)), dot(rows_held[u].lower, vec4(1.0)));
+    EACH(u, NORMED) mean += vec2(dot(row_values[u].upper, vec4(1.0)), dot(row_values[u].lower, vec4(1.0)));
     mean = vec2(row_sum(mean.x), row_sum(mean.y)) * (1.0 / max(mine, 1.0));
   }
   EACH(u, NORMED) {
-    const vec4 upper = real_columns(rows_held[u].upper - mean.x, first + u);
-    const vec4 lower = real_columns(rows_held[u].lower - mean.y, first + u);
+    const vec4 upper = real_columns(row_values[u].upper - mean.x, first + u);
+    const vec4 lower = real_columns(row_values[u].lower - mean.y, first + u);
     squares += vec2(dot(upper, upper), dot(lower, lower));
   }
   squares = vec2(row_sum(squares.x), row_sum(squares.y));
-  if (lane() % 4u == 0u) statistics[warp() * 8u + lane_row()] = vec4(mean, squares);
+  if (invocation() % 4u == 0u) statistics[subgroup() * 8u + own_row()] = vec4(mean, squares);
   barrier();
-  // Shares of warps that have as many values each weigh the same.
-  vec2 all = vec2(0.0), within_warps = vec2(0.0), between_warps = vec2(0.0);
-  [[unroll]] for (uint w = 0u; w < WARPS; ++w)
-    all += (even_columns() ? mine : values_of_warp(w)) * statistics[w * 8u + lane_row()].xy;
+  // Shares of subgroups that have as many values each weigh the same.
+  vec2 all = vec2(0.0), within_subgroups = vec2(0.0), between_subgroups = vec2(0.0);
+  [[unroll]] for (uint w = 0u; w < SUBGROUPS; ++w)
+    all += (even_columns() ? mine : values_of_subgroup(w)) * statistics[w * 8u + own_row()].xy;
   all *= 1.0 / float(S(width));
-  [[unroll]] for (uint w = 0u; w < WARPS; ++w) {
-    const vec4 of_warp = statistics[w * 8u + lane_row()];
-    const vec2 apart = of_warp.xy - all;
-    within_warps += of_warp.zw;
-    between_warps += (even_columns() ? 1.0 : values_of_warp(w)) * apart * apart;
+  [[unroll]] for (uint w = 0u; w < SUBGROUPS; ++w) {
+    const vec4 of_subgroup = statistics[w * 8u + own_row()];
+    const vec2 apart = of_subgroup.xy - all;
+    within_subgroups += of_subgroup.zw;
+    between_subgroups += (even_columns() ? 1.0 : values_of_subgroup(w)) * apart * apart;
   }
-  const vec2 variance = (within_warps + (even_columns() ? mine : 1.0) * between_warps) * (1.0 / float(S(divisor)));
+  const vec2 variance = (within_subgroups + (even_columns() ? mine : 1.0) * between_subgroups) * (1.0 / float(S(divisor)));
   const float eps = uintBitsToFloat(S(eps_bits));
   const vec2 factor = S(eps_outside) != 0u ? 1.0 / (sqrt(variance) + eps) : inversesqrt(variance + eps);
   if (MODULATES_LATE) ask_modulation();
   EACH(u, NORMED) {
-    const vec4 upper = (rows_held[u].upper - all.x) * (factor.x * (1.0 + scales[u])) + shifts[u];
-    const vec4 lower = (rows_held[u].lower - all.y) * (factor.y * (1.0 + scales[u])) + shifts[u];
-    made_blocks[u] = quad_of(Held(real_columns(upper, first + u), real_columns(lower, first + u)));
+    const vec4 upper = (row_values[u].upper - all.x) * (factor.x * (1.0 + scales[u])) + shifts[u];
+    const vec4 lower = (row_values[u].lower - all.y) * (factor.y * (1.0 + scales[u])) + shifts[u];
+    lhs_fragments[u] = quad_of(Fragment(real_columns(upper, first + u), real_columns(lower, first + u)));
   }
 }
 
-/// The noise of a block of tokens, in fours of features, where the warps exchange; kept in the image if told so.
+/// The noise of a fragment of tokens, in fours of features, where the subgroups exchange; kept in the image if told so.
 void make_noise(uint batch_row, uint first_token, bool keep) {
   const uint icon = batch_row % P.batch, fours = S(width) / 4u;
-  [[dont_unroll]] for (uint i = thread(); i < 16u * fours; i += INVOCATIONS) {
+  [[dont_unroll]] for (uint i = local_index(); i < 16u * fours; i += INVOCATIONS) {
     const uint token = first_token + i / fours;
     if (token >= S(tokens)) continue;
     const uint pixel = pixel_of(token, i % fours * 4u);
@@ -140,36 +141,36 @@ vec2 window_pair(uint batch_row, uint first_token, uint row, uint feature, bool 
   return feature % 4u == 0u ? z.xy : z.zw;
 }
 
-void make_windows(uint block, uint step, bool keep) {
-  const uint batch_row = block / S(token_fragments), token = block % S(token_fragments) * 16u;
+void make_windows(uint fragment, uint step, bool keep) {
+  const uint batch_row = fragment / S(token_fragments), token = fragment % S(token_fragments) * 16u;
   const bool noisy = S(noisy) != 0u && solver_row[step * P.batch + batch_row % P.batch] == 0u;
-  await_others();
+  wait_for_others();
   if (noisy) make_noise(batch_row, token, keep);
   EACH(u, S(lhs_share)) {
-    const uint column = column_of(warp() * S(lhs_share) + u, 0u);
-    vec4 half_block[2];
+    const uint column = column_of(subgroup() * S(lhs_share) + u, 0u);
+    vec4 halves[2];
     [[unroll]] for (uint h = 0u; h < 2u; ++h)
-      half_block[h] = vec4(window_pair(batch_row, token, lane_row() + 8u * h, column, noisy),
-                           window_pair(batch_row, token, lane_row() + 8u * h, column + 8u, noisy));
-    made_blocks[u] = quad_of(Held(half_block[0], half_block[1]));
+      halves[h] = vec4(window_pair(batch_row, token, own_row() + 8u * h, column, noisy),
+                           window_pair(batch_row, token, own_row() + 8u * h, column + 8u, noisy));
+    lhs_fragments[u] = quad_of(Fragment(halves[0], halves[1]));
   }
   if (S(noisy) != 0u) barrier();  // the sums of the product go where the noise is
 }
 
-void store_made(uint block) {
+void store_lhs(uint fragment) {
   EACH(u, S(lhs_share)) {
-    const uint at = warp() * S(lhs_share) + u;
-    if (at < S(depth_fragments)) arena_quads[P.y + (block * S(depth_fragments) + at) * BLOCK + lane()] = made_blocks[u];
+    const uint at = subgroup() * S(lhs_share) + u;
+    if (at < S(depth_fragments)) arena_quads[P.y + (fragment * S(depth_fragments) + at) * FRAGMENT + invocation()] = lhs_fragments[u];
   }
 }
 
-// Stages of their own: one block of rows a tile.
-void norm_stage(uint block, uint step) {
-  ask_normed(block, step);
+// Stages of their own: one fragment of rows a tile.
+void norm_stage(uint fragment, uint step) {
+  ask_normed(fragment, step);
   make_normed();
-  store_made(block);
+  store_lhs(fragment);
 }
-void windows_stage(uint block, uint step) {
-  make_windows(block, step, true);
-  store_made(block);
+void windows_stage(uint fragment, uint step) {
+  make_windows(fragment, step, true);
+  store_lhs(fragment);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Modulation tables, as invocations hold blocks.
+// Modulation tables, as invocations hold fragments.
 
-/// Four held values of a modulation table from column `first` on, for block `block` of columns; 0 from `width` on.
-vec4 table_values(uint row_start, uint first, uint block, uint width) {
-  const uint column = column_of(block, 0u), from = P.table + row_start + first + column;
+/// Four held values of a modulation table from column `first` on, for fragment `fragment` of columns; 0 from `width` on.
+vec4 table_values(uint row_start, uint first, uint fragment, uint width) {
+  const uint column = column_of(fragment, 0u), from = P.table + row_start + first + column;
   vec4 v = vec4(0.0);
   if (S(aligned) != 0u) {
     if (width % 16u == 0u || column < width) v.xy = arena_floats2[from / 2u];
@@ -11,11 +11,11 @@ vec4 table_values(uint row_start, uint first, uint block, uint width) {
     return v;
   }
   [[unroll]] for (uint i = 0u; i < 4u; ++i)
-    if (column_of(block, i) < width) v[i] = arena_floats[from + column_of(block, i) - column];
+    if (column_of(fragment, i) < width) v[i] = arena_floats[from + column_of(fragment, i) - column];
   return v;
 }
 
-/// What gates four number `i` of a tensor of rows: half of what an invocation holds of a block.
+/// What gates four number `i` of a tensor of rows: half of what an invocation holds of a fragment.
 vec4 gate_of_four(uint i, uint step) {
   if (S(gate) == NO_PLACE) return vec4(1.0);
   const uint row_start = table_row(i / 64u / S(column_fragments) / S(token_fragments), step);

@@ -5,86 +5,86 @@
 // them the factors of keys and queries, then two partial results an invocation.
 
 /// Factor that RMS norm gives a row of one head; 1 without norm.
-float head_factor(uint block_row, uint row, uint first_block) {
+float head_factor(uint fragment_row, uint row, uint first_fragment) {
   if (S(qk_weight) == NO_PLACE) return 1.0;
   float squares = 0.0;
-  const uint start = P.a + (block_row * S(heads) * S(head_fragments) * 3u + first_block) * BLOCK;
+  const uint start = P.a + (fragment_row * S(heads) * S(head_fragments) * 3u + first_fragment) * FRAGMENT;
   for (uint b = 0u; b < S(head_fragments); b += 4u) {
     vec4 v[16];
     [[unroll]] for (uint c = 0u; c < 16u; ++c)
-      v[c] = b + c / 4u < S(head_fragments) ? arena_four(start + (b + c / 4u) * BLOCK, in_block(row, c % 4u)) : vec4(0.0);
+      v[c] = b + c / 4u < S(head_fragments) ? arena_four(start + (b + c / 4u) * FRAGMENT, in_fragment(row, c % 4u)) : vec4(0.0);
     [[unroll]] for (uint c = 0u; c < 16u; ++c) squares += dot(v[c], v[c]);
   }
   return 1.0 / sqrt(squares / float(S(head_dim)) + uintBitsToFloat(S(eps_bits)));
 }
 
 /// q of a group of heads into the tile, times the weights of both norms; factors of keys and queries behind the scores.
-void stage_queries(uint block_row, uint head0, uint factors) {
-  const uint group = S(head_group), head_fragments = S(head_fragments), key_blocks = S(token_fragments);
-  const uint pitch = S(heads) * head_fragments * 3u, keys = key_blocks * 16u, weight = P.qk_weight;
-  for (uint i = thread(); i < group * head_fragments * 32u; i += INVOCATIONS) {
-    const uint block = i / 32u, eight = i % 32u, at = P.a + (block_row * pitch + head0 * head_fragments + block) * BLOCK;
+void stage_queries(uint fragment_row, uint head0, uint factors) {
+  const uint group = S(head_group), head_fragments = S(head_fragments), key_fragments = S(token_fragments);
+  const uint pitch = S(heads) * head_fragments * 3u, keys = key_fragments * 16u, weight = P.qk_weight;
+  for (uint i = local_index(); i < group * head_fragments * 32u; i += INVOCATIONS) {
+    const uint fragment = i / 32u, eight = i % 32u, at = P.a + (fragment_row * pitch + head0 * head_fragments + fragment) * FRAGMENT;
     vec4 low = arena_four(at, 2u * eight), high = arena_four(at, 2u * eight + 1u);
     if (weight != NO_PLACE) {
-      const uint column = weight + block % head_fragments * 4u + eight % 2u * 2u;
+      const uint column = weight + fragment % head_fragments * 4u + eight % 2u * 2u;
       low *= weight_floats[column];
       high *= weight_floats[column + 1u];
     }
-    set_tile_eight(S(scratch) + block * BLOCK, eight, low, high);
+    set_tile_eight(S(scratch) + fragment * FRAGMENT, eight, low, high);
   }
-  const uint first_row = block_row / key_blocks * key_blocks;
-  for (uint i = thread(); i < group * (keys + 16u); i += INVOCATIONS) {
+  const uint first_row = fragment_row / key_fragments * key_fragments;
+  for (uint i = local_index(); i < group * (keys + 16u); i += INVOCATIONS) {
     const bool is_key = i < group * keys;
     const uint at = is_key ? i : i - group * keys, head = is_key ? at / keys : at / 16u;
     const uint row = is_key ? at % keys : at % 16u;
-    const uint block = (head0 + head + (is_key ? S(heads) : 0u)) * head_fragments;
-    float factor = head_factor(is_key ? first_row + row / 16u : block_row, row % 16u, block);
+    const uint fragment = (head0 + head + (is_key ? S(heads) : 0u)) * head_fragments;
+    float factor = head_factor(is_key ? first_row + row / 16u : fragment_row, row % 16u, fragment);
     sums[factors + i] = is_key ? factor : factor * uintBitsToFloat(S(score_scale));
   }
 }
 
-/// Scores of a group: sums block h·key_blocks + j is [16 queries, 16 keys].
-void score_keys(uint block_row, uint head0) {
-  const uint head_fragments = S(head_fragments), key_blocks = S(token_fragments);
-  const uint pitch = S(heads) * head_fragments * 3u, first_row = block_row / key_blocks * key_blocks;
-  for (uint item = warp(); item < S(head_group) * key_blocks; item += WARPS) {
-    const uint head = item / key_blocks, left = S(scratch) + head * head_fragments * BLOCK;
-    const uint row = first_row + item % key_blocks;
-    const uint right = P.a + (row * pitch + (S(heads) + head0 + head) * head_fragments) * BLOCK;
-    SumBlock sum = no_sum();
+/// Scores of a group: sums fragment h·key_blocks + j is [16 queries, 16 keys].
+void score_keys(uint fragment_row, uint head0) {
+  const uint head_fragments = S(head_fragments), key_fragments = S(token_fragments);
+  const uint pitch = S(heads) * head_fragments * 3u, first_row = fragment_row / key_fragments * key_fragments;
+  for (uint item = subgroup(); item < S(head_group) * key_fragments; item += SUBGROUPS) {
+    const uint head = item / key_fragments, lhs = S(scratch) + head * head_fragments * FRAGMENT;
+    const uint row = first_row + item % key_fragments;
+    const uint rhs = P.a + (row * pitch + (S(heads) + head0 + head) * head_fragments) * FRAGMENT;
+    Accumulator accumulator = no_accumulator();
     for (uint b = 0u; b < head_fragments; b += 4u) {
-      LeftBlock l;
-      RightBlock r[4];
+      Lhs l;
+      Rhs r[4];
       [[unroll]] for (uint u = 0u; u < 4u; ++u)
-        if (b + u < head_fragments) LOAD_RIGHT(r[u], arena_quads, right + (b + u) * BLOCK, ROW_QUADS);
+        if (b + u < head_fragments) LOAD_RHS(r[u], arena_quads, rhs + (b + u) * FRAGMENT, ROW_QUADS);
       [[unroll]] for (uint u = 0u; u < 4u; ++u) {
         if (b + u < head_fragments) {
-          LOAD_LEFT(l, tile, left + (b + u) * BLOCK, ROW_QUADS);
-          sum = MULTIPLY_ADD(l, r[u], sum);
+          LOAD_LHS(l, tile, lhs + (b + u) * FRAGMENT, ROW_QUADS);
+          accumulator = MULTIPLY_ADD(l, r[u], accumulator);
         }
       }
     }
-    STORE_SUM(sum, sums, item * 256u);
+    STORE_ACCUMULATOR(accumulator, sums, item * 256u);
   }
 }
 
 /// Scores to probabilities times their row's sum, in the tile; the sums of each invocation's share into `parts`.
 void soften(uint factors, uint parts) {
-  const uint group = S(head_group), key_blocks = S(token_fragments), keys = key_blocks * 16u;
-  const uint team = INVOCATIONS / (16u * group), line = thread() / team, member = thread() % team;
+  const uint group = S(head_group), key_fragments = S(token_fragments), keys = key_fragments * 16u;
+  const uint team = INVOCATIONS / (16u * group), line = local_index() / team, member = local_index() % team;
   const uint head = line / 16u, row = line % 16u, tokens = S(tokens);
   const float query = sums[factors + group * keys + line];
   float highest = -3.0e38;
   for (uint t = member; t < tokens; t += team) {
-    const float score = sums[(head * key_blocks + t / 16u) * 256u + row * 16u + t % 16u] * query * sums[factors + head * keys + t];
+    const float score = sums[(head * key_fragments + t / 16u) * 256u + row * 16u + t % 16u] * query * sums[factors + head * keys + t];
     highest = max(highest, score);
   }
-  sums[parts + thread()] = highest;
+  sums[parts + local_index()] = highest;
   barrier();
   for (uint i = 0u; i < team; ++i) highest = max(highest, sums[parts + line * team + i]);
   float total = 0.0;
   for (uint e = member; e < keys / 8u; e += team) {
-    const uint at = (head * key_blocks + e / 2u) * 256u + row * 16u + e % 2u * 8u;
+    const uint at = (head * key_fragments + e / 2u) * 256u + row * 16u + e % 2u * 8u;
     vec4 p[2];
     [[unroll]] for (uint i = 0u; i < 8u; ++i) {
       const uint t = 8u * e + i;
@@ -92,66 +92,66 @@ void soften(uint factors, uint parts) {
       p[i / 4u][i % 4u] = t < tokens ? exp(score - highest) : 0.0;
     }
     total += dot(p[0] + p[1], vec4(1.0));
-    set_tile_eight(S(scratch) + (head * key_blocks + e / 2u) * BLOCK, row * 2u + e % 2u, p[0], p[1]);
+    set_tile_eight(S(scratch) + (head * key_fragments + e / 2u) * FRAGMENT, row * 2u + e % 2u, p[0], p[1]);
   }
-  sums[parts + INVOCATIONS + thread()] = total;
+  sums[parts + INVOCATIONS + local_index()] = total;
 }
 
-/// Probabilities times values: sums block h·head_fragments + d is [16 queries, 16 values].
-void weigh_values(uint block_row, uint head0) {
-  const uint head_fragments = S(head_fragments), key_blocks = S(token_fragments);
-  const uint pitch = S(heads) * head_fragments * 3u, first_row = block_row / key_blocks * key_blocks;
-  for (uint item = warp(); item < S(head_group) * head_fragments; item += WARPS) {
-    const uint head = item / head_fragments, left = S(scratch) + head * key_blocks * BLOCK;
+/// Probabilities times values: sums fragment h·head_fragments + d is [16 queries, 16 values].
+void weigh_values(uint fragment_row, uint head0) {
+  const uint head_fragments = S(head_fragments), key_fragments = S(token_fragments);
+  const uint pitch = S(heads) * head_fragments * 3u, first_row = fragment_row / key_fragments * key_fragments;
+  for (uint item = subgroup(); item < S(head_group) * head_fragments; item += SUBGROUPS) {
+    const uint head = item / head_fragments, lhs = S(scratch) + head * key_fragments * FRAGMENT;
     const uint column = (2u * S(heads) + head0) * head_fragments + item;
-    SumBlock sum = no_sum();
-    for (uint j = 0u; j < key_blocks; ++j) {
-      const uint right = P.a + ((first_row + j) * pitch + column) * BLOCK;
-      const uint column4 = (lane() / 16u) * 2u;
+    Accumulator accumulator = no_accumulator();
+    for (uint j = 0u; j < key_fragments; ++j) {
+      const uint rhs = P.a + ((first_row + j) * pitch + column) * FRAGMENT;
+      const uint column4 = (invocation() / 16u) * 2u;
       [[unroll]] for (uint k4 = 0u; k4 < 4u; ++k4) {
-        const vec4 p = tile_four(left + j * BLOCK, in_block(lane() % 16u, k4));
+        const vec4 p = tile_four(lhs + j * FRAGMENT, in_fragment(invocation() % 16u, k4));
         [[unroll]] for (uint k = 0u; k < 4u; ++k) {
-          sum.low += p[k] * arena_four(right, in_block(4u * k4 + k, column4));
-          sum.high += p[k] * arena_four(right, in_block(4u * k4 + k, column4 + 1u));
+          accumulator.low += p[k] * arena_four(rhs, in_fragment(4u * k4 + k, column4));
+          accumulator.high += p[k] * arena_four(rhs, in_fragment(4u * k4 + k, column4 + 1u));
         }
       }
     }
-    STORE_SUM(sum, sums, item * 256u);
+    STORE_ACCUMULATOR(accumulator, sums, item * 256u);
   }
 }
 
-/// Heads head0 … head0 + head_group − 1 of the 16 queries in block `block_row`, into the tile or to the arena as blocks.
-void attend(uint block_row, uint head0, bool into_tile) {
-  const uint group = S(head_group), head_fragments = S(head_fragments), key_blocks = S(token_fragments);
-  const uint factors = max(group * max(key_blocks, head_fragments), 1u) * 256u;
-  const uint parts = factors + group * (key_blocks + 1u) * 16u;
-  stage_queries(block_row, head0, factors);
+/// Heads head0 … head0 + head_group − 1 of the 16 queries in fragment `fragment_row`, into the tile or to the arena as fragments.
+void attend(uint fragment_row, uint head0, bool into_tile) {
+  const uint group = S(head_group), head_fragments = S(head_fragments), key_fragments = S(token_fragments);
+  const uint factors = max(group * max(key_fragments, head_fragments), 1u) * 256u;
+  const uint parts = factors + group * (key_fragments + 1u) * 16u;
+  stage_queries(fragment_row, head0, factors);
   barrier();
-  score_keys(block_row, head0);
+  score_keys(fragment_row, head0);
   barrier();
   soften(factors, parts);
   barrier();
-  weigh_values(block_row, head0);
+  weigh_values(fragment_row, head0);
   barrier();
   const uint team = INVOCATIONS / (16u * group), pitch = S(heads) * head_fragments;
-  for (uint i = thread(); i < group * head_fragments * 32u; i += INVOCATIONS) {
-    const uint block = i / 32u, eight = i % 32u, row = eight / 2u;
-    const uint line = block / head_fragments * 16u + row, at = block * 256u + eight * 8u;
+  for (uint i = local_index(); i < group * head_fragments * 32u; i += INVOCATIONS) {
+    const uint fragment = i / 32u, eight = i % 32u, row = eight / 2u;
+    const uint line = fragment / head_fragments * 16u + row, at = fragment * 256u + eight * 8u;
     float total = 0.0;
     for (uint j = 0u; j < team; ++j) total += sums[parts + INVOCATIONS + line * team + j];
     const vec4 low = vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]) / total;
     const vec4 high = vec4(sums[at + 4u], sums[at + 5u], sums[at + 6u], sums[at + 7u]) / total;
     if (into_tile) {
-      set_tile_eight((head0 * head_fragments + block) * BLOCK, eight, low, high);
-    } else if (block_row % key_blocks * 16u + row < S(tokens)) {
-      const uint to = P.y + (block_row * pitch + head0 * head_fragments + block) * BLOCK;
+      set_tile_eight((head0 * head_fragments + fragment) * FRAGMENT, eight, low, high);
+    } else if (fragment_row % key_fragments * 16u + row < S(tokens)) {
+      const uint to = P.y + (fragment_row * pitch + head0 * head_fragments + fragment) * FRAGMENT;
       set_arena_four(to, 2u * eight, low);
       set_arena_four(to, 2u * eight + 1u, high);
     }
   }
 }
 
-/// A stage of its own: a group of heads of a block of rows a tile.
+/// A stage of its own: a group of heads of a fragment of rows a tile.
 void attention_stage(uint tile_at) {
   const uint groups = S(heads) / S(head_group);
   attend(tile_at / groups, tile_at % groups * S(head_group), false);

@@ -7,40 +7,16 @@
 namespace dit::vulkan {
 namespace {
 
-/// What of a stage changes from layer to layer, with the batch or with the plan; see stage_constants.glsl.
-params::StagePush moving_part(const params::Stage& s) {
-  return {.step = 0,
-          .tiles = s.tiles,
-          .row_fragments = s.row_fragments,
-          .rows = s.rows,
-          .batch = s.batch,
-          .a = s.a,
-          .y = s.y,
-          .weight = s.weight,
-          .bias = s.bias,
-          .position = s.position,
-          .qk_weight = s.qk_weight,
-          .table = s.table,
-          .shift = s.shift,
-          .scale = s.scale,
-          .gate = s.gate,
-          .image = s.image,
-          .history = s.history,
-          .normed = s.normed};
-}
+#define NO_FIELD(word, name)
 
 /// The part of a stage that is constant, word by word.
 std::vector<std::uint32_t> fixed_words(const params::Stage& stage) {
   // Alike for all stages of a kind, so that they share a pipeline; of the places only whether there is one.
   params::Stage fixed = stage;
-  for (auto const field :
-       {&params::Stage::tiles, &params::Stage::row_fragments, &params::Stage::rows, &params::Stage::batch,
-        &params::Stage::a, &params::Stage::y, &params::Stage::weight, &params::Stage::bias, &params::Stage::position,
-        &params::Stage::qk_weight, &params::Stage::table, &params::Stage::shift, &params::Stage::scale,
-        &params::Stage::gate, &params::Stage::image, &params::Stage::history, &params::Stage::normed,
-        &params::Stage::variant}) {
-    if (fixed.*field != NO_PLACE) fixed.*field = 0;
-  }
+#define FIELD(word, name) \
+  if (fixed.name != NO_PLACE) fixed.name = 0;
+  STAGE_FIELDS(NO_FIELD, NO_FIELD, FIELD)
+#undef FIELD
   std::vector<std::uint32_t> words(STAGE_WORDS);
   std::memcpy(words.data(), &fixed, sizeof(fixed));
   return words;
@@ -62,11 +38,15 @@ std::vector<std::uint32_t> matrix_constants(std::span<const SizedStage> stages, 
 }  // namespace
 
 std::vector<std::uint32_t> push_constants(const params::Stage& stage) {
-  const params::StagePush push = moving_part(stage);
+#define FIELD(word, name) .name = stage.name,
+  const params::StagePush push = {.step = 0, STAGE_FIELDS(NO_FIELD, NO_FIELD, FIELD)};
+#undef FIELD
   std::vector<std::uint32_t> words(sizeof(push) / 4);
   std::memcpy(words.data(), &push, sizeof(push));
   return words;
 }
+
+#undef NO_FIELD
 
 std::vector<std::uint32_t> specialization_constants(const TiledGroup& t, const params::Stage& stage,
                                                     const Target& target) {
@@ -89,7 +69,7 @@ std::vector<std::uint32_t> persistent_constants(std::span<const SizedStage> vari
   std::vector<std::uint32_t> constants = matrix_constants(variants, target.invocations);
   for (std::size_t i = 0; i < variants.size(); ++i) {
     const std::vector<std::uint32_t> words = fixed_words(variants[i].stage);
-    constants.resize(STAGE_CONSTANTS + 64 * i);
+    constants.resize(STAGE_CONSTANTS + VARIANT_CONSTANTS * i);
     constants.insert(constants.end(), words.begin(), words.end());
   }
   return constants;
