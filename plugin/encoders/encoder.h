@@ -110,12 +110,12 @@ struct _GstDitEncoderClass {
 namespace dit::plugin {
 
 /// The `open` of an element whose member `settings` is all that its encoder needs.
-template <typename Made, typename Instance>
+template <typename Maker, typename Instance>
 std::unique_ptr<Encoder> open_encoder(GstDitEncoder* self, const Input& input, Output& output) {
   GST_OBJECT_LOCK(self);
   const auto settings = reinterpret_cast<Instance*>(self)->settings;
   GST_OBJECT_UNLOCK(self);
-  return std::make_unique<Made>(settings, input, output);
+  return std::make_unique<Maker>(settings, input, output);
 }
 
 }  // namespace dit::plugin

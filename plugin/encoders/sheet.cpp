@@ -91,10 +91,10 @@ void SheetMaker::send() {
   const auto width = static_cast<std::size_t>(input_.width);
   const auto height = static_cast<std::size_t>(input_.height);
   for (std::uint64_t k = 0; k < count_; ++k) {
-    const std::uint64_t left = settings_.spacing + k % page.columns * (width + settings_.spacing);
-    const std::uint64_t top = settings_.spacing + k / page.columns * (height + settings_.spacing);
+    const std::uint64_t x0 = settings_.spacing + k % page.columns * (width + settings_.spacing);
+    const std::uint64_t y0 = settings_.spacing + k / page.columns * (height + settings_.spacing);
     for (std::size_t y = 0; y < height; ++y) {
-      std::memcpy(&sheet[((top + y) * page.width + left) * 4], &pictures_[(k * height + y) * width * 4], width * 4);
+      std::memcpy(&sheet[((y0 + y) * page.width + x0) * 4], &pictures_[(k * height + y) * width * 4], width * 4);
     }
   }
   pictures_.clear();

@@ -11,7 +11,7 @@
 
 namespace dit::cpu {
 
-/// Rows of the left side that one unit of a matrix product covers.
+/// Rows of the lhs that one unit of a matrix product covers.
 inline constexpr std::size_t block_rows = 8;
 /// Depth of a product that is done in one go, so that a panel's piece fits the second-level cache.
 inline constexpr std::size_t depth_piece = 512;
