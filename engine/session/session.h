@@ -16,7 +16,7 @@
 #include "engine/model/model_path.h"
 #include "engine/model/vocabulary.h"
 #include "engine/network/noise.h"
-#include "engine/network/sampler.h"
+#include "engine/network/solver.h"
 #include "engine/session/engine.h"
 
 namespace dit {
