@@ -9,7 +9,7 @@
 
 #include "engine/session/session.h"
 #include "tests/engine/vulkan/faults_layer.h"
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "engine/session/session.h"
-#include "tests/plugin/source.h"
+#include "tests/plugin/support/source.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Attention, one head at a time (Vaswani et al. 2017, eq. 1): keys and values of a head are packed once into the
 // thread's scratch, then blocks of queries pass over them with all scores in cache.
+#include "engine/cpu/kernels/attention.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
-#include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/memory.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Matrix products on packed weights. A panel of 48 columns and a group of rows stay in the second-level cache.
+#include "engine/cpu/kernels/gemm.h"
+
 #include <algorithm>
 #include <array>
 
 #include "engine/cpu/kernels/int8.h"
-#include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/memory.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Layer norm or RMS norm with the scale and shift of adaptive layer norm (Peebles & Xie 2022, arXiv 2212.09748, §3.2).
+#include "engine/cpu/kernels/norm.h"
+
 #include <array>
 #include <cmath>
-
-#include "engine/cpu/kernels/kernels.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/cpu/kernels/norm.cpp"

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The element-wise loops. Too little work for hand-written SIMD, and the same bits on every processor this way.
+#include "engine/cpu/kernels/ops.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 
-#include "engine/cpu/kernels/kernels.h"
 #include "engine/network/noise.h"
 
 namespace dit::cpu {
