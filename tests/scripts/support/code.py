@@ -38,7 +38,7 @@ def words(identifier):
 
 @dataclasses.dataclass
 class Function:
-    name: str           # as it is written, with the classes around it: Session::State::run
+    name: str           # with the namespaces and classes around it: dit::Session::State::run
     line: int           # of its first word
     lines: int          # up to its closing brace
     is_private: bool    # to its file: static, or in a namespace without a name
@@ -70,7 +70,7 @@ def _skip_macros(head):
     at = 0
     while True:
         rest = head[at:]
-        begun = re.match(r"\s*(?:(?:public|private|protected)\s*:(?!:)|[A-Z][A-Z0-9_]{3,}(?=\s))?\s*", rest)
+        begun = re.match(r"\s*(?:(?:public|private|protected)\s*:(?!:)|[A-Z][A-Z0-9_]{3,}(?=\s)(?!\s*\())?\s*", rest)
         at += begun.end()
         call = re.match(r"[A-Z][A-Z0-9_]{3,}\s*\(", head[at:])
         if call is None:
@@ -100,12 +100,12 @@ def parameters_of(head):
 
 
 def _scope_of(head, at, outer):
-    """What a brace opens, from the text since the last statement."""
+    """What a brace opens, from the text since the statement before."""
     if outer.kind == "function":
         return Scope("function")
-    space = re.search(r'\b(?:inline\s+)?namespace(?:\s+([\w:]+))?\s*$|\bextern\s*""\s*$', head)
+    space = re.search(r'\b(?:inline\s+)?namespace(?:\s+([\w:]+))?\s*$|\bextern\s*""()\s*$', head)
     if space:
-        return Scope("namespace", is_private=outer.is_private or "namespace" in space.group() and space.group(1) is None)
+        return Scope("namespace", space.group(1) or "", is_private=outer.is_private or "namespace" in space.group() and space.group(1) is None)
     if outer.kind in ("values", "member"):
         return Scope("function" if re.search(r"\[[^\[\]]*\]\s*(\(.*\))?[\w\s:<>*&>-]*$", head, re.S) else "values")
     start = _skip_macros(head)
@@ -135,7 +135,6 @@ class Source:
         code = without_comments_and_strings(text)
         self.functions = [Function(name, code.count("\n", 0, at) + 1, lines, True) for name, at, lines in _macros(code)]
         self.declared = []  # names, as Function.name has them
-        self.classes = set()
         self.balanced = True
         self._read(_DIRECTIVE.sub(lambda m: "\n" * m.group().count("\n"), code))
 
@@ -153,12 +152,11 @@ class Source:
                     self._declare(code[head_at:at], scopes)
                     head_at = at + 1
             elif token == "{":
-                scope = _scope_of(code[head_at:at], head_at, outer) if parens == 0 else Scope("function" if outer.kind == "function" else "values")
+                scope = _scope_of(code[head_at:at], head_at, outer) if parens == 0 else Scope(
+                    "function" if outer.kind == "function" else "values")
                 scopes.append(scope)
                 scope.parens, parens = parens, 0
                 scope.resumes = head_at
-                if scope.kind == "class":
-                    self.classes.add("::".join([s.name for s in scopes if s.kind == "class"]))
                 if scope.kind not in ("values", "member"):
                     head_at = at + 1
             elif len(scopes) == 1:
@@ -175,8 +173,7 @@ class Source:
     def _define(self, scope, scopes, code, end):
         start = scope.head_at + len(code[scope.head_at:end]) - len(code[scope.head_at:end].lstrip())
         line = code.count("\n", 0, start) + 1
-        name = "::".join([s.name for s in scopes if s.kind == "class"] + [scope.name])
-        self.functions.append(Function(name, line, code.count("\n", start, end) + 1, scope.is_private))
+        self.functions.append(Function(_path(scopes, scope.name), line, code.count("\n", start, end) + 1, scope.is_private))
 
     def _declare(self, head, scopes):
         if scopes[-1].kind not in ("namespace", "class") or scopes[-1].is_private:
@@ -189,7 +186,11 @@ class Source:
             return
         name, after = named
         if re.fullmatch(_AFTER_PARAMETERS, after) and not re.match(r"[A-Z][A-Z0-9_]{3,}$", name):
-            self.declared.append("::".join([s.name for s in scopes if s.kind == "class"] + [name]))
+            self.declared.append(_path(scopes, name))
+
+
+def _path(scopes, name):
+    return "::".join([s.name for s in scopes if s.name] + [name])
 
 
 def _macros(code):
