@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/vulkan/choose/tuning.h"
+#include "engine/vulkan/device/instance.h"
 #include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/run/weights.h"
 
@@ -68,6 +69,17 @@ class VulkanExecutor : public Executor {
 };
 
 }  // namespace
+
+std::vector<DeviceInfo> describe() {
+  const std::shared_ptr<Instance> instance = make_instance(false);
+  return translated("Vulkan devices", [&] {
+    std::vector<DeviceInfo> result;
+    for (const auto& device : vk::raii::PhysicalDevices(instance->handle)) {
+      result.push_back(describe_device(device, result.size()));
+    }
+    return result;
+  });
+}
 
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index, const DeviceOptions& options,
                                const SelfTestSource& test) {
