@@ -16,7 +16,7 @@
 
 #include "engine/network/noise.h"
 #include "engine/network/recorder.h"
-#include "engine/network/sampler.h"
+#include "engine/network/solver.h"
 
 namespace dit {
 

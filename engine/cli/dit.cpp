@@ -6,7 +6,7 @@
 #include <exception>
 #include <new>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/error.h"
 
 namespace {

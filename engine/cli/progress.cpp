@@ -28,9 +28,9 @@ void Progress::update(std::uint64_t done, std::string_view what) {
   const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
   const int filled = static_cast<int>(share * bar_width);
   const double elapsed = std::chrono::duration<double>(now - start_).count();
-  const double left = done == 0 ? 0.0 : elapsed * (1.0 / share - 1.0);
+  const double remaining = done == 0 ? 0.0 : elapsed * (1.0 / share - 1.0);
   fmt::print(stderr, "\r[{:#<{}}{:.<{}}] {:3.0f} %  {:.0f} s left  {}\033[K", "", filled, "", bar_width - filled,
-             100.0 * share, left, what);
+             100.0 * share, remaining, what);
   std::fflush(stderr);
 }
 

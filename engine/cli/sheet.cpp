@@ -11,12 +11,12 @@ namespace {
 constexpr std::uint32_t margin = 8;
 constexpr std::uint32_t white = 255;
 
-/// `picture` over the opaque page, with its top left corner at (left, top).
-void paste(Image& page, const Image& picture, std::uint32_t left, std::uint32_t top, std::uint32_t scale) {
+/// `picture` over the opaque page, with its top left corner at (x0, y0).
+void paste(Image& page, const Image& picture, std::uint32_t x0, std::uint32_t y0, std::uint32_t scale) {
   for (std::uint32_t y = 0; y < picture.height * scale; ++y) {
     for (std::uint32_t x = 0; x < picture.width * scale; ++x) {
       const std::size_t from = std::size_t{4} * (std::size_t{y / scale} * picture.width + x / scale);
-      const std::size_t to = std::size_t{4} * (std::size_t{top + y} * page.width + left + x);
+      const std::size_t to = std::size_t{4} * (std::size_t{y0 + y} * page.width + x0 + x);
       const std::uint32_t alpha = picture.rgba[from + 3];
       for (std::size_t channel = 0; channel < 3; ++channel) {
         const std::uint32_t over = picture.rgba[from + channel] * alpha + white * (255 - alpha);

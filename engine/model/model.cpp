@@ -9,7 +9,7 @@
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
 #include "engine/network/dit.h"
-#include "engine/network/sampler.h"
+#include "engine/network/solver.h"
 
 namespace dit {
 namespace {

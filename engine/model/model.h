@@ -26,7 +26,7 @@ struct Norm {
   float eps = 1e-5f;
 };
 
-/// How noise and data mix over time: x_t = alpha(t) x_0 + sigma(t) noise. See sampler.h.
+/// How noise and data mix over time: x_t = alpha(t) x_0 + sigma(t) noise. See solver.h.
 struct ScheduleConfig {
   ScheduleType type = ScheduleType::flow;
   std::uint32_t timesteps = 1000;  ///< of the trained grid; variance-preserving schedules only

@@ -209,9 +209,9 @@ void Recorder::step(std::string label, AnyOp op) {
 
 std::uint64_t flop_count(const Program& program, const std::vector<Op>& ops) {
   const auto count = [&program](TensorId id) { return element_count(program.tensor(id).shape); };
-  // Rows of the left side (or of what is as long) times the elements of the weight, two operations each.
-  const auto product = [&](TensorId weight, TensorId left) {
-    const Shape& shape = program.tensor(left).shape;
+  // Rows of the lhs (or of what is as long) times the elements of the weight, two operations each.
+  const auto product = [&](TensorId weight, TensorId lhs) {
+    const Shape& shape = program.tensor(lhs).shape;
     return 2 * count(weight) * (shape.size() == 2 ? shape[0] : std::uint64_t{shape[0]} * shape[1]);
   };
   struct Flops {

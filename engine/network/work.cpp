@@ -51,13 +51,13 @@ Work work_of(const Program& program, const std::vector<Op>& ops, const ElementSi
     return element * static_cast<double>(element_count(tensor.shape));
   };
   Work work;
-  std::set<TensorId> made;
+  std::set<TensorId> seen;
   for (const Op& op : ops) {
     for (const TensorId input : inputs_of(op.what)) {
-      if (made.insert(input).second) work.bytes += size(input);
+      if (seen.insert(input).second) work.bytes += size(input);
     }
     if (const TensorId weight = weight_of(op.what); weight != no_tensor) work.bytes += size(weight);
-    made.insert(output_of(op.what));
+    seen.insert(output_of(op.what));
   }
   if (!ops.empty()) work.bytes += size(output_of(ops.back().what));
   work.flop = static_cast<double>(flop_count(program, ops));

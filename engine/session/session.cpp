@@ -21,12 +21,15 @@ struct Resolved {
 };
 
 Resolved resolve(const ModelConfig& config, const IconSettings& settings) {
-  Resolved resolved = {.label = parse_label(config, settings.prompt, settings.style),
+  const auto read = [&](const std::shared_ptr<const Label>& label, const std::string& prompt) {
+    return label ? *label : parse_label(config, prompt, settings.style);
+  };
+  Resolved resolved = {.label = read(settings.label, settings.prompt),
                        .toward = {},
                        .steps = settings.steps.value_or(config.default_steps),
                        .sampler = settings.sampler ? *settings.sampler : sampler_from_name(config.default_sampler),
                        .guidance = settings.guidance.value_or(config.default_guidance)};
-  if (settings.toward_prompt) resolved.toward = parse_label(config, *settings.toward_prompt, settings.style);
+  if (settings.toward_prompt) resolved.toward = read(settings.toward_label, *settings.toward_prompt);
   return resolved;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/vulkan/choose/self_test.h"
+#include "engine/vulkan/device/instance.h"
 #include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/run/weights.h"
 
@@ -82,6 +83,17 @@ class VulkanExecutor : public Executor {
 };
 
 }  // namespace
+
+std::vector<DeviceInfo> describe() {
+  const std::shared_ptr<Instance> instance = make_instance(false);
+  return translated("Vulkan devices", [&] {
+    std::vector<DeviceInfo> result;
+    for (const auto& device : vk::raii::PhysicalDevices(instance->handle)) {
+      result.push_back(describe_device(device, result.size()));
+    }
+    return result;
+  });
+}
 
 Target device_target(const std::string& spec, Precision precision, Fusion fusion, std::uint32_t batch) {
   constexpr std::string_view prefix = "vulkan:";

@@ -204,12 +204,8 @@ static void gst_dit_apng_mux_class_init(GstDitApngMuxClass* klass) {
   gst_dit_encoder_class_keep_settings(GST_DIT_ENCODER_CLASS(klass), gst_dit_apng_mux_setting);
   dit::plugin::install_loop_count(object_class, prop_loop_count, G_MAXINT32);
 
-  auto* element_class = GST_ELEMENT_CLASS(klass);
-  gst_element_class_add_static_pad_template(element_class, &sink_template);
-  gst_element_class_add_static_pad_template(element_class, &src_template);
-  gst_element_class_set_static_metadata(element_class, "Animated PNG muxer", "Codec/Muxer",
-                                        "Joins PNG files, one a buffer as from pngenc, into one animated PNG",
-                                        "ditsrc, https://github.com/ditsrc/ditsrc");
+  gst_dit_encoder_class_describe(GST_DIT_ENCODER_CLASS(klass), &sink_template, &src_template, "Animated PNG muxer",
+                                 "Codec/Muxer", "Joins PNG files, one a buffer as from pngenc, into one animated PNG");
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::ApngMuxer, GstDitApngMux>;
 }
 

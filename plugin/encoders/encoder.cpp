@@ -340,6 +340,14 @@ static void gst_dit_encoder_class_init(GstDitEncoderClass* klass) {
   GST_ELEMENT_CLASS(klass)->change_state = gst_dit_encoder_change_state;
 }
 
+void gst_dit_encoder_class_describe(GstDitEncoderClass* klass, GstStaticPadTemplate* sink, GstStaticPadTemplate* src,
+                                    const char* name, const char* kind, const char* what) {
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  gst_element_class_add_static_pad_template(element_class, sink);
+  gst_element_class_add_static_pad_template(element_class, src);
+  gst_element_class_set_static_metadata(element_class, name, kind, what, "ditsrc, https://github.com/ditsrc/ditsrc");
+}
+
 /// A class does not inherit these two of GObjectClass.
 void gst_dit_encoder_class_keep_settings(GstDitEncoderClass* klass, void* (*setting)(GstDitEncoder*, guint)) {
   klass->setting = setting;

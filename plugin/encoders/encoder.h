@@ -86,6 +86,10 @@ G_BEGIN_DECLS
 #define GST_TYPE_DIT_ENCODER (gst_dit_encoder_get_type())
 G_DECLARE_DERIVABLE_TYPE(GstDitEncoder, gst_dit_encoder, GST, DIT_ENCODER, GstElement)
 
+/// The class's two pads, its name as people read it, its GStreamer class, and what it does. All stay in memory.
+void gst_dit_encoder_class_describe(GstDitEncoderClass* klass, GstStaticPadTemplate* sink, GstStaticPadTemplate* src,
+                                    const char* name, const char* kind, const char* what);
+
 /// Before the first property is installed: says where the values of the class's properties are kept, under the object
 /// lock: a guint, gint, gdouble, gboolean or gchar*, as the property's type says; null for an id that is none of its
 /// own.
@@ -110,12 +114,12 @@ struct _GstDitEncoderClass {
 namespace dit::plugin {
 
 /// The `open` of an element whose member `settings` is all that its encoder needs.
-template <typename Made, typename Instance>
+template <typename Maker, typename Instance>
 std::unique_ptr<Encoder> open_encoder(GstDitEncoder* self, const Input& input, Output& output) {
   GST_OBJECT_LOCK(self);
   const auto settings = reinterpret_cast<Instance*>(self)->settings;
   GST_OBJECT_UNLOCK(self);
-  return std::make_unique<Made>(settings, input, output);
+  return std::make_unique<Maker>(settings, input, output);
 }
 
 }  // namespace dit::plugin

@@ -174,12 +174,9 @@ static void gst_dit_gif_enc_class_init(GstDitGifEncClass* klass) {
                         dit::plugin::encoder_property));
   dit::plugin::install_loop_count(object_class, prop_loop_count, G_MAXUINT16);
 
-  auto* element_class = GST_ELEMENT_CLASS(klass);
-  gst_element_class_add_static_pad_template(element_class, &sink_template);
-  gst_element_class_add_static_pad_template(element_class, &src_template);
-  gst_element_class_set_static_metadata(element_class, "Animated GIF encoder", "Codec/Encoder/Image",
-                                        "Writes frames as one animated GIF file, a palette of 256 colours a frame",
-                                        "ditsrc, https://github.com/ditsrc/ditsrc");
+  gst_dit_encoder_class_describe(GST_DIT_ENCODER_CLASS(klass), &sink_template, &src_template, "Animated GIF encoder",
+                                 "Codec/Encoder/Image",
+                                 "Writes frames as one animated GIF file, a palette of 256 colours a frame");
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::GifEncoder, GstDitGifEnc>;
 }
 

@@ -158,12 +158,8 @@ static void gst_dit_ico_mux_class_init(GstDitIcoMuxClass* klass) {
                            "End the stream after one file; otherwise each frame becomes a file, one a buffer", FALSE,
                            dit::plugin::encoder_property));
 
-  auto* element_class = GST_ELEMENT_CLASS(klass);
-  gst_element_class_add_static_pad_template(element_class, &sink_template);
-  gst_element_class_add_static_pad_template(element_class, &src_template);
-  gst_element_class_set_static_metadata(element_class, "Icon file muxer", "Codec/Muxer",
-                                        "Writes a frame as one .ico file with the icon in several sizes",
-                                        "ditsrc, https://github.com/ditsrc/ditsrc");
+  gst_dit_encoder_class_describe(GST_DIT_ENCODER_CLASS(klass), &sink_template, &src_template, "Icon file muxer",
+                                 "Codec/Muxer", "Writes a frame as one .ico file with the icon in several sizes");
   GST_DIT_ENCODER_CLASS(klass)->open = gst_dit_ico_mux_open;
   GST_DIT_ENCODER_CLASS(klass)->frame_by_frame = true;
   GST_DIT_ENCODER_CLASS(klass)->timed_output = true;

@@ -20,8 +20,8 @@ PadOutput::~PadOutput() {
 }
 
 void PadOutput::reset() {
-  for (GstEvent* event : held_) gst_event_unref(event);
-  held_.clear();
+  for (GstEvent* event : waiting_) gst_event_unref(event);
+  waiting_.clear();
   offset_ = 0;
   begun_ = ended_ = false;
 }
@@ -37,7 +37,7 @@ void PadOutput::hold(GstEvent* event) {
   if (begun_) {
     gst_pad_push_event(pad_, event);
   } else {
-    held_.push_back(event);
+    waiting_.push_back(event);
   }
 }
 
@@ -62,8 +62,8 @@ void PadOutput::begin() {
   } else {
     push_segment(0);
   }
-  for (GstEvent* event : held_) gst_pad_push_event(pad_, event);
-  held_.clear();
+  for (GstEvent* event : waiting_) gst_pad_push_event(pad_, event);
+  waiting_.clear();
 }
 
 void PadOutput::push_buffer(std::vector<std::uint8_t> bytes, std::uint64_t offset, GstClockTime pts,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Output on a source pad: caps, segment and held events go first, then buffers with their offsets in the file.
+// Output on a source pad: caps, segment and waiting events go first, then buffers with their offsets in the file.
 #pragma once
 
 #include <vector>
@@ -42,7 +42,7 @@ class PadOutput final : public Output {
   GstPad* pad_;
   GstCaps* caps_ = nullptr;
   GstEvent* segment_ = nullptr;  ///< upstream's
-  std::vector<GstEvent*> held_;
+  std::vector<GstEvent*> waiting_;
   std::uint64_t offset_ = 0;  ///< bytes pushed
   bool timed_ = false;
   bool begun_ = false;

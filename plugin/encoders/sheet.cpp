@@ -91,10 +91,10 @@ void SheetMaker::send() {
   const auto width = static_cast<std::size_t>(input_.width);
   const auto height = static_cast<std::size_t>(input_.height);
   for (std::uint64_t k = 0; k < count_; ++k) {
-    const std::uint64_t left = settings_.spacing + k % page.columns * (width + settings_.spacing);
-    const std::uint64_t top = settings_.spacing + k / page.columns * (height + settings_.spacing);
+    const std::uint64_t x0 = settings_.spacing + k % page.columns * (width + settings_.spacing);
+    const std::uint64_t y0 = settings_.spacing + k / page.columns * (height + settings_.spacing);
     for (std::size_t y = 0; y < height; ++y) {
-      std::memcpy(&sheet[((top + y) * page.width + left) * 4], &pictures_[(k * height + y) * width * 4], width * 4);
+      std::memcpy(&sheet[((y0 + y) * page.width + x0) * 4], &pictures_[(k * height + y) * width * 4], width * 4);
     }
   }
   pictures_.clear();
@@ -165,14 +165,9 @@ static void gst_dit_sheet_class_init(GstDitSheetClass* klass) {
   install_number(object_class, prop_background, "background", "Background",
                  "Colour of what no frame covers, as 0xAARRGGBB; frames keep their transparency", G_MAXUINT32);
 
-  auto* element_class = GST_ELEMENT_CLASS(klass);
-  gst_element_class_add_static_pad_template(element_class, &sink_template);
-  gst_element_class_add_static_pad_template(element_class, &src_template);
-  gst_element_class_set_static_metadata(element_class, "Contact sheet", "Filter/Converter/Video",
-                                        "Shows several frames side by side on one",
-                                        "ditsrc, https://github.com/ditsrc/ditsrc");
+  gst_dit_encoder_class_describe(GST_DIT_ENCODER_CLASS(klass), &sink_template, &src_template, "Contact sheet",
+                                 "Filter/Converter/Video", "Shows several frames side by side on one");
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::SheetMaker, GstDitSheet>;
-  GST_DIT_ENCODER_CLASS(klass)->frame_by_frame = false;
   GST_DIT_ENCODER_CLASS(klass)->timed_output = true;
 }
 

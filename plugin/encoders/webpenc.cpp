@@ -148,12 +148,8 @@ static void gst_dit_webp_enc_class_init(GstDitWebpEncClass* klass) {
                        encoder_property));
   dit::plugin::install_loop_count(object_class, prop_loop_count, G_MAXUINT16);
 
-  auto* element_class = GST_ELEMENT_CLASS(klass);
-  gst_element_class_add_static_pad_template(element_class, &sink_template);
-  gst_element_class_add_static_pad_template(element_class, &src_template);
-  gst_element_class_set_static_metadata(element_class, "Animated WebP encoder", "Codec/Encoder/Image",
-                                        "Writes frames with transparency as one animated WebP file",
-                                        "ditsrc, https://github.com/ditsrc/ditsrc");
+  gst_dit_encoder_class_describe(GST_DIT_ENCODER_CLASS(klass), &sink_template, &src_template, "Animated WebP encoder",
+                                 "Codec/Encoder/Image", "Writes frames with transparency as one animated WebP file");
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::WebpEncoder, GstDitWebpEnc>;
 }
 

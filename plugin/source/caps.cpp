@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "plugin/source/live.h"
-#include "plugin/source/stream/messages.h"
+#include "plugin/source/frames/latency.h"
+#include "plugin/source/messages.h"
 
 namespace dit::plugin {
 namespace {

@@ -9,12 +9,13 @@
 #include "plugin/source/allocation.h"
 #include "plugin/source/caps.h"
 #include "plugin/source/element.h"
-#include "plugin/source/fill.h"
-#include "plugin/source/live.h"
+#include "plugin/source/fingerprint.h"
+#include "plugin/source/frames/fill.h"
+#include "plugin/source/frames/live.h"
+#include "plugin/source/messages.h"
 #include "plugin/source/properties.h"
+#include "plugin/source/queries.h"
 #include "plugin/source/seek.h"
-#include "plugin/source/stream/fingerprint.h"
-#include "plugin/source/stream/messages.h"
 #include "plugin/source/uri.h"
 #include "plugin/translate.h"
 
@@ -112,7 +113,7 @@ void open(Element& e) {
   const dit::Session& session = stream->session();
   const std::filesystem::path& path = session.model().path();
   e.model_hash = dit::plugin::fingerprint(path);
-  const std::string unknown = stream->unknown_words(dit::plugin::Itinerary(*settings));
+  const std::string unknown = stream->read_prompts(dit::plugin::Itinerary(*settings));
   if (!unknown.empty()) dit::plugin::warn_of_words(e.element(), unknown);
   const std::unique_ptr<gchar, decltype(&g_free)> name(g_utf8_make_valid(path.filename().c_str(), -1), g_free);
   e.origin = {

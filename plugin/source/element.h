@@ -11,13 +11,13 @@
 #include <mutex>
 #include <optional>
 
-#include "plugin/source/clock_wait.h"
+#include "plugin/source/frames/clock_wait.h"
+#include "plugin/source/frames/meta.h"
+#include "plugin/source/frames/timestamps.h"
 #include "plugin/source/stream/governor.h"
-#include "plugin/source/stream/meta.h"
 #include "plugin/source/stream/painter.h"
 #include "plugin/source/stream/settings.h"
 #include "plugin/source/stream/stream.h"
-#include "plugin/source/stream/timeline.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_dit_src_debug);
 #define GST_CAT_DEFAULT gst_dit_src_debug
@@ -103,6 +103,10 @@ struct Element {
   Snapshot snapshot() const {
     const ObjectLock lock(base);
     return settings;
+  }
+  FrameClock frame_clock() const {
+    const ObjectLock lock(base);
+    return clock;
   }
   std::shared_ptr<Stream> opened() const {
     const ObjectLock lock(base);

@@ -5,14 +5,7 @@
 #include <cmath>
 
 namespace dit::plugin {
-namespace {
 
-FrameClock clock_of(Element& e) {
-  const ObjectLock lock(e.base);
-  return e.clock;
-}
-
-/// The stream's length in frames, or -1 if it has none: num-buffers, and one for a still.
 gint64 total_frames(Element& e, const FrameClock& clock) {
   gint buffers = -1;
   g_object_get(e.base, "num-buffers", &buffers, nullptr);
@@ -20,82 +13,14 @@ gint64 total_frames(Element& e, const FrameClock& clock) {
   return buffers;
 }
 
-/// Time at which the stream ends, or GST_CLOCK_TIME_NONE.
 GstClockTime total_time(Element& e, const FrameClock& clock) {
   const gint64 frames = total_frames(e, clock);
   if (frames < 0 || !clock.known() || clock.still()) return GST_CLOCK_TIME_NONE;
   return clock.pts(static_cast<std::uint64_t>(frames));
 }
 
-bool answer_duration(Element& e, GstQuery* query) {
-  GstFormat format = GST_FORMAT_UNDEFINED;
-  gst_query_parse_duration(query, &format, nullptr);
-  const FrameClock clock = clock_of(e);
-  const gint64 frames = total_frames(e, clock);
-  if (format == GST_FORMAT_DEFAULT && frames >= 0) {
-    gst_query_set_duration(query, format, frames);
-    return true;
-  }
-  const GstClockTime time = total_time(e, clock);
-  if (format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID(time)) return false;
-  gst_query_set_duration(query, format, static_cast<gint64>(time));
-  return true;
-}
-
-/// TIME and DEFAULT (frames) both ways; -1 stays -1.
-bool answer_convert(Element& e, GstQuery* query) {
-  GstFormat from = GST_FORMAT_UNDEFINED;
-  GstFormat to = GST_FORMAT_UNDEFINED;
-  gint64 value = 0;
-  gst_query_parse_convert(query, &from, &value, &to, nullptr);
-  const FrameClock clock = clock_of(e);
-  if (from == to || value == -1) {
-    gst_query_set_convert(query, from, value, to, value);
-    return true;
-  }
-  if (value < 0 || !clock.known() || clock.still()) return false;
-  if (from == GST_FORMAT_TIME && to == GST_FORMAT_DEFAULT) {
-    gst_query_set_convert(query, from, value, to,
-                          static_cast<gint64>(clock.frame_at(static_cast<GstClockTime>(value))));
-    return true;
-  }
-  if (from == GST_FORMAT_DEFAULT && to == GST_FORMAT_TIME) {
-    const GstClockTime time = clock.pts(static_cast<std::uint64_t>(value));
-    gst_query_set_convert(query, from, value, to, static_cast<gint64>(std::min<GstClockTime>(time, G_MAXINT64)));
-    return true;
-  }
-  return false;
-}
-
-bool answer_seeking(Element& e, GstQuery* query) {
-  GstFormat format = GST_FORMAT_UNDEFINED;
-  gst_query_parse_seeking(query, &format, nullptr, nullptr, nullptr);
-  const FrameClock clock = clock_of(e);
-  if (format == GST_FORMAT_DEFAULT) {
-    gst_query_set_seeking(query, format, seekable(e) && clock.known(), 0, total_frames(e, clock));
-    return true;
-  }
-  if (format != GST_FORMAT_TIME) return false;
-  const GstClockTime end = total_time(e, clock);
-  gst_query_set_seeking(query, format, seekable(e), 0, GST_CLOCK_TIME_IS_VALID(end) ? static_cast<gint64>(end) : -1);
-  return true;
-}
-
-bool answer_latency(Element& e, GstQuery* query) {
-  if (!gst_base_src_is_live(e.base)) return false;
-  GstClockTime latency = 0;
-  {
-    const ObjectLock lock(e.base);
-    latency = e.latency;
-  }
-  gst_query_set_latency(query, TRUE, latency, GST_CLOCK_TIME_NONE);
-  return true;
-}
-
-}  // namespace
-
 bool seekable(Element& e) {
-  const FrameClock clock = clock_of(e);
+  const FrameClock clock = e.frame_clock();
   // Before the start the setting counts, as of which the seek will be done.
   const bool live = e.opened() ? gst_base_src_is_live(e.base) != FALSE : e.snapshot()->live;
   return !live && !(clock.known() && clock.still());
@@ -104,7 +29,7 @@ bool seekable(Element& e) {
 bool do_seek(Element& e, GstSegment* segment) {
   const bool reverse = segment->rate < 0;
   // Every seek returns to the plain grid, on which a frame's time depends on its number alone.
-  FrameClock grid = clock_of(e);
+  FrameClock grid = e.frame_clock();
   grid.shift(0, 0);
   if (reverse) {
     const GstClockTime end = total_time(e, grid);
@@ -151,27 +76,12 @@ bool settle_seek(Element& e) {
   if (total < 0) return true;
   const auto frames = static_cast<std::uint64_t>(total);
   if (p.reverse && p.next >= frames) p.next = frames > 0 ? frames - 1 : 0;
-  const std::uint64_t left = p.reverse ? p.next + 1 : frames - std::min(frames, p.next);
-  const std::uint64_t strides = frames == 0 ? 0 : (left + p.stride - 1) / p.stride;
+  const std::uint64_t remaining = p.reverse ? p.next + 1 : frames - std::min(frames, p.next);
+  const std::uint64_t strides = frames == 0 ? 0 : (remaining + p.stride - 1) / p.stride;
   p.ended = strides == 0;
   // The base class has counted the frame that is about to be painted.
   e.base->num_buffers_left = static_cast<gint>(strides > 0 ? strides - 1 : 0);
   return !p.ended;
-}
-
-bool answer(Element& e, GstQuery* query) {
-  switch (GST_QUERY_TYPE(query)) {
-    case GST_QUERY_DURATION:
-      return answer_duration(e, query);
-    case GST_QUERY_CONVERT:
-      return answer_convert(e, query);
-    case GST_QUERY_SEEKING:
-      return answer_seeking(e, query);
-    case GST_QUERY_LATENCY:
-      return answer_latency(e, query);
-    default:
-      return false;
-  }
 }
 
 }  // namespace dit::plugin

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Random access: where a seek leads, how long the stream is, and what a time is in frames.
+// Random access: where a seek leads, and how long the stream is.
 #pragma once
 
 #include <gst/gst.h>
@@ -8,6 +8,11 @@
 
 namespace dit::plugin {
 
+/// The stream's length in frames, or -1 if it has none: num-buffers, and one for a still.
+gint64 total_frames(Element& element, const FrameClock& clock);
+/// Time at which the stream ends, or GST_CLOCK_TIME_NONE.
+GstClockTime total_time(Element& element, const FrameClock& clock);
+
 /// Live streams and stills cannot be seeked.
 bool seekable(Element& element);
 /// Base class vfunc do_seek, with the stream lock held. Completes the segment and leaves the rest to settle_seek.
@@ -15,7 +20,4 @@ bool do_seek(Element& element, GstSegment* segment);
 /// In the streaming thread, before a frame: carries out a pending seek, now that the rate is known. False at the end of
 /// the stream.
 bool settle_seek(Element& element);
-/// Duration, convert, seeking (in frames), latency; false for any other query, and if the answer is not known.
-bool answer(Element& element, GstQuery* query);
-
 }  // namespace dit::plugin

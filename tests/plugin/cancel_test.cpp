@@ -11,7 +11,7 @@
 #include <iostream>
 #include <thread>
 
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <span>
 
-#include "tests/plugin/source.h"
+#include "tests/plugin/support/source.h"
 
 namespace dit::plugin_test {
 namespace {

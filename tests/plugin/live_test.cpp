@@ -7,7 +7,7 @@
 #include <mutex>
 #include <set>
 
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "engine/session/session.h"
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "tests/plugin/player.h"
-#include "tests/plugin/source.h"
+#include "tests/plugin/support/player.h"
+#include "tests/plugin/support/source.h"
 
 namespace dit::plugin_test {
 namespace {

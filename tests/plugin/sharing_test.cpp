@@ -6,7 +6,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "tests/plugin/source.h"
+#include "tests/plugin/support/source.h"
 
 namespace dit::plugin_test {
 namespace {

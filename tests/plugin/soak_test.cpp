@@ -5,7 +5,7 @@
 #include <atomic>
 #include <iostream>
 
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 namespace dit::plugin_test {
 namespace {

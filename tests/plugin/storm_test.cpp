@@ -12,7 +12,7 @@
 #include <random>
 #include <thread>
 
-#include "tests/plugin/source.h"
+#include "tests/plugin/support/source.h"
 
 namespace dit::plugin_test {
 namespace {

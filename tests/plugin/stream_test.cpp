@@ -2,10 +2,11 @@
 // Which picture frame n shows, whatever the batch, the mode, and interruptions.
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <set>
 
 #include "engine/session/session.h"
-#include "tests/plugin/source.h"
+#include "tests/plugin/support/source.h"
 
 namespace dit::plugin_test {
 namespace {
@@ -222,6 +223,17 @@ TEST(DitSrcStream, SeedCanBeControlledByTime) {
   source.play();
   const auto frames = source.pull(3);
   for (std::uint64_t k = 0; k < 3; ++k) EXPECT_EQ(frames[k].bytes, from_engine(fox(100 * k), k, 8)) << k;
+}
+
+/// What the element counts on: it reads prompts when it takes settings, and the session does not read them once more.
+TEST(DitSrcStream, ALabelReadBeforeIsTheOneThatIsPainted) {
+  const auto session = Session::open({.model = tiny_model(), .device = "cpu"});
+  IconSettings settings = fox(6);
+  settings.label = std::make_shared<const Label>(parse_label(session->model().config(), "green tree", "flat"));
+  IconSettings tree = fox(6);
+  tree.prompt = "green tree";
+  EXPECT_EQ(from_engine(settings, 0, 8), from_engine(tree, 0, 8));
+  EXPECT_NE(from_engine(settings, 0, 8), from_engine(fox(6), 0, 8));
 }
 
 TEST(DitSrcStream, EndsAfterNumBuffers) {

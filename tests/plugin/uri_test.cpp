@@ -2,7 +2,7 @@
 // dit:// URIs, alone and in playbin and uridecodebin.
 #include <gtest/gtest.h>
 
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "engine/session/session.h"
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 namespace dit::plugin_test {
 namespace {

@@ -16,7 +16,7 @@ import urllib.request
 
 from PIL import Image
 
-import support.browser
+from support import browser
 from support.places import BUILD, DIT, environment, run
 
 SERVER = BUILD / "live-favicon"

@@ -14,7 +14,7 @@ import urllib.request
 
 from PIL import Image
 
-import support.browser
+from support import browser
 from support.places import BUILD, ICONS, SOURCE, TINY, environment, run
 
 

@@ -9,7 +9,10 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/bench_ceilings.h"
+#include "engine/cli/commands/bench_icons.h"
+#include "engine/cli/commands/bench_sweep.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/error.h"
 #include "engine/files/new_file.h"
 #include "engine/network/conditioning.h"

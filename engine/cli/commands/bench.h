@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The parts of `dit bench`. Each prints what it finds and returns it for the JSON file.
-//   bench.cpp          options, order, the file
-//   bench_ceilings.cpp what the device can do at most
-//   bench_icons.cpp    whole icons, and every dispatch of a step
-//   bench_sweep.cpp    tiles and workgroups of products; statistics of kernels
+// What the parts of `dit bench` are given. Each prints what it finds and returns it for the JSON file.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,13 +43,5 @@ struct BenchSubject {
 inline ElementSizes sizes_in(Precision precision) {
   return precision == Precision::f32 ? ElementSizes{4, 4} : ElementSizes{2, 2};
 }
-
-nlohmann::json bench_ceilings(const BenchSubject& subject);
-/// Rows for every precision, batch and fusion that the device runs.
-nlohmann::json bench_icons(const BenchSubject& subject);
-/// Every product shape, tile and size of workgroup, in every precision and batch.
-nlohmann::json bench_sweep(const BenchSubject& subject);
-/// What the driver tells of the kernels, in every precision and fusion.
-nlohmann::json bench_statistics(const BenchSubject& subject);
 
 }  // namespace dit::cli

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "engine/cli/commands/bench_ceilings.h"
+
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
-
-#include "engine/cli/commands/bench.h"
 
 namespace dit::cli {
 

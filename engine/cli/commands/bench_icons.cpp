@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "engine/cli/commands/bench_icons.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include <string>
 #include <utility>
 
-#include "engine/cli/commands/bench.h"
 #include "engine/error.h"
 #include "engine/session/difference.h"
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "engine/cli/commands/bench_sweep.h"
+
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -7,7 +9,6 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "engine/cli/commands/bench.h"
 #include "engine/error.h"
 
 namespace dit::cli {

@@ -10,7 +10,7 @@
 #include <map>
 #include <memory>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/error.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/gguf.h"

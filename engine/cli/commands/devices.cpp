@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/session/device.h"
 
 namespace dit::cli {

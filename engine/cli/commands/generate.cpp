@@ -9,7 +9,7 @@
 #include <set>
 #include <system_error>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/cli/device_options.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/tensors.h"
 #include "engine/model/formats/open.h"

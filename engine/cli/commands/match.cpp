@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/error.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/open.h"

@@ -8,7 +8,7 @@
 #include <memory>
 #include <set>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
 #include "engine/error.h"
 #include "engine/model/model.h"

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Attention, one head at a time (Vaswani et al. 2017, eq. 1): keys and values of a head are packed once into the
 // thread's scratch, then blocks of queries pass over them with all scores in cache.
+#include "engine/cpu/kernels/attention.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
-#include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/memory.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -28,13 +29,13 @@ HWY_INLINE void inverse_norms(const float* HWY_RESTRICT x, std::size_t stride, s
   const std::size_t whole = dim / 16 * 16;
   for (std::size_t r = 0; r < rows; ++r) {
     const float* row = x + r * stride;
-    for (std::size_t lane = 0; lane < 16; lane += lanes) {
+    for (std::size_t start = 0; start < 16; start += vector_floats) {
       V total = hn::Zero(tag);
-      for (std::size_t i = lane; i < whole; i += 16) {
+      for (std::size_t i = start; i < whole; i += 16) {
         const V value = hn::LoadU(tag, row + i);
         total = hn::MulAdd(value, value, total);
       }
-      hn::Store(total, tag, part[r] + lane);
+      hn::Store(total, tag, part[r] + start);
     }
     for (std::size_t i = whole; i < dim; ++i) part[r][i % 16] += row[i] * row[i];
   }
@@ -48,10 +49,10 @@ HWY_INLINE void norm_heads(const float* HWY_RESTRICT x, std::size_t x_stride, co
                            std::size_t y_stride) {
   float inverse[block_rows];
   if (weight) inverse_norms(x, x_stride, rows, dim, eps, factor, inverse);
-  const std::size_t whole = dim / lanes * lanes;
+  const std::size_t whole = dim / vector_floats * vector_floats;
   for (std::size_t r = 0; r < rows; ++r, x += x_stride, y += y_stride) {
     const V scale = hn::Set(tag, weight ? inverse[r] : factor);
-    for (std::size_t i = 0; i < whole; i += lanes) {
+    for (std::size_t i = 0; i < whole; i += vector_floats) {
       V value = hn::LoadU(tag, x + i);
       if (weight) value = hn::Mul(value, hn::LoadU(tag, weight + i));
       hn::Store(hn::Mul(value, scale), tag, y + i);
@@ -102,20 +103,20 @@ HWY_INLINE void softmax_rows(float* HWY_RESTRICT scores, std::size_t stride, std
     // Padding must not be the largest score.
     for (std::size_t i = count; i < padded; ++i) row[i] = lowest;
     V most = hn::Set(tag, lowest);
-    for (std::size_t i = 0; i < padded; i += lanes) most = hn::Max(most, hn::Load(tag, row + i));
+    for (std::size_t i = 0; i < padded; i += vector_floats) most = hn::Max(most, hn::Load(tag, row + i));
     largest[r] = hn::GetLane(hn::MaxOfLanes(tag, most));
   }
   for (std::size_t r = 0; r < rows; ++r) {
     float* row = scores + r * stride;
     const V most = hn::Set(tag, largest[r]);
-    for (std::size_t lane = 0; lane < 16; lane += lanes) {
+    for (std::size_t start = 0; start < 16; start += vector_floats) {
       V total = hn::Zero(tag);
-      for (std::size_t i = lane; i < padded; i += 16) {
+      for (std::size_t i = start; i < padded; i += 16) {
         const V e = exp(hn::Sub(hn::Load(tag, row + i), most));
         hn::Store(e, tag, row + i);
         total = hn::Add(total, e);
       }
-      hn::Store(total, tag, part[r] + lane);
+      hn::Store(total, tag, part[r] + start);
     }
   }
   for (std::size_t r = 0; r < rows; ++r) inverse[r] = 1.f / sum_of_16(part[r]);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Matrix products on packed weights. A panel of 48 columns and a group of rows stay in the second-level cache.
+#include "engine/cpu/kernels/gemm.h"
+
 #include <algorithm>
 #include <array>
 
 #include "engine/cpu/kernels/int8.h"
-#include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/memory.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -20,12 +21,12 @@ namespace dit::cpu::HWY_NAMESPACE {
 constexpr std::size_t group_blocks = 16;
 
 HWY_INLINE void add_bias(const float* HWY_RESTRICT bias, float* HWY_RESTRICT values) {
-  for (std::size_t i = 0; i < panel_columns; i += lanes)
+  for (std::size_t i = 0; i < panel_columns; i += vector_floats)
     hn::Store(hn::Add(hn::Load(tag, values + i), hn::Load(tag, bias + i)), tag, values + i);
 }
 
 HWY_INLINE void silu(float* HWY_RESTRICT values) {
-  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+  for (std::size_t i = 0; i < panel_columns; i += vector_floats) {
     const V x = hn::Load(tag, values + i);
     hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(hn::Neg(x)))), tag, values + i);
   }
@@ -33,7 +34,7 @@ HWY_INLINE void silu(float* HWY_RESTRICT values) {
 
 /// v·Φ(v) = v·(1 + erf(v/√2))/2.
 HWY_INLINE void gelu_erf(float* HWY_RESTRICT values) {
-  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+  for (std::size_t i = 0; i < panel_columns; i += vector_floats) {
     const V x = hn::Load(tag, values + i);
     const V phi = hn::MulAdd(erf(hn::Mul(x, hn::Set(tag, 0.707106781f))), hn::Set(tag, 0.5f), hn::Set(tag, 0.5f));
     hn::Store(hn::Mul(x, phi), tag, values + i);
@@ -42,7 +43,7 @@ HWY_INLINE void gelu_erf(float* HWY_RESTRICT values) {
 
 /// v·(1 + tanh(u))/2 = v/(1 + exp(−2u)), u = √(2/π)·(v + 0.044715 v³).
 HWY_INLINE void gelu_tanh(float* HWY_RESTRICT values) {
-  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+  for (std::size_t i = 0; i < panel_columns; i += vector_floats) {
     const V x = hn::Load(tag, values + i);
     const V inner = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(tag, 0.044715f), x);
     const V e = exp(hn::Mul(inner, hn::Set(tag, -1.59576912f)));
@@ -56,7 +57,7 @@ HWY_INLINE void store_row(const float* HWY_RESTRICT values, std::size_t columns,
     std::memcpy(y, values, columns * sizeof(float));
     return;
   }
-  for (std::size_t i = 0; i < panel_columns; i += lanes) hn::StoreU(hn::Load(tag, values + i), tag, y + i);
+  for (std::size_t i = 0; i < panel_columns; i += vector_floats) hn::StoreU(hn::Load(tag, values + i), tag, y + i);
 }
 
 /// y += gate · values. Multiplies, then adds, in both branches.
@@ -66,7 +67,7 @@ HWY_INLINE void gate_row(const float* HWY_RESTRICT values, const float* HWY_REST
     for (std::size_t i = 0; i < columns; ++i) y[i] = y[i] + gate[i] * values[i];
     return;
   }
-  for (std::size_t i = 0; i < panel_columns; i += lanes) {
+  for (std::size_t i = 0; i < panel_columns; i += vector_floats) {
     const V gated = hn::Mul(hn::LoadU(tag, gate + i), hn::Load(tag, values + i));
     hn::StoreU(hn::Add(hn::LoadU(tag, y + i), gated), tag, y + i);
   }
@@ -114,7 +115,7 @@ struct PanelPiece {
   DType dtype;
   std::size_t columns;  // of the 48, in whole vectors
   std::size_t depth;
-  bool ahead;  // whether what follows in memory is wanted next
+  bool prefetched;  // whether what follows in memory is wanted next
 
   /// a [rows,depth]; `expanded` has room for the piece in f32.
   void multiply(const float* a, std::size_t a_stride, std::size_t rows, float* sums, bool add, float* expanded) const;
@@ -124,15 +125,15 @@ void PanelPiece::multiply(const float* a, std::size_t a_stride, std::size_t rows
                           float* expanded) const {
   const std::size_t bytes = PackedMatrix::piece_bytes(dtype, depth);
   const std::size_t row_tiles = (rows + tile_rows - 1) / tile_rows;
-  const std::size_t loads = row_tiles * ((columns / lanes + tile_vectors - 1) / tile_vectors) * depth;
-  const std::size_t step = ahead ? std::min<std::size_t>(64, (bytes + loads - 1) / loads) : 0;
+  const std::size_t loads = row_tiles * ((columns / vector_floats + tile_vectors - 1) / tile_vectors) * depth;
+  const std::size_t step = prefetched ? std::min<std::size_t>(64, (bytes + loads - 1) / loads) : 0;
   const auto* floats = dtype == DType::f32 ? reinterpret_cast<const float*>(values) : expanded;
-  Ahead next{reinterpret_cast<const char*>(values + (ahead ? bytes : 0)), step};
-  // All columns of a block of rows before the next one, so that the left side is read from the first-level cache.
+  Prefetch next{reinterpret_cast<const char*>(values + (prefetched ? bytes : 0)), step};
+  // All columns of a block of rows before the next one, so that the lhs is read from the first-level cache.
   for (std::size_t row = 0; row < rows; row += block_rows) {
     const std::size_t end = std::min(rows, row + block_rows);
     for (std::size_t column = 0; column < columns;) {
-      const std::size_t width = tile_width((columns - column) / lanes);
+      const std::size_t width = tile_width((columns - column) / vector_floats);
       for (std::size_t i = row; i < end; i += tile_rows, next.bytes += depth * step) {
         float* c = sums + i * panel_columns + column;
         if (i == 0 && dtype == DType::f16) {
@@ -147,7 +148,7 @@ void PanelPiece::multiply(const float* a, std::size_t a_stride, std::size_t rows
                                                 panel_columns, add);
         }
       }
-      column += width * lanes;
+      column += width * vector_floats;
     }
   }
 }

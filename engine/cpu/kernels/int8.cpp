@@ -20,7 +20,7 @@
 namespace dit::cpu {
 namespace {
 
-/// 32 of K for 48 columns. The instruction multiplies unsigned by signed bytes, so the left side is q + 128 and every
+/// 32 of K for 48 columns. The instruction multiplies unsigned by signed bytes, so the lhs is q + 128 and every
 /// sum starts at −128 times the sum of its weights.
 struct Group {
   float scales[panel_columns];
@@ -76,8 +76,8 @@ DIT_VNNI void int8_tile(const std::uint8_t* q, const float* scales, std::size_t 
       for (std::size_t r = 0; r < Rows; ++r) {
         std::int32_t four;
         std::memcpy(&four, q + r * columns + g * group_size + 4 * k, 4);
-        const __m512i left = _mm512_set1_epi32(four);
-        for (std::size_t v = 0; v < 3; ++v) sum[r][v] = _mm512_dpbusd_epi32(sum[r][v], left, weights[v]);
+        const __m512i lhs = _mm512_set1_epi32(four);
+        for (std::size_t v = 0; v < 3; ++v) sum[r][v] = _mm512_dpbusd_epi32(sum[r][v], lhs, weights[v]);
       }
     }
     for (std::size_t r = 0; r < Rows; ++r) {

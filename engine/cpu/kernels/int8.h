@@ -14,7 +14,7 @@ namespace dit::cpu {
 /// Whether this processor can run int8_block().
 bool int8_usable() noexcept;
 
-/// Rows of a left side: value ≈ scale of its 32 · (q − 128), scale = max|value|/127.
+/// Rows of an lhs: value ≈ scale of its 32 · (q − 128), scale = max|value|/127.
 /// x, q [rows,columns]; scales [rows,columns/32]; columns is a multiple of 32
 void quantise_rows(const float* x, std::size_t rows, std::size_t columns, std::uint8_t* q, float* scales) noexcept;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Layer norm or RMS norm with the scale and shift of adaptive layer norm (Peebles & Xie 2022, arXiv 2212.09748, §3.2).
+#include "engine/cpu/kernels/norm.h"
+
 #include <array>
 #include <cmath>
-
-#include "engine/cpu/kernels/kernels.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/cpu/kernels/norm.cpp"
@@ -20,9 +20,9 @@ HWY_INLINE float sum(const float* HWY_RESTRICT x, std::size_t count, float mean)
   alignas(64) float part[16];
   const V centre = hn::Set(tag, mean);
   const std::size_t whole = count / 16 * 16;
-  for (std::size_t lane = 0; lane < 16; lane += lanes) {
+  for (std::size_t start = 0; start < 16; start += vector_floats) {
     V total = hn::Zero(tag);
-    for (std::size_t i = lane; i < whole; i += 16) {
+    for (std::size_t i = start; i < whole; i += 16) {
       const V value = hn::LoadU(tag, x + i);
       if constexpr (Squares) {
         const V away = hn::Sub(value, centre);
@@ -31,7 +31,7 @@ HWY_INLINE float sum(const float* HWY_RESTRICT x, std::size_t count, float mean)
         total = hn::Add(total, value);
       }
     }
-    hn::Store(total, tag, part + lane);
+    hn::Store(total, tag, part + start);
   }
   for (std::size_t i = whole; i < count; ++i) part[i % 16] += Squares ? (x[i] - mean) * (x[i] - mean) : x[i];
   return sum_of_16(part);
@@ -39,7 +39,7 @@ HWY_INLINE float sum(const float* HWY_RESTRICT x, std::size_t count, float mean)
 
 void norm_modulate_rows(const NormModulate& norm, std::size_t first, std::size_t last) {
   const std::size_t dim = norm.dim;
-  const std::size_t whole = dim / lanes * lanes;
+  const std::size_t whole = dim / vector_floats * vector_floats;
   const Norm kind = norm.kind;
   const bool centred = kind.type == Norm::Type::layer;
   const float count = static_cast<float>(dim);
@@ -53,7 +53,7 @@ void norm_modulate_rows(const NormModulate& norm, std::size_t first, std::size_t
     const float variance = sum<true>(x, dim, mean) / divisor;
     const float inverse = 1.f / (kind.eps_outside ? std::sqrt(variance) + kind.eps : std::sqrt(variance + kind.eps));
     const V one = hn::Set(tag, 1.f);
-    for (std::size_t i = 0; i < whole; i += lanes) {
+    for (std::size_t i = 0; i < whole; i += vector_floats) {
       const V unit = hn::Mul(hn::Sub(hn::LoadU(tag, x + i), hn::Set(tag, mean)), hn::Set(tag, inverse));
       const V scaled = hn::Mul(unit, hn::Add(one, hn::LoadU(tag, scale + i)));
       hn::StoreU(hn::Add(scaled, hn::LoadU(tag, shift + i)), tag, y + i);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The element-wise loops. Too little work for hand-written SIMD, and the same bits on every processor this way.
+#include "engine/cpu/kernels/ops.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 
-#include "engine/cpu/kernels/kernels.h"
 #include "engine/network/noise.h"
 
 namespace dit::cpu {
@@ -28,14 +29,14 @@ void windows(const Patches& p, std::size_t first, std::size_t last) noexcept {
   for (std::size_t token = first; token < last; ++token) {
     const float* image = p.x + token / tokens * p.channels * p.height * p.width;
     // Above or left of the image these wrap round; a row's part within the image starts at `from`.
-    const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch - border;
-    const std::size_t from = left < p.width ? 0 : 0 - left;
-    const std::size_t count = std::min(p.window - from, p.width - (left + from));
+    const std::size_t top = token % tokens / across * p.patch - border, leftmost = token % across * p.patch - border;
+    const std::size_t from = leftmost < p.width ? 0 : 0 - leftmost;
+    const std::size_t count = std::min(p.window - from, p.width - (leftmost + from));
     for (std::size_t c = 0; c < p.channels; ++c) {
       for (std::size_t y = top; y != top + p.window; ++y, out += p.window) {
         std::fill_n(out, p.window, 0.f);
         if (y < p.height)
-          std::memcpy(out + from, image + (c * p.height + y) * p.width + left + from, count * sizeof(float));
+          std::memcpy(out + from, image + (c * p.height + y) * p.width + leftmost + from, count * sizeof(float));
       }
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the kernels share, compiled once for each SIMD target: the inner matrix product, sums, exp.
-// All orders of summation are those of 16 lanes, whatever the width of the target's vectors.
+// All orders of summation are those of 16 floats, whatever the width of the target's vectors.
 
 #include <hwy/highway.h>
 
@@ -26,7 +26,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::CappedTag<float, 16>;
 using V = hn::Vec<Tag>;
 inline constexpr Tag tag{};
-inline constexpr std::size_t lanes = hn::MaxLanes(Tag());
+inline constexpr std::size_t vector_floats = hn::MaxLanes(Tag());
 
 // Registers: 24 accumulators, 3 columns, 1 row of 32; 12, 3, 1 of 16. On NEON, where the rows are all loaded first and
 // three columns would spill, 16, 2, 8 of 32.
@@ -45,13 +45,13 @@ struct PlainColumns {
 
   template <std::size_t W>
   HWY_INLINE void load(V (&column)[W]) {
-    for (std::size_t i = 0; i < W; ++i) column[i] = hn::Load(tag, values + i * lanes);
+    for (std::size_t i = 0; i < W; ++i) column[i] = hn::Load(tag, values + i * vector_floats);
     values += stride;
   }
 };
 
 /// Asks for memory that the next tiles will read, a little at each row, so that the requests never queue up.
-struct Ahead {
+struct Prefetch {
   const char* bytes;
   std::size_t step;
 
@@ -64,13 +64,13 @@ struct Ahead {
 /// A panel in f32.
 struct PanelColumns {
   const float* values;
-  Ahead ahead;
+  Prefetch prefetch;
 
   template <std::size_t W>
   HWY_INLINE void load(V (&column)[W]) {
-    for (std::size_t i = 0; i < W; ++i) column[i] = hn::Load(tag, values + i * lanes);
+    for (std::size_t i = 0; i < W; ++i) column[i] = hn::Load(tag, values + i * vector_floats);
     values += panel_columns;
-    ahead.ask();
+    prefetch.ask();
   }
 };
 
@@ -78,18 +78,18 @@ struct PanelColumns {
 struct HalfColumns {
   const hwy::float16_t* halves;
   float* expanded;
-  Ahead ahead;
+  Prefetch prefetch;
 
   template <std::size_t W>
   HWY_INLINE void load(V (&column)[W]) {
     const hn::Rebind<hwy::float16_t, Tag> half;
     for (std::size_t i = 0; i < W; ++i) {
-      column[i] = hn::PromoteTo(tag, hn::Load(half, halves + i * lanes));
-      hn::Store(column[i], tag, expanded + i * lanes);
+      column[i] = hn::PromoteTo(tag, hn::Load(half, halves + i * vector_floats));
+      hn::Store(column[i], tag, expanded + i * vector_floats);
     }
     halves += panel_columns;
     expanded += panel_columns;
-    ahead.ask();
+    prefetch.ask();
   }
 };
 
@@ -99,7 +99,7 @@ struct GroupColumns {
   std::size_t column;
   std::size_t row;
   float* expanded;
-  Ahead ahead;
+  Prefetch prefetch;
 
   template <std::size_t W>
   HWY_INLINE void load(V (&values)[W]) {
@@ -108,26 +108,27 @@ struct GroupColumns {
     const auto* scales = reinterpret_cast<const float*>(group) + column;
     const auto* integers = reinterpret_cast<const std::int8_t*>(group + panel_columns * (sizeof(float) + row)) + column;
     for (std::size_t i = 0; i < W; ++i) {
-      const V whole = hn::ConvertTo(tag, hn::PromoteTo(wide, hn::Load(small, integers + i * lanes)));
-      values[i] = hn::Mul(whole, hn::Load(tag, scales + i * lanes));
-      hn::Store(values[i], tag, expanded + i * lanes);
+      const V whole = hn::ConvertTo(tag, hn::PromoteTo(wide, hn::Load(small, integers + i * vector_floats)));
+      values[i] = hn::Mul(whole, hn::Load(tag, scales + i * vector_floats));
+      hn::Store(values[i], tag, expanded + i * vector_floats);
     }
     expanded += panel_columns;
     if (++row == group_size) {
       row = 0;
       group += packed_group_bytes;
     }
-    ahead.ask();
+    prefetch.ask();
   }
 };
 
-/// c [R,W·lanes] (+)= a [R,k] · columns [k,W·lanes]; one chain of multiply-adds over k for each element.
+/// c [R,W·vector_floats] (+)= a [R,k] · columns [k,W·vector_floats]; one chain of multiply-adds over k for each
+/// element.
 template <std::size_t W, class Columns, std::size_t... I>
 HWY_INLINE void tile(std::index_sequence<I...>, const float* HWY_RESTRICT a, std::size_t a_stride, Columns columns,
                      std::size_t k, float* HWY_RESTRICT c, std::size_t c_stride, bool add) {
   V sum[sizeof...(I)];
   if (add) {
-    ((sum[I] = hn::Load(tag, c + I / W * c_stride + I % W * lanes)), ...);
+    ((sum[I] = hn::Load(tag, c + I / W * c_stride + I % W * vector_floats)), ...);
   } else {
     ((sum[I] = hn::Zero(tag)), ...);
   }
@@ -136,7 +137,7 @@ HWY_INLINE void tile(std::index_sequence<I...>, const float* HWY_RESTRICT a, std
     columns.load(column);
     ((sum[I] = hn::MulAdd(hn::Set(tag, a[I / W * a_stride + i]), column[I % W], sum[I])), ...);
   }
-  (hn::Store(sum[I], tag, c + I / W * c_stride + I % W * lanes), ...);
+  (hn::Store(sum[I], tag, c + I / W * c_stride + I % W * vector_floats), ...);
 }
 
 template <std::size_t R, std::size_t W, class Columns>
@@ -163,21 +164,22 @@ HWY_INLINE TileFunction<Columns> tile_of(std::size_t rows, std::size_t vectors) 
   return rows_of[(rows < tile_rows ? rows : tile_rows) - 1];
 }
 
-/// Vectors of the next tile when `left` are left. Four are two and two: a tile of one vector waits for its loads.
-HWY_INLINE std::size_t tile_width(std::size_t left) {
-  return left == 4 ? 2 : (left < tile_vectors ? left : tile_vectors);
+/// Vectors of the next tile when `remaining` are still to be done. Four are two and two: a tile of one vector waits for
+/// its loads.
+HWY_INLINE std::size_t tile_width(std::size_t remaining) {
+  return remaining == 4 ? 2 : (remaining < tile_vectors ? remaining : tile_vectors);
 }
 
 /// c [rows,columns] = a [rows,k] · b [k,columns]; columns a multiple of 16, b and c aligned to 64 bytes.
 HWY_INLINE void multiply(const float* a, std::size_t a_stride, std::size_t rows, const float* b, std::size_t b_stride,
                          std::size_t columns, std::size_t k, float* c, std::size_t c_stride) {
   for (std::size_t column = 0; column < columns;) {
-    const std::size_t width = tile_width((columns - column) / lanes);
+    const std::size_t width = tile_width((columns - column) / vector_floats);
     for (std::size_t row = 0; row < rows; row += tile_rows) {
       tile_of<PlainColumns>(rows - row, width)(a + row * a_stride, a_stride, {b + column, b_stride}, k,
                                                c + row * c_stride + column, c_stride, false);
     }
-    column += width * lanes;
+    column += width * vector_floats;
   }
 }
 

@@ -19,11 +19,11 @@ class Cursor {
   Cursor(std::span<const std::byte> bytes, const std::string& file) : bytes_(bytes), file_(file) {}
 
   std::uint64_t position() const { return at_; }
-  std::uint64_t left() const { return bytes_.size() - at_; }
+  std::uint64_t remaining() const { return bytes_.size() - at_; }
 
   std::span<const std::byte> take(std::uint64_t count, const char* what) {
-    expect(count <= left(), ErrorKind::wrong_format, "weights '{}': {} at byte {}: expected {} bytes, found {}", file_,
-           what, at_, count, left());
+    expect(count <= remaining(), ErrorKind::wrong_format, "weights '{}': {} at byte {}: expected {} bytes, found {}",
+           file_, what, at_, count, remaining());
     const auto taken = bytes_.subspan(at_, count);
     at_ += count;
     return taken;
@@ -44,8 +44,8 @@ class Cursor {
   template <typename Size = std::uint64_t>
   Size count(std::uint64_t size, const char* what) {
     const auto value = number<Size>(what);
-    expect(value <= left() / size, ErrorKind::wrong_format, "weights '{}': {}: {} of at least {} bytes, found {} bytes",
-           file_, what, value, size, left());
+    expect(value <= remaining() / size, ErrorKind::wrong_format,
+           "weights '{}': {}: {} of at least {} bytes, found {} bytes", file_, what, value, size, remaining());
     return value;
   }
 

@@ -46,8 +46,8 @@ class Parser {
     const auto tensors = cursor_.number<std::uint64_t>("tensor count");
     const std::uint64_t entries = cursor_.count(12, "metadata count");
     for (std::uint64_t i = 0; i < entries; ++i) metadata();
-    expect(tensors <= cursor_.left() / 24, ErrorKind::wrong_format,
-           "weights '{}': tensor count: {} of at least 24 bytes, found {} bytes", file_, tensors, cursor_.left());
+    expect(tensors <= cursor_.remaining() / 24, ErrorKind::wrong_format,
+           "weights '{}': tensor count: {} of at least 24 bytes, found {} bytes", file_, tensors, cursor_.remaining());
     // Where the data starts is known only after the last info.
     std::vector<std::pair<WeightView*, std::uint64_t>> offsets;
     offsets.reserve(tensors);

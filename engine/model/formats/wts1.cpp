@@ -82,8 +82,8 @@ std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std
     expect(weights->tensors.emplace(key, std::move(view)).second, ErrorKind::wrong_format,
            "weights '{}': tensor '{}' is there twice", name, key);
   }
-  expect(cursor.left() == 0, ErrorKind::wrong_format, "weights '{}': {} bytes are left after the last of {} tensors",
-         name, cursor.left(), count);
+  expect(cursor.remaining() == 0, ErrorKind::wrong_format,
+         "weights '{}': {} bytes are left after the last of {} tensors", name, cursor.remaining(), count);
   return weights;
 }
 

@@ -83,13 +83,13 @@ void Layout::find_dim() {
   std::set<std::uint32_t> candidates = {matrices_.front().rows, matrices_.front().columns};
   for (const Matrix& matrix : matrices_) {
     if (!matrix.serves(Size::dim)) continue;
-    std::set<std::uint32_t> left;
+    std::set<std::uint32_t> possible;
     for (const std::uint32_t size : candidates)
-      if (matrix.has(size)) left.insert(size);
-    expect(!left.empty(), ErrorKind::wrong_format,
+      if (matrix.has(size)) possible.insert(size);
+    expect(!possible.empty(), ErrorKind::wrong_format,
            "weights '{}': tensor '{}': expected {} along one side as in the tensors before it, found [{},{}]", file_,
            matrix.role.key, fmt::join(candidates, " or "), matrix.rows, matrix.columns);
-    candidates = std::move(left);
+    candidates = std::move(possible);
   }
   expect(candidates.size() == 1, ErrorKind::wrong_format,
          "weights '{}': the width of the network could be {}: every tensor has both", file_,

@@ -20,14 +20,14 @@ namespace {
 using nlohmann::json;
 
 /// Weights that own what they had to make, and keep what they borrow from alive.
-struct Made {
+struct OwnedWeights {
   std::shared_ptr<const Weights> source;
   std::vector<std::vector<float>> values;
 };
 
-void add(Weights& weights, Made& made, const std::string& name, Shape shape, std::vector<float> values) {
-  made.values.push_back(std::move(values));
-  weights.tensors[name] = {name, DType::f32, std::move(shape), std::as_bytes(std::span(made.values.back()))};
+void add(Weights& weights, OwnedWeights& owned, const std::string& name, Shape shape, std::vector<float> values) {
+  owned.values.push_back(std::move(values));
+  weights.tensors[name] = {name, DType::f32, std::move(shape), std::as_bytes(std::span(owned.values.back()))};
 }
 
 std::vector<float> matrix_of(const WeightView& view, bool transposed) {
@@ -189,7 +189,7 @@ std::shared_ptr<const Weights> to_model(const std::shared_ptr<const Weights>& te
          layout.size(Size::dim));
   const json config = changed(page_config(layout, depth_of(*tensors), file), changes, file);
 
-  auto made = std::make_shared<Made>(Made{tensors, {}});
+  auto owned = std::make_shared<OwnedWeights>(OwnedWeights{tensors, {}});
   auto model = std::make_shared<Weights>();
   for (const Stack& stack : layout.stacks()) {
     const WeightView& first = tensors->tensors.at(stack.parts.front().key);
@@ -203,24 +203,24 @@ std::shared_ptr<const Weights> to_model(const std::shared_ptr<const Weights>& te
       values.insert(values.end(), rows.begin(), rows.end());
     }
     const auto parts = static_cast<std::uint32_t>(stack.parts.size());
-    add(*model, *made, stack.name, {parts * layout.size(stack.parts[0].out), layout.size(stack.parts[0].in)},
+    add(*model, *owned, stack.name, {parts * layout.size(stack.parts[0].out), layout.size(stack.parts[0].in)},
         std::move(values));
   }
   const std::string where = fmt::format("'{}'", changes_path(file).string());
   const std::uint32_t patch = size_in(config, "patch", where);
   const std::uint32_t down = size_in(config, "height", where) / patch, across = size_in(config, "width", where) / patch;
-  add(*model, *made, "pos_embed", {down * across, layout.size(Size::dim)},
+  add(*model, *owned, "pos_embed", {down * across, layout.size(Size::dim)},
       positions(layout.size(Size::dim), down, across));
   model->metadata = {{"format", "ditsrc/1"}, {"config", config.dump()}};
   model->file_bytes = tensors->file_bytes;
-  model->owner = std::move(made);
+  model->owner = std::move(owned);
   return model;
 }
 
 FromModel from_model(const std::shared_ptr<const Weights>& model) {
   std::uint32_t depth = 0;
   while (model->tensors.contains(fmt::format("blocks.{}.attn.qkv.weight", depth))) ++depth;
-  auto made = std::make_shared<Made>(Made{model, {}});
+  auto owned = std::make_shared<OwnedWeights>(OwnedWeights{model, {}});
   auto tensors = std::make_shared<Weights>();
   std::set<std::string> known = {"pos_embed"};
   for (const Stack& stack : stacks_of(depth)) {
@@ -237,7 +237,7 @@ FromModel from_model(const std::shared_ptr<const Weights>& model) {
     for (std::uint32_t i = 0; i < parts; ++i) {
       std::vector<float> values(std::uint64_t{rows} * shape[1]);
       read_f32(found->second, i * values.size(), values);
-      add(*tensors, *made, stack.parts[i].key, {rows, shape[1]}, std::move(values));
+      add(*tensors, *owned, stack.parts[i].key, {rows, shape[1]}, std::move(values));
     }
   }
   for (const auto& [name, view] : model->tensors) {
@@ -245,7 +245,7 @@ FromModel from_model(const std::shared_ptr<const Weights>& model) {
            to_string(view.shape));
   }
   tensors->metadata["format"] = format;
-  tensors->owner = std::move(made);
+  tensors->owner = std::move(owned);
   return {tensors, check_same(*model, *to_model(tensors, "WTS1 file", ""))};
 }
 

@@ -163,9 +163,9 @@ void Device::choose_features(std::vector<const char*>& extensions) {
   const auto chain = physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceSubgroupProperties>();
   const auto& subgroup = chain.get<vk::PhysicalDeviceSubgroupProperties>();
   const bool shuffles = static_cast<bool>(subgroup.supportedOperations & vk::SubgroupFeatureFlagBits::eShuffle);
-  const bool warps = offered.shaderFloat16 && offered.vulkanMemoryModel && offered.vulkanMemoryModelDeviceScope &&
-                     subgroup.subgroupSize == 32 && shuffles;
-  if (abilities_.stages) abilities_.matrices = offered_matrices(*instance_, physical_, warps);
+  const bool suitable = offered.shaderFloat16 && offered.vulkanMemoryModel && offered.vulkanMemoryModelDeviceScope &&
+                        subgroup.subgroupSize == 32 && shuffles;
+  if (abilities_.stages) abilities_.matrices = offered_matrices(*instance_, physical_, suitable);
   if (const char* name = MatrixFeatures(abilities_.matrices).extension_name()) extensions.push_back(name);
 }
 

@@ -2,14 +2,11 @@
 #include "engine/vulkan/device/instance.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <string_view>
 
 #include "engine/vulkan/device/validation.h"
-#include "engine/vulkan/executor.h"
 
 namespace dit::vulkan {
 namespace {
@@ -19,23 +16,9 @@ constexpr std::uint32_t storage_buffers_needed = 7;  // modulated_linear, final,
 constexpr std::uint32_t shared_memory_needed = 16384;
 constexpr std::uint32_t invocations_needed = 64;
 
-std::mutex messages_mutex;
-std::vector<std::string> messages;
-
-/// Debian 12's vulkan_raii.hpp asks every device for this function of physical devices. Layers from 1.4 on say so;
-/// nothing here calls it.
-bool of_the_header(std::string_view message) {
-  return message.find("vkGetDeviceProcAddr") != std::string_view::npos &&
-         message.find("vkGetPhysicalDeviceVideoEncodeQualityLevelPropertiesKHR") != std::string_view::npos;
-}
-
 VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT, VkDebugUtilsMessageTypeFlagsEXT,
                                           const VkDebugUtilsMessengerCallbackDataEXT* data, void*) {
-  const std::string text = data->pMessage ? data->pMessage : "message without text";
-  if (of_the_header(text)) return VK_FALSE;
-  fmt::print(stderr, "Vulkan validation: {}\n", text);
-  const std::lock_guard lock(messages_mutex);
-  messages.push_back(text);
+  note_validation(data->pMessage ? data->pMessage : "message without text");
   return VK_FALSE;
 }
 
@@ -166,11 +149,6 @@ void add_limits(DeviceInfo& info, const vk::raii::PhysicalDevice& device) {
 
 }  // namespace
 
-std::vector<std::string> validation_messages() {
-  const std::lock_guard lock(messages_mutex);
-  return messages;
-}
-
 std::string version_text(std::uint32_t version) {
   return fmt::format("{}.{}.{}", VK_API_VERSION_MAJOR(version), VK_API_VERSION_MINOR(version),
                      VK_API_VERSION_PATCH(version));
@@ -240,17 +218,6 @@ DeviceInfo describe_device(const vk::raii::PhysicalDevice& device, std::size_t i
   info.driver = fmt::format("{} {}", driver.driverName.data(), driver.driverInfo.data());
   add_limits(info, device);
   return info;
-}
-
-std::vector<DeviceInfo> describe() {
-  const std::shared_ptr<Instance> instance = make_instance(false);
-  return translated("Vulkan devices", [&] {
-    std::vector<DeviceInfo> result;
-    for (const auto& device : vk::raii::PhysicalDevices(instance->handle)) {
-      result.push_back(describe_device(device, result.size()));
-    }
-    return result;
-  });
 }
 
 }  // namespace dit::vulkan

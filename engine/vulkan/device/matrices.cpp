@@ -86,10 +86,10 @@ const char* suffix(MatrixExtension extension) {
   return extension == MatrixExtension::khr ? "_matrix_khr" : "_matrix_nv";
 }
 
-MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device, bool warps) {
+MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device, bool suitable) {
   const char* wanted = std::getenv("DIT_MATRIX");
   if (wanted && std::string_view(wanted) == "emulated") return MatrixExtension::emulated;
-  if (!warps) return MatrixExtension::none;
+  if (!suitable) return MatrixExtension::none;
   const bool nv_alone = wanted && std::string_view(wanted) == "nv";
   if (!nv_alone && offers_khr(instance, device)) return MatrixExtension::khr;
   return offers_nv(device) ? MatrixExtension::nv : MatrixExtension::none;

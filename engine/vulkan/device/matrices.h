@@ -21,9 +21,9 @@ const char* suffix(MatrixExtension extension);
 
 /// The best extension that multiplies 16×16 blocks of f16 into f32 in a subgroup, is offered by the device, and for
 /// which kernels were built. DIT_MATRIX=nv leaves KHR aside: for comparison, and for drivers that get it wrong.
-/// DIT_MATRIX=emulated needs no hardware. `warps` says whether the device has all else that the kernels need: subgroups
-/// of 32 that shuffle, f16, and the memory model.
-MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device, bool warps);
+/// DIT_MATRIX=emulated needs no hardware. `suitable` says whether the device has all else that the kernels need:
+/// subgroups of 32 that shuffle, f16, and the memory model.
+MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device, bool suitable);
 
 /// The structure that switches the extension on: to be chained to what vkCreateDevice takes.
 class MatrixFeatures {

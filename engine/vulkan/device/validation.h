@@ -8,6 +8,9 @@
 
 namespace dit::vulkan {
 
+/// Prints a message of the layer and keeps it. Any thread.
+void note_validation(const std::string& text);
+
 /// Warnings and errors of every device since the program started. Any thread.
 std::vector<std::string> validation_messages();
 

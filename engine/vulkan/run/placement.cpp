@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "engine/network/sampler.h"
+#include "engine/network/solver.h"
 
 namespace dit::vulkan {
 

@@ -8,8 +8,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "engine/session/session.h"
 
@@ -57,36 +55,6 @@ struct Settings {
   bool every_step() const noexcept { return emit == static_cast<int>(Emit::steps); }
   LatePolicy policy() const noexcept { return static_cast<LatePolicy>(late_policy); }
   SessionOptions session() const;
-};
-
-/// What icon `icon` of a stream is: where its noise comes from, and between which prompts it lies.
-struct Station {
-  IconPoint point;
-  const std::string* prompt = nullptr;  ///< the itinerary's
-  const std::string* toward = nullptr;  ///< the same as `prompt` unless the walk leads to another
-};
-
-/// Settings as the engine takes them, and the way through the icons that they describe.
-class Itinerary {
- public:
-  explicit Itinerary(const Settings& settings);
-
-  /// Everything but the prompts and, in points, the seed.
-  const IconSettings& common() const noexcept { return common_; }
-  /// A function of the settings and the icon's number alone.
-  Station station(std::uint64_t icon) const noexcept;
-  /// Prompts that the stream may ask for.
-  const std::vector<std::string>& prompts() const noexcept { return prompts_; }
-  bool changes_prompt() const noexcept { return prompts_.size() > 1; }
-  /// First and last icon between the same two prompts as this one.
-  std::pair<std::uint64_t, std::uint64_t> leg(std::uint64_t icon) const noexcept;
-  bool operator==(const Itinerary&) const = default;
-
- private:
-  IconSettings common_;
-  std::vector<std::string> prompts_;  ///< at least one
-  std::uint64_t walk_ = 0;
-  std::uint64_t loop_ = 0;
 };
 
 using Snapshot = std::shared_ptr<const Settings>;

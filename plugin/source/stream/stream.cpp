@@ -25,21 +25,20 @@ Stream::Stream(std::shared_ptr<Engine> engine, const Settings& settings)
   picture_bytes_ = std::size_t{config.width} * config.height * 4;
 }
 
-std::string Stream::unknown_words(const Itinerary& itinerary) {
+std::string Stream::read_prompts(const Itinerary& itinerary) {
   const std::vector<std::string>& prompts = itinerary.prompts();
   const std::string& style = itinerary.common().style;
-  const bool known = !checked_.empty() && checked_[0] == style &&
-                     std::equal(checked_.begin() + 1, checked_.end(), prompts.begin(), prompts.end());
-  if (known) return {};
+  if (!read_.labels.empty() && read_.style == style && read_.prompts == prompts) return {};
   const ModelConfig& config = session_->model().config();
-  std::string text;
+  ReadPrompts read = {.style = style, .prompts = prompts, .labels = {}};
+  std::string unknown;
   for (const std::string& prompt : prompts) {
-    const std::string more = describe_unknown(config, parse_label(config, prompt, style));
-    if (!more.empty()) text += (text.empty() ? "" : "; ") + more;
+    read.labels.push_back(std::make_shared<const Label>(parse_label(config, prompt, style)));
+    const std::string more = describe_unknown(config, *read.labels.back());
+    if (!more.empty()) unknown += (unknown.empty() ? "" : "; ") + more;
   }
-  checked_ = {style};
-  checked_.insert(checked_.end(), prompts.begin(), prompts.end());
-  return text;
+  read_ = std::move(read);
+  return unknown;
 }
 
 std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner) {
@@ -47,25 +46,24 @@ std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings,
   std::string unknown;
   if (settings_ != settings) {
     auto itinerary = std::make_shared<const Itinerary>(*settings);
-    unknown = unknown_words(*itinerary);
+    unknown = read_prompts(*itinerary);
     // Kept if nothing of it has changed, and with it what has been painted ahead.
     if (!itinerary_ || *itinerary != *itinerary_) itinerary_ = std::move(itinerary);
   }
   settings_ = settings;
   manner_ = manner;
   icon_.style = itinerary_->common().style;
-  icon_.seed = itinerary_->common().seed;
   icon_.sampler = itinerary_->common().sampler;
   icon_.guidance = itinerary_->common().guidance;
   wanted_steps_ = itinerary_->common().steps.value_or(config.default_steps);
   steps_ = manner.steps_limit > 0 ? std::min(manner.steps_limit, wanted_steps_) : wanted_steps_;
   icon_.steps = steps_;
   every_step_ = settings->every_step() && !manner.still;
-  ahead_ = manner.still ? 1 : batch_size_;
+  new_batch_ = manner.still ? 1 : batch_size_;
   kept_steps_ = 1;
   if (every_step_) {
     const std::size_t fit = max_picture_bytes / (picture_bytes_ * steps_);
-    ahead_ = static_cast<std::uint32_t>(std::clamp<std::size_t>(fit, 1, ahead_));
+    new_batch_ = static_cast<std::uint32_t>(std::clamp<std::size_t>(fit, 1, new_batch_));
     if (fit > 0) kept_steps_ = steps_;
   }
   span_ = icons_.at(frame, every_step_ ? std::uint64_t{steps_} + settings->hold - 1 : 1);
@@ -85,15 +83,15 @@ Picture Stream::paint(std::uint64_t frame) {
     in_order_ = !asked_ || (manner_.reverse ? span_.index + 1 == *asked_ : span_.index == *asked_ + 1);
     asked_ = span_.index;
   }
-  const bool pipeline = pipelined_ && !every_step_ && !manner_.still && ahead_ > 1 && !itinerary_->changes_prompt();
+  const bool pipeline = pipelined_ && !every_step_ && !manner_.still && new_batch_ > 1 && !itinerary_->changes_prompt();
   if (pipeline) {
     next_of_pipeline(span_.index);
-    return {.rgba = slot(0, 1), .caption = caption(position, step)};
+    return {.rgba = kept_picture(0, 1), .caption = caption(position, step)};
   }
   if (!covers(span_.index) || (kept_steps_ == 1 && batch_->done > step)) begin(span_.index);
   if (batch_->done < step) advance(step);
   const auto place = static_cast<std::uint32_t>(span_.index - batch_->first);
-  return {.rgba = slot(place, step), .caption = caption(position, step)};
+  return {.rgba = kept_picture(place, step), .caption = caption(position, step)};
 }
 
 Caption Stream::caption(std::uint64_t position, std::uint32_t step) const {
@@ -111,7 +109,7 @@ Caption Stream::caption(std::uint64_t position, std::uint32_t step) const {
                     .guidance = icon_.guidance.value_or(config.default_guidance),
                     .sampler = icon_.sampler ? *icon_.sampler : sampler_from_name(config.default_sampler),
                     .finished = !every_step_ || position + 1 == steps_,
-                    .held = every_step_ && position >= steps_,
+                    .once_more = every_step_ && position >= steps_,
                     .render_time = batch_->time / batch_->count,
                     .gpu_time = {}};
   if (batch_->gpu_time) result.gpu_time = *batch_->gpu_time / batch_->count;
@@ -131,12 +129,13 @@ bool Stream::covers(std::uint64_t icon) const noexcept {
 /// Sets the prompts of the icon.
 void Stream::aim(std::uint64_t icon) {
   const Station station = itinerary_->station(icon);
-  icon_.prompt = *station.prompt;
-  if (!itinerary_->changes_prompt()) {
-    icon_.toward_prompt.reset();
-  } else {
-    icon_.toward_prompt = *station.toward;
-  }
+  icon_.prompt = read_.prompts[station.prompt];
+  icon_.label = read_.labels[station.prompt];
+  icon_.toward_prompt.reset();
+  icon_.toward_label.reset();
+  if (!itinerary_->changes_prompt()) return;
+  icon_.toward_prompt = read_.prompts[station.toward];
+  icon_.toward_label = read_.labels[station.toward];
 }
 
 /// Points of a batch for the icon that is wanted first.
@@ -144,11 +143,11 @@ Stream::IconRange Stream::choose_points(std::uint64_t icon) {
   // Backwards, the batch ends with the icon that is wanted first. Icons between other prompts are another batch.
   const auto [leg_first, leg_last] = itinerary_->leg(icon);
   std::uint64_t first = icon;
-  if (manner_.reverse) first = icon - std::min<std::uint64_t>(icon - leg_first, ahead_ - 1);
-  const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(ahead_ - 1, leg_last - first)) + 1;
+  if (manner_.reverse) first = icon - std::min<std::uint64_t>(icon - leg_first, new_batch_ - 1);
+  const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(new_batch_ - 1, leg_last - first)) + 1;
   points_.clear();
   // A batch cut short is filled up with its last icon: another size would need another plan.
-  for (std::uint32_t i = 0; i < ahead_; ++i) {
+  for (std::uint32_t i = 0; i < new_batch_; ++i) {
     points_.push_back(itinerary_->station(first + std::min(i, count - 1)).point);
   }
   return {first, count};
@@ -160,7 +159,7 @@ void Stream::begin(std::uint64_t icon) {
   const auto [first, count] = choose_points(icon);
   aim(icon);
   session_->begin(icon_, points_);
-  pictures_.resize(picture_bytes_ * ahead_ * kept_steps_);
+  pictures_.resize(picture_bytes_ * new_batch_ * kept_steps_);
   schedule_.assign(session_->schedule().begin(), session_->schedule().end());
   batch_ = Batch{.itinerary = itinerary_,
                  .steps = steps_,
@@ -180,9 +179,9 @@ void Stream::advance(std::uint32_t step) {
     if (next == steps_) prefetch(batch);
     session_->advance(next);
     const std::optional<Time> gpu_time = session_->device_time();
-    for (std::uint32_t i = 0; i < batch.count; ++i) session_->read(i, slot(i, next));
+    for (std::uint32_t i = 0; i < batch.count; ++i) session_->read(i, kept_picture(i, next));
     batch.done = next;
-    // What was begun ahead has cost more than is seen of it here.
+    // What was prefetched has cost more than is seen of it here.
     batch.time += std::max<Time>(Clock::now() - start, gpu_time.value_or(Time{}));
     add(batch.gpu_time, gpu_time);
   }
@@ -208,7 +207,7 @@ void Stream::begin_pipeline(std::uint64_t icon) {
     // Backwards past the first icon nobody looks, but something must be painted.
     return itinerary->station(back ? icon - std::min(icon, n) : icon + n).point;
   };
-  session_->begin_pipeline(icon_, source, ahead_);
+  session_->begin_pipeline(icon_, source, new_batch_);
   pictures_.resize(picture_bytes_);
   schedule_.assign(session_->schedule().begin(), session_->schedule().end());
   batch_ = Batch{.itinerary = itinerary_,
@@ -227,7 +226,7 @@ void Stream::next_of_pipeline(std::uint64_t icon) {
   if (!fits(true) || batch_->next != icon || batch_->reverse != manner_.reverse) begin_pipeline(icon);
   Batch batch = *std::exchange(batch_, std::nullopt);
   const std::uint32_t place = session_->next_icon();
-  session_->read(place, slot(0, 1));
+  session_->read(place, kept_picture(0, 1));
   batch.first = icon;
   batch.done = steps_;
   batch.next = batch.reverse ? icon - 1 : icon + 1;
@@ -236,7 +235,7 @@ void Stream::next_of_pipeline(std::uint64_t icon) {
   batch_ = std::move(batch);
 }
 
-std::span<std::uint8_t> Stream::slot(std::uint32_t icon, std::uint32_t step) {
+std::span<std::uint8_t> Stream::kept_picture(std::uint32_t icon, std::uint32_t step) {
   const std::size_t place = std::size_t{icon} * kept_steps_ + (kept_steps_ > 1 ? step - 1 : 0);
   return std::span(pictures_).subspan(place * picture_bytes_, picture_bytes_);
 }

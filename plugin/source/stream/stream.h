@@ -12,15 +12,16 @@
 #include <vector>
 
 #include "engine/session/session.h"
+#include "plugin/source/stream/icon_clock.h"
+#include "plugin/source/stream/itinerary.h"
 #include "plugin/source/stream/settings.h"
-#include "plugin/source/stream/timeline.h"
 
 namespace dit::plugin {
 
 /// What a picture shows, without its pixels.
 struct Caption {
   Snapshot settings;
-  std::shared_ptr<const Itinerary> itinerary;  ///< owns the prompts of `station`
+  std::shared_ptr<const Itinerary> itinerary;
   Station station;
   std::uint64_t icon = 0;   ///< place in the stream; without a walk the index too
   std::uint32_t step = 0;   ///< 1 … steps
@@ -31,9 +32,12 @@ struct Caption {
   double guidance = 1;
   Sampler sampler = Sampler::euler;
   bool finished = false;                             ///< the first frame that shows the finished icon
-  bool held = false;                                 ///< shows the finished icon once more
+  bool once_more = false;                            ///< shows the finished icon again
   std::chrono::nanoseconds render_time{};            ///< this icon's share of its batch, up to this step
   std::optional<std::chrono::nanoseconds> gpu_time;  ///< the same on the device, if it can tell
+
+  const std::string& prompt() const { return itinerary->prompts()[station.prompt]; }
+  const std::string& toward_prompt() const { return itinerary->prompts()[station.toward]; }
 };
 
 /// One frame's content. Pixels are valid until the next call of Stream::paint.
@@ -59,14 +63,15 @@ class Stream {
   void cancel() noexcept { session_->cancel(); }
   void resume() noexcept { session_->resume(); }
 
-  /// Words of the prompts that the model does not know, as a sentence; empty if there are none or if these prompts were
-  /// asked about last time too.
+  /// Reads the prompts with the model's vocabulary, unless they are those read last. Returns their words that the model
+  /// does not know, as a sentence; empty if there are none, and for prompts that were read before.
   /// errors  settings, if of one prompt no word or if not the style is known
-  std::string unknown_words(const Itinerary& itinerary);
+  std::string read_prompts(const Itinerary& itinerary);
 
   /// True if frame n starts an icon, or lies in another one than the last: time to take new settings.
   bool wants_settings(std::uint64_t frame) const noexcept { return !span_.contains(frame); }
-  /// The settings of the icon that frame n belongs to. Returns unknown_words, and has its errors.
+  /// The settings of the icon that frame n belongs to. Returns what read_prompts
+  /// does, and has its errors.
   std::string take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner);
   /// Steps of the icons at present, and how many were asked for.
   std::uint32_t steps() const noexcept { return steps_; }
@@ -95,6 +100,13 @@ class Stream {
     std::optional<Time> gpu_time;
   };
 
+  /// Prompts as the network sees them, so that no session reads them again.
+  struct ReadPrompts {
+    std::string style;
+    std::vector<std::string> prompts;
+    std::vector<std::shared_ptr<const Label>> labels;  ///< of prompts
+  };
+
   struct IconRange {
     std::uint64_t first = 0;
     std::uint32_t count = 0;
@@ -110,13 +122,13 @@ class Stream {
   void next_of_pipeline(std::uint64_t icon);
   void aim(std::uint64_t icon);
   Caption caption(std::uint64_t position, std::uint32_t step) const;
-  std::span<std::uint8_t> slot(std::uint32_t icon, std::uint32_t step);
+  std::span<std::uint8_t> kept_picture(std::uint32_t icon, std::uint32_t step);
 
   std::unique_ptr<Session> session_;
   std::size_t picture_bytes_ = 0;
   std::uint32_t batch_size_ = 1;
   bool pipelined_ = false;
-  std::vector<std::string> checked_;  ///< style and prompts of the last unknown_words
+  ReadPrompts read_;
 
   Snapshot settings_;  ///< of the icon in span_
   std::shared_ptr<const Itinerary> itinerary_;
@@ -126,7 +138,7 @@ class Stream {
   std::uint32_t steps_ = 0;       ///< of the icon in span_
   bool every_step_ = false;       ///< emit=steps, and not a still
   std::uint32_t kept_steps_ = 1;  ///< steps of an icon that pictures_ has room for: all or the latest
-  std::uint32_t ahead_ = 1;       ///< icons in a new batch
+  std::uint32_t new_batch_ = 1;   ///< icons in a batch begun now
   IconClock icons_;
   IconSpan span_;
 
@@ -134,7 +146,7 @@ class Stream {
   bool in_order_ = true;                ///< it came after the one before, so that the next is known
 
   std::optional<Batch> batch_;
-  std::vector<IconPoint> points_;       ///< of batch_, or of the one that was begun ahead
+  std::vector<IconPoint> points_;       ///< of batch_, or of the one that was prefetched
   std::vector<SolverStep> schedule_;    ///< of batch_
   std::vector<std::uint8_t> pictures_;  ///< [icon of the batch][kept_steps_]
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tests/plugin/source.h"
+#include "tests/plugin/support/source.h"
 
 #include <gtest/gtest.h>
 #include <malloc.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // OpenSSL's digest and not GLib's: with SHA instructions it reads 1.8 GB/s, GLib 0.13 GB/s (EPYC, 59 MB), and an icon
 // must not wait for it.
-#include "plugin/source/stream/fingerprint.h"
+#include "plugin/source/fingerprint.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

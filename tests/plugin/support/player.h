@@ -4,7 +4,7 @@
 
 #include <mutex>
 
-#include "tests/plugin/source.h"
+#include "tests/plugin/support/source.h"
 
 namespace dit::plugin_test {
 

@@ -13,8 +13,4 @@ std::shared_ptr<Painter> make_painter(Element& element, const std::shared_ptr<St
 /// errors  Cancelled when interrupted; whatever the engine throws
 GstFlowReturn fill_live(Element& element, Stream& stream, GstBuffer* buffer);
 
-/// Tells the pipeline of a new latency if it differs enough from the one told before. Any thread.
-/// took  time from the start of a picture to its end, 0 if none was painted
-void update_latency(Element& element, GstClockTime took);
-
 }  // namespace dit::plugin

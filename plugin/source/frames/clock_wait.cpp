@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "plugin/source/clock_wait.h"
+#include "plugin/source/frames/clock_wait.h"
 
 namespace dit::plugin {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A solver is a table: (sampler, schedule, prediction, steps) -> one SolverRow a step. Pure maths, in f64.
+// A new one is a name in Sampler, which users see, and its rows in solver.cpp; executors run any table.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "plugin/source/stream/timeline.h"
+#include "plugin/source/frames/timestamps.h"
 
 #include <algorithm>
 
@@ -45,20 +45,6 @@ std::uint64_t FrameClock::frame_at(GstClockTime time) const noexcept {
   // pts() rounds down, so a frame may begin up to a nanosecond before its exact time.
   for (int more = 0; more < 4 && pts(frame + 1) <= time; ++more) ++frame;
   return frame;
-}
-
-IconSpan IconClock::at(std::uint64_t frame, std::uint64_t frames_per_icon) {
-  if (frame < base_frame_) reset();  // backwards past a change
-  if (frames_per_icon_ != frames_per_icon) {
-    if (frames_per_icon_ != 0) {
-      // Forwards, the frame of a change is the first of an icon, so the division leaves nothing over.
-      base_index_ += (frame - base_frame_) / frames_per_icon_;
-      base_frame_ = frame;
-    }
-    frames_per_icon_ = frames_per_icon;
-  }
-  const std::uint64_t icons = (frame - base_frame_) / frames_per_icon;
-  return {base_index_ + icons, base_frame_ + icons * frames_per_icon, frames_per_icon};
 }
 
 }  // namespace dit::plugin

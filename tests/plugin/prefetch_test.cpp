@@ -9,7 +9,7 @@
 
 #include "engine/session/session.h"
 #include "tests/engine/vulkan/faults_layer.h"
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 namespace dit::plugin_test {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 using test::FaultsLayer;
 using Bytes = std::vector<std::uint8_t>;
 
-class DitSrcAhead : public ::testing::Test {
+class DitSrcPrefetch : public ::testing::Test {
  protected:
   void SetUp() override {
     for (const DeviceInfo& device : list_devices()) usable_ |= device.spec != "cpu" && device.problem.empty();
@@ -50,14 +50,14 @@ class DitSrcAhead : public ::testing::Test {
   std::unique_ptr<Session> session_;
 };
 
-TEST_F(DitSrcAhead, FramesAreTheIconsOneByOne) {
+TEST_F(DitSrcPrefetch, FramesAreTheIconsOneByOne) {
   for (const char* batch : {"1", "3"}) {
     const auto frames = pictures(properties({{"batch-size", batch}}), 5);
     for (std::uint64_t k = 0; k < frames.size(); ++k) EXPECT_EQ(frames[k], icon(k)) << "frame " << k << ", " << batch;
   }
 }
 
-TEST_F(DitSrcAhead, AnIconIsOneSubmission) {
+TEST_F(DitSrcPrefetch, AnIconIsOneSubmission) {
   session_.reset();
   const FaultsLayer layer;
   ASSERT_EQ(layer.problem(), "");
@@ -78,7 +78,7 @@ TEST_F(DitSrcAhead, AnIconIsOneSubmission) {
   EXPECT_EQ(more - few, 20u) << "nothing is prepared, copied or waited for besides";
 }
 
-TEST_F(DitSrcAhead, ASeekFindsItsIcon) {
+TEST_F(DitSrcPrefetch, ASeekFindsItsIcon) {
   Player player(properties({{"num-buffers", "500"}}));
   player.play();
   for (const double rate : {1.0, -1.0, 2.0}) {
@@ -90,7 +90,7 @@ TEST_F(DitSrcAhead, ASeekFindsItsIcon) {
   EXPECT_TRUE(player.errors().empty());
 }
 
-TEST_F(DitSrcAhead, AChangedPropertyTakesItsTurn) {
+TEST_F(DitSrcPrefetch, AChangedPropertyTakesItsTurn) {
   Source source(properties());
   source.play();
   source.pull(2);
@@ -105,7 +105,7 @@ TEST_F(DitSrcAhead, AChangedPropertyTakesItsTurn) {
   EXPECT_EQ(changed, 5);
 }
 
-TEST_F(DitSrcAhead, AnEndDoesNotWaitForWhatWasBegun) {
+TEST_F(DitSrcPrefetch, AnEndDoesNotWaitForWhatWasBegun) {
   using Clock = std::chrono::steady_clock;
   const Properties slow = properties({{"steps", "120"}, {"sampler", "euler"}});
   icon(0, 3, 120);  // makes the plan

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Frame number -> icon, step and time. Everything is computed from the number, nothing is accumulated.
+// Frame number -> timestamp. Everything is computed from the number, nothing is accumulated.
 #pragma once
 
 #include <gst/gst.h>
@@ -34,29 +34,6 @@ class FrameClock {
   int fps_d_ = 1;
   std::uint64_t base_frame_ = 0;
   GstClockTime base_time_ = 0;
-};
-
-/// An icon's place in the stream: frames first … first + steps + hold − 2 show steps 1 … steps, the last one hold
-/// times. With one shown step (emit=final, and stills) an icon is one frame.
-struct IconSpan {
-  std::uint64_t index = 0;
-  std::uint64_t first = 0;   ///< frame
-  std::uint64_t frames = 0;  ///< 0 = no icon yet
-
-  bool contains(std::uint64_t frame) const noexcept { return frame - first < frames && frame >= first; }
-};
-
-/// Which icon a frame belongs to: index = frame / frames an icon takes. If that number changes while playing forward,
-/// counting goes on with the next index from the frame of the change; a seek (reset) returns to the plain division.
-class IconClock {
- public:
-  IconSpan at(std::uint64_t frame, std::uint64_t frames_per_icon);
-  void reset() { *this = IconClock(); }
-
- private:
-  std::uint64_t frames_per_icon_ = 0;
-  std::uint64_t base_frame_ = 0;
-  std::uint64_t base_index_ = 0;
 };
 
 }  // namespace dit::plugin

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Solver tables on problems whose exact answer is known.
-#include "engine/network/sampler.h"
+#include "engine/network/solver.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/network/sampler.h"
+#include "engine/network/solver.h"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "plugin/source/stream/frame.h"
+#include "plugin/source/frames/pixels.h"
 
 #include <array>
 #include <cstring>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "plugin/source/stream/messages.h"
+#include "plugin/source/messages.h"
 
 #include <memory>
 
@@ -58,7 +58,7 @@ void post_device(GstElement* element, const Session& session) {
 
 void post_icon(GstElement* element, const Caption& caption, GstClockTime pts) {
   GstStructure* structure = of_icon("ditsrc-icon", caption, pts);
-  gst_structure_set(structure, "prompt", G_TYPE_STRING, caption.station.prompt->c_str(), "style", G_TYPE_STRING,
+  gst_structure_set(structure, "prompt", G_TYPE_STRING, caption.prompt().c_str(), "style", G_TYPE_STRING,
                     caption.settings->style.c_str(), nullptr);
   post(element, structure);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tests/plugin/player.h"
+#include "tests/plugin/support/player.h"
 
 #include <gtest/gtest.h>
 
