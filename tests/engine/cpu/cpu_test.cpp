@@ -284,8 +284,9 @@ TEST_F(Cpu, RequestOfAnotherSizeIsAnError) {
   plan->set_request(good);
 
   std::vector<std::uint8_t> bytes(config.height * config.width * 4);
-  EXPECT_EQ(kind_of([&] { plan->read_rgba(3, bytes); }), ErrorKind::settings);
-  EXPECT_EQ(kind_of([&] { plan->read_rgba(0, std::span(bytes).first(5)); }), ErrorKind::settings);
+  const Ticket ticket = plan->run(0, 1, std::atomic<bool>{false});
+  EXPECT_EQ(kind_of([&] { plan->read(ticket, 3, bytes); }), ErrorKind::settings);
+  EXPECT_EQ(kind_of([&] { plan->read(ticket, 0, std::span(bytes).first(5)); }), ErrorKind::settings);
   EXPECT_EQ(kind_of([&] { plan->run(0, 6, std::atomic<bool>{false}); }), ErrorKind::settings);
   EXPECT_EQ(kind_of([&] { plan->write(program.x, std::vector<float>(3)); }), ErrorKind::settings);
   EXPECT_EQ(kind_of([&] { plan->read(999); }), ErrorKind::settings);
