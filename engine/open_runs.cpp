@@ -50,7 +50,8 @@ std::uint32_t OpenRuns::to_wait_for(const Ticket& ticket, std::uint32_t step) co
     if (run.ticket != ticket) continue;
     expect(step > run.first && step <= run.last, ErrorKind::settings, "wait: expected a step of {} to {}, found {}",
            run.first + 1, run.last, step);
-    return run.done >= step ? 0 : i + 1;
+    // A device may have gone on to the end: the run is done once somebody waits for that.
+    return run.done >= step && step < run.last ? 0 : i + 1;
   }
   if (ticket.generation == 0 || ticket != shown_) fail_stale("wait", ticket);
   expect(step <= shown_last_, ErrorKind::settings, "wait: expected a step up to {}, found {}", shown_last_, step);
@@ -73,8 +74,8 @@ void OpenRuns::check_pictures(const Ticket& ticket, std::uint32_t icon, std::spa
 
 void OpenRuns::fail_stale(const char* what, const Ticket& ticket) const {
   for (std::uint32_t i = 0; i < count_; ++i) {
-    expect((*this)[i].ticket != ticket, ErrorKind::settings, "{}: run {} is not done: expected a wait for its {} steps", what,
-           ticket.generation, (*this)[i].last - (*this)[i].first);
+    expect((*this)[i].ticket != ticket, ErrorKind::settings, "{}: run {} is not done: expected a wait for its {} steps",
+           what, ticket.generation, (*this)[i].last - (*this)[i].first);
   }
   fail(ErrorKind::settings, "{}: the ticket of run {} is stale: expected {} open runs or run {}, done last", what,
        ticket.generation, count_, shown_.generation);

@@ -86,7 +86,11 @@ struct CpuPlan::Sizes {
 };
 
 CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8)
-    : program_(std::move(program)), pool_(pool), int8_(int8), places_(program_.tensors.size()), runs_(program_.shape.batch) {
+    : program_(std::move(program)),
+      pool_(pool),
+      int8_(int8),
+      places_(program_.tensors.size()),
+      runs_(program_.shape.batch) {
   for_each_op(program_, [this](const Op& op) {
     const Operands operands = std::visit(OperandsOf{}, op.what);
     if (operands.matrix != no_tensor) check_kind(program_, op, operands.matrix, TensorKind::weight);
@@ -204,7 +208,8 @@ void CpuPlan::wait(const Ticket& ticket, std::uint32_t step, const std::atomic<b
     for (std::uint32_t count = runs_.to_wait_for(ticket, step); count > 0; --count) {
       Run& run = runs_[0];
       painted_ = run.icons;
-      for (const std::uint32_t end = count == 1 ? step : run.last; run.done < end; ++run.done) execute_step(run, cancel);
+      for (const std::uint32_t end = count == 1 ? step : run.last; run.done < end; ++run.done)
+        execute_step(run, cancel);
       if (run.done == run.last) runs_.finish_oldest();
     }
   } catch (const Cancelled&) {

@@ -85,7 +85,7 @@ class CpuPlan final : public Plan {
   bool int8_ = false;
   std::vector<Place> places_;  // indexed by TensorId
   Block arena_;
-  float* lhs_ = nullptr;             // lhs of a product: normed rows or patches
+  float* lhs_ = nullptr;              // lhs of a product: normed rows or patches
   std::uint8_t* integers_ = nullptr;  // a left side in int8, and its scales
   float* scales_ = nullptr;
   float* features_ = nullptr;  // result of Final before it becomes an image
@@ -93,9 +93,9 @@ class CpuPlan final : public Plan {
   std::size_t scratch_floats_ = 0;
 
   OpenRuns runs_;
-  std::vector<IconPoint> icons_;           // of the request
-  std::span<const IconPoint> painted_;     // of what is executed: a run's, or those of the request
-  std::uint32_t length_ = 0;  // steps that the request can run
+  std::vector<IconPoint> icons_;        // of the request
+  std::span<const IconPoint> painted_;  // of what is executed: a run's, or those of the request
+  std::uint32_t length_ = 0;            // steps that the request can run
   std::vector<std::uint32_t> modulation_row_;
   std::vector<SolverRow> solver_;
   std::vector<std::uint32_t> solver_row_;

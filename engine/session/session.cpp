@@ -54,8 +54,8 @@ struct Session::State {
   void ask_for_batch(std::uint32_t first, std::uint32_t last);
   void ask_for_announced();
   void run(std::uint32_t first, std::uint32_t last);
-  /// Whether the device may be asked for work before it is waited for: sessions that share a processor take turns of one
-  /// step, which work under way would not give up.
+  /// Whether the device may be asked for work before it is waited for: sessions that share a processor take turns of
+  /// one step, which work under way would not give up.
   bool looks_beyond() const { return !shares_processor(); }
   bool shares_processor() const { return engine->sessions() > 1 && !engine->device().hardware_gpu; }
   bool announced_needs_icons_only() const { return !announced.empty() && prepared && !batch.blends(); }

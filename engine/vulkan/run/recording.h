@@ -19,8 +19,8 @@ inline constexpr std::uint32_t most_submissions = 2;
 /// What one submission does: steps first … last − 1 of a run.
 struct Stretch {
   std::uint32_t first = 0, last = 0;
-  bool begins = false;     ///< takes the icons from the run's ring entry before
-  bool ends = false;       ///< leaves the pictures in the run's ring entry
+  bool begins = false;      ///< takes the icons from the run's ring entry before
+  bool ends = false;        ///< leaves the pictures in the run's ring entry
   std::uint32_t entry = 0;  ///< of the ring, of the run
   auto operator<=>(const Stretch&) const = default;
 };

@@ -12,9 +12,9 @@ std::optional<std::chrono::nanoseconds> run_time(const Device& device, const Rec
   if (recording.tick_ns() <= 0) return {};
   std::array<std::uint64_t, 2> ticks{};
   const vk::raii::Device& handle = device.handle();
-  const vk::Result result = (*handle).getQueryPoolResults(*recording.times(), 2 * entry, 2, sizeof(ticks), ticks.data(),
-                                                          sizeof(std::uint64_t), vk::QueryResultFlagBits::e64,
-                                                          *handle.getDispatcher());
+  const vk::Result result =
+      (*handle).getQueryPoolResults(*recording.times(), 2 * entry, 2, sizeof(ticks), ticks.data(),
+                                    sizeof(std::uint64_t), vk::QueryResultFlagBits::e64, *handle.getDispatcher());
   if (result != vk::Result::eSuccess) return {};
   const double ns = static_cast<double>(ticks[1] - ticks[0]) * recording.tick_ns();
   return std::chrono::nanoseconds(static_cast<std::int64_t>(ns));
