@@ -79,4 +79,11 @@ std::uint32_t check_request(const Program& program, const Request& request) {
   return static_cast<std::uint32_t>(length);
 }
 
+Ticket Plan::run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) {
+  if (cancel.load()) throw Cancelled();
+  const Ticket ticket = submit(icons(), first, last);
+  wait(ticket, last, cancel);
+  return ticket;
+}
+
 }  // namespace dit

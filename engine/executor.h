@@ -94,34 +94,72 @@ using Checkpoint = std::function<void(const Op& op, const Shape& shape, std::spa
 /// For runs that nobody cancels.
 inline const std::atomic<bool> never_cancelled{false};
 
+/// A run that a plan was asked for. A value: a copy is as good, and to lose one does nothing. No two runs of the
+/// process have the same; one made of nothing names no run.
+struct Ticket {
+  std::uint32_t id = 0;          ///< ring entry of the run: below most_open_runs + 1
+  std::uint64_t generation = 0;  ///< counts the runs of the process; 0: no run
+  bool operator==(const Ticket&) const = default;
+};
+
+/// Runs of a plan that may be open: one under way, and one that waits behind it.
+inline constexpr std::uint32_t most_open_runs = 2;
+
 /// A recorded program on a device, everything allocated. The Executor must outlive it.
-/// thread  one at a time among an executor and all its plans, except set_request, set_icons and read_rgba: those touch
-///         this plan alone
+///
+/// A run is steps [first, last) of the request's L for some icons. It is *open* from submit() until all its steps have
+/// been waited for, then *done*. Runs are done in the order of their submission, and one whose first step is none that
+/// starts icons goes on from where the run before it ended.
+///   pictures   read(ticket) gives those of the run done last; the next run done takes their place
+///   stale      a ticket whose run is closed, or whose pictures were replaced, or that is of another plan: wait and
+///   read
+///              throw Error{settings} that says which runs there are
+///   closing    set_request, prepare, drop, read, write and capture of tensors close every open run, and so do a wait
+///              that throws and a submit that fails in the device: what the device is at is waited for, the rest is
+///              never run, and what the last steps left is undefined, so that the next run starts its icons. Pictures
+///              of the run done last stay, but for capture, which takes them too
+///   lost       after the device is lost every call that needs it throws Error{device}; tickets are closed
+///   dropped    a ticket that nobody waits for stays open until a later one is waited for, which does its steps first,
+///              or until something closes it; so its place is taken meanwhile
+///   memory     nothing is allocated by submit, wait, read(ticket) and drop, but what a driver does and command buffers
+///              of lengths not met before
+/// thread  one at a time among an executor and all its plans, except read(ticket): it touches this plan alone
 class Plan {
  public:
   virtual ~Plan() = default;
 
-  /// Copies the request to the device. errors: Error{settings} if a size does not fit the shape.
+  /// Copies the request to the device; its icons are those of run() and capture().
+  /// errors  Error{settings} if a size does not fit the shape
   virtual void set_request(const Request& request) = 0;
-  /// The same where nothing but the icons has changed; costs next to nothing. errors: Error{settings} unless there are
-  /// B.
-  virtual void set_icons(std::span<const IconPoint> icons) = 0;
   /// Runs Program::prepare. Needed after a request with another condition table.
   /// cancel  polled between ops where the host runs them; when true, Cancelled is thrown and prepare is owed
   virtual void prepare(const std::atomic<bool>& cancel) = 0;
-  /// Runs steps [first, last) of the request's L and waits for them. History slots go by the step's number mod 4.
-  /// cancel  polled at least once a step; when true, running work ends and Cancelled is thrown
-  virtual void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) = 0;
-  /// Where the device works beside the host, has it run [first, last) for these icons after what it is at, and comes
-  /// back at once: a run() of the same steps and icons then goes on from there, and read_rgba() gives the pictures of
-  /// the run before until it ends. One run may be under way and one wait behind it; more are not taken. Any other run
-  /// or request drops both, so `first` is where the icons start. Elsewhere nothing happens, and the run() does it all.
-  /// errors  settings, device, out_of_memory
-  virtual void start(std::span<const IconPoint> /*icons*/, std::uint32_t /*first*/, std::uint32_t /*last*/) {}
-  /// Time that the device itself spent in the last run(), if it can tell.
+
+  /// Asks for steps [first, last), 0 ≤ first < last ≤ L, for these B icons, after the runs that are open. A device
+  /// beside the host is given the first steps at once, and is kept busy from then on by wait(); where the host itself
+  /// computes, the run is only noted, and wait() does it. errors  settings: steps or icons that do not fit, or
+  /// most_open_runs are open; device, out_of_memory
+  virtual Ticket submit(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) = 0;
+  /// Until the steps of the ticket's run before `step` are done; first of all, runs open before it are done to their
+  /// ends. Comes back at once where that is so. Steps after `step` may then be done too, or on a GPU be under way;
+  /// where plans share a processor no other work of this one is, so that each may have its turn. At the end of a run
+  /// the device goes on with the run behind it. step    first < step ≤ last of the run cancel  polled at the start and
+  /// at least once a step; when true, running work ends and Cancelled is thrown errors  Cancelled; settings if the
+  /// ticket is stale or the step not the run's; device
+  virtual void wait(const Ticket& ticket, std::uint32_t step, const std::atomic<bool>& cancel) = 0;
+  /// An icon as of the end of the ticket's run. out [H,W,4] u8, straight alpha.
+  /// errors  settings if the run is not done, or the ticket stale, or icon or size do not fit
+  virtual void read(const Ticket& ticket, std::uint32_t icon, std::span<std::uint8_t> out) = 0;
+  /// Closes every open run.
+  virtual void drop() = 0;
+  /// Time that the device itself spent in the run done last, if it can tell.
   virtual std::optional<std::chrono::nanoseconds> device_time() const { return std::nullopt; }
-  /// The icon as of the last step run. out [H,W,4] u8, straight alpha.
-  virtual void read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) = 0;
+
+  /// submit() and wait() for the request's icons: for tests, captures and measurements. Nothing is submitted once
+  /// `cancel` is true. errors  theirs
+  Ticket run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel);
+  /// Of the last request.
+  virtual std::span<const IconPoint> icons() const noexcept = 0;
 
   /// Copies an activation out of or into the plan, as f32. Slow; for tests and captures.
   virtual std::vector<float> read(TensorId id) = 0;

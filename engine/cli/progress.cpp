@@ -18,7 +18,9 @@ constexpr auto redraw_interval = std::chrono::milliseconds(80);
 }  // namespace
 
 Progress::Progress(std::uint64_t total)
-    : total_(std::max<std::uint64_t>(total, 1)), terminal_(::isatty(STDERR_FILENO) == 1), start_(Clock::now()) {}
+    : total_(std::max<std::uint64_t>(total, 1)), terminal_(visible()), start_(Clock::now()) {}
+
+bool Progress::visible() noexcept { return ::isatty(STDERR_FILENO) == 1; }
 
 void Progress::update(std::uint64_t done, std::string_view what) {
   const auto now = Clock::now();

@@ -17,7 +17,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   /// Whether anyone could see it; if not, the work need not be cut into pieces.
-  bool visible() const noexcept { return terminal_; }
+  static bool visible() noexcept;
   void update(std::uint64_t done, std::string_view what);
   void clear();
 

@@ -66,7 +66,7 @@ void CpuPlan::normalise(TensorId x, const op::Modulation& modulation, const Norm
                           kind,
                           table(modulation, modulation.shift, s[1], step),
                           table(modulation, modulation.scale, s[1], step),
-                          left_};
+                          lhs_};
   pool_.parallel_for(std::size_t{s[0]} * s[1],
                      [&](unsigned, std::size_t first, std::size_t last) { norm_modulate(norm, first, last); });
 }
@@ -80,7 +80,7 @@ void CpuPlan::execute(const op::Noise& o, std::uint32_t step) {
     float* x = places_[o.x].values + icon * elements;
     pool_.parallel_for(counters, [&](unsigned, std::size_t first, std::size_t last) {
       const std::size_t end = std::min(4 * last, elements);
-      fill_normals(icons_[icon], 0, static_cast<std::uint32_t>(4 * first), {x + 4 * first, end - 4 * first});
+      fill_normals(painted_[icon], 0, static_cast<std::uint32_t>(4 * first), {x + 4 * first, end - 4 * first});
     });
   }
 }
@@ -93,9 +93,9 @@ void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
   const Shape& image = shape(o.x);
   const Shape& out = shape(o.y);
   const std::size_t tokens = std::size_t{program_.shape.batch} * out[1];
-  const Patches gather{places_[o.x].values, image[1], image[2], image[3], o.patch, o.window, left_};
+  const Patches gather{places_[o.x].values, image[1], image[2], image[3], o.patch, o.window, lhs_};
   pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { patches(gather, first, last); });
-  Product product = product_of(o, left_, tokens, places_[o.y].values);
+  Product product = product_of(o, lhs_, tokens, places_[o.y].values);
   product.finish = Finish::add_position;
   product.position = places_[o.position].vector;
   product.tokens = out[1];
@@ -107,7 +107,7 @@ void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
 void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step) {
   normalise(o.x, o.modulation, o.norm, step);
   const Shape& s = shape(o.x);
-  Product product = product_of(o, left_, std::size_t{s[0]} * s[1], places_[o.y].values);
+  Product product = product_of(o, lhs_, std::size_t{s[0]} * s[1], places_[o.y].values);
   product.finish = finish_of(o.activation);
   multiply_in_block(product);
 }
@@ -139,7 +139,7 @@ void CpuPlan::execute(const op::Final& o, std::uint32_t step) {
   const Shape& s = shape(o.x);
   const Shape& image = shape(o.y);
   const std::size_t tokens = std::size_t{s[0]} * s[1];
-  multiply(product_of(o, left_, tokens, features_));
+  multiply(product_of(o, lhs_, tokens, features_));
   const Unpatches scatter{features_, image[1], image[2], image[3], o.patch, o.window, places_[o.y].values};
   pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { unpatches(scatter, first, last); });
 }
@@ -158,7 +158,7 @@ void CpuPlan::execute(const op::Combine& o, std::uint32_t step) {
     for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step - i) % 4 * all + at;
     update.row = solver_[row];
     update.draw = row + 1;
-    update.icon = icons_[icon];
+    update.icon = painted_[icon];
     pool_.parallel_for(counters, [&](unsigned, std::size_t first, std::size_t last) {
       combine(update, 4 * first, std::min(4 * last, elements));
     });

@@ -57,7 +57,7 @@ void check_kind(const Program& program, const Op& op, TensorId id, TensorKind ex
 /// Floats of the working memory that ops share, each the largest that any op needs.
 struct CpuPlan::Sizes {
   const CpuPlan& plan;
-  std::size_t left = 0, features = 0, integers = 0, scratch = Product::scratch();
+  std::size_t lhs = 0, features = 0, integers = 0, scratch = Product::scratch();
 
   std::size_t elements(TensorId id) const { return element_count(plan.shape(id)); }
   /// `width` floats for each token of each image.
@@ -65,14 +65,14 @@ struct CpuPlan::Sizes {
     const Shape& s = plan.shape(image);
     return std::size_t{s[0]} * (s[2] / patch) * (s[3] / patch) * width;
   }
-  void operator()(const op::Embed& o) { left = std::max(left, per_token(o.x, o.patch, plan.shape(o.weight)[1])); }
+  void operator()(const op::Embed& o) { lhs = std::max(lhs, per_token(o.x, o.patch, plan.shape(o.weight)[1])); }
   void operator()(const op::ModulatedLinear& o) {
-    left = std::max(left, elements(o.x));
+    lhs = std::max(lhs, elements(o.x));
     integers = std::max(integers, elements(o.x));
   }
   void operator()(const op::GatedLinearAdd& o) { integers = std::max(integers, elements(o.x)); }
   void operator()(const op::Final& o) {
-    left = std::max(left, elements(o.x));
+    lhs = std::max(lhs, elements(o.x));
     features = std::max(features, per_token(o.y, o.patch, plan.shape(o.weight)[0]));
   }
   void operator()(const op::Attention& o) {
@@ -86,7 +86,11 @@ struct CpuPlan::Sizes {
 };
 
 CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8)
-    : program_(std::move(program)), pool_(pool), int8_(int8), places_(program_.tensors.size()) {
+    : program_(std::move(program)),
+      pool_(pool),
+      int8_(int8),
+      places_(program_.tensors.size()),
+      runs_(program_.shape.batch) {
   for_each_op(program_, [this](const Op& op) {
     const Operands operands = std::visit(OperandsOf{}, op.what);
     if (operands.matrix != no_tensor) check_kind(program_, op, operands.matrix, TensorKind::weight);
@@ -141,8 +145,8 @@ void CpuPlan::place_activations() {
     if (info.kind == TensorKind::activation) floats += round_to_line(elements);
     if (info.kind == TensorKind::rgba) floats += round_to_line((elements + 3) / 4);
   }
-  const std::size_t left = floats;
-  const std::size_t features = left + round_to_line(sizes.left);
+  const std::size_t lhs = floats;
+  const std::size_t features = lhs + round_to_line(sizes.lhs);
   const std::size_t integers = features + round_to_line(sizes.features);
   const std::size_t scales = integers + (int8_ ? round_to_line(sizes.integers / sizeof(float) + 1) : 0);
   const std::size_t scratch = scales + (int8_ ? round_to_line(sizes.integers / group_size + 1) : 0);
@@ -153,7 +157,7 @@ void CpuPlan::place_activations() {
     if (program_.tensors[id].kind == TensorKind::activation) places_[id].values = at;
     if (program_.tensors[id].kind == TensorKind::rgba) places_[id].bytes = reinterpret_cast<std::uint8_t*>(at);
   }
-  left_ = arena_.f32() + left;
+  lhs_ = arena_.f32() + lhs;
   features_ = arena_.f32() + features;
   integers_ = reinterpret_cast<std::uint8_t*>(arena_.f32() + integers);
   scales_ = arena_.f32() + scales;
@@ -162,17 +166,12 @@ void CpuPlan::place_activations() {
 
 void CpuPlan::set_request(const Request& request) {
   length_ = check_request(program_, request);
+  drop();
   std::ranges::copy(request.icons, icons_.begin());
   std::ranges::copy(request.modulation_row, modulation_row_.begin());
   std::ranges::copy(request.solver, solver_.begin());
   std::ranges::copy(request.solver_row, solver_row_.begin());
   if (program_.condition != no_tensor) std::ranges::copy(request.condition, places_[program_.condition].values);
-}
-
-void CpuPlan::set_icons(std::span<const IconPoint> icons) {
-  expect(icons.size() == icons_.size(), ErrorKind::settings, "icons: expected {}, found {}", icons_.size(),
-         icons.size());
-  std::ranges::copy(icons, icons_.begin());
 }
 
 void CpuPlan::execute_all(const std::vector<Op>& ops, std::uint32_t step, const std::atomic<bool>& cancel) {
@@ -182,27 +181,47 @@ void CpuPlan::execute_all(const std::vector<Op>& ops, std::uint32_t step, const 
   }
 }
 
-void CpuPlan::prepare(const std::atomic<bool>& cancel) { execute_all(program_.prepare, 0, cancel); }
+void CpuPlan::prepare(const std::atomic<bool>& cancel) {
+  drop();
+  execute_all(program_.prepare, 0, cancel);
+}
 
-void CpuPlan::run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) {
-  expect(first <= last && last <= length_, ErrorKind::settings, "run: expected steps within 0…{}, found {}…{}", length_,
-         first, last);
-  for (std::uint32_t step = first; step < last; ++step) {
-    for (const Op& op : program_.step) {
-      // Nobody can see the bytes of the steps before the last one.
-      if (step + 1 < last && std::holds_alternative<op::ToRgba>(op.what)) continue;
-      if (cancel.load(std::memory_order_relaxed)) throw Cancelled();
-      execute(op, step);
-    }
+Ticket CpuPlan::submit(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) {
+  return runs_.open(icons, first, last, length_).ticket;
+}
+
+/// The run's next step.
+void CpuPlan::execute_step(const Run& run, const std::atomic<bool>& cancel) {
+  for (const Op& op : program_.step) {
+    const bool picture = std::holds_alternative<op::ToRgba>(op.what);
+    // Nobody can see the bytes of the steps before the last one.
+    if (picture && run.done + 1 < run.last) continue;
+    if (cancel.load(std::memory_order_relaxed)) throw Cancelled();
+    // From here on the bytes are no longer those of the run before.
+    if (picture) runs_.forget_pictures();
+    execute(op, run.done);
   }
 }
 
-void CpuPlan::read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) {
-  expect(program_.rgba != no_tensor, ErrorKind::unsupported, "read_rgba: expected a program with an image, found none");
+void CpuPlan::wait(const Ticket& ticket, std::uint32_t step, const std::atomic<bool>& cancel) {
+  try {
+    for (std::uint32_t count = runs_.to_wait_for(ticket, step); count > 0; --count) {
+      Run& run = runs_[0];
+      painted_ = run.icons;
+      for (const std::uint32_t end = count == 1 ? step : run.last; run.done < end; ++run.done)
+        execute_step(run, cancel);
+      if (run.done == run.last) runs_.finish_oldest();
+    }
+  } catch (const Cancelled&) {
+    drop();
+    throw;
+  }
+}
+
+void CpuPlan::read(const Ticket& ticket, std::uint32_t icon, std::span<std::uint8_t> out) {
+  expect(program_.rgba != no_tensor, ErrorKind::unsupported, "read: expected a program with an image, found none");
   const std::size_t size = element_count(shape(program_.rgba)) / program_.shape.batch;
-  expect(icon < program_.shape.batch, ErrorKind::settings, "read_rgba: expected an icon below {}, found {}",
-         program_.shape.batch, icon);
-  expect(out.size() == size, ErrorKind::settings, "read_rgba: expected {} bytes, found {}", size, out.size());
+  runs_.check_pictures(ticket, icon, out, size);
   std::memcpy(out.data(), places_[program_.rgba].bytes + icon * size, size);
 }
 
@@ -214,6 +233,7 @@ const TensorInfo& CpuPlan::checked(TensorId id) const {
 
 std::vector<float> CpuPlan::read(TensorId id) {
   const TensorInfo& info = checked(id);
+  drop();
   const std::size_t elements = element_count(info.shape);
   if (info.kind == TensorKind::rgba) return {places_[id].bytes, places_[id].bytes + elements};
   expect(info.kind == TensorKind::activation, ErrorKind::settings,
@@ -228,12 +248,16 @@ void CpuPlan::write(TensorId id, std::span<const float> values) {
   const std::size_t elements = element_count(info.shape);
   expect(values.size() == elements, ErrorKind::settings, "write: tensor '{}': expected {} values, found {}", info.name,
          elements, values.size());
+  drop();
   std::ranges::copy(values, places_[id].values);
 }
 
 void CpuPlan::capture(bool prepare, std::uint32_t step, const Checkpoint& checkpoint) {
   expect(step < program_.shape.steps, ErrorKind::settings, "capture: expected a step below {}, found {}",
          program_.shape.steps, step);
+  drop();
+  runs_.forget_pictures();
+  painted_ = icons_;
   for (const Op& op : prepare ? program_.prepare : program_.step) {
     execute(op, step);
     const TensorId output = output_of(op.what);

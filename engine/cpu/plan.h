@@ -10,6 +10,7 @@
 #include "engine/cpu/thread_pool.h"
 #include "engine/cpu/weight_store.h"
 #include "engine/executor.h"
+#include "engine/open_runs.h"
 
 namespace dit::cpu {
 
@@ -22,10 +23,12 @@ class CpuPlan final : public Plan {
   CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8 = false);
 
   void set_request(const Request& request) override;
-  void set_icons(std::span<const IconPoint> icons) override;
   void prepare(const std::atomic<bool>& cancel) override;
-  void run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) override;
-  void read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) override;
+  Ticket submit(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) override;
+  void wait(const Ticket& ticket, std::uint32_t step, const std::atomic<bool>& cancel) override;
+  void read(const Ticket& ticket, std::uint32_t icon, std::span<std::uint8_t> out) override;
+  void drop() override { runs_.close_all(); }
+  std::span<const IconPoint> icons() const noexcept override { return icons_; }
   std::vector<float> read(TensorId id) override;
   void write(TensorId id, std::span<const float> values) override;
   void capture(bool prepare, std::uint32_t step, const Checkpoint& checkpoint) override;
@@ -45,6 +48,7 @@ class CpuPlan final : public Plan {
   void place_activations();
   void execute(const Op& op, std::uint32_t step);
   void execute_all(const std::vector<Op>& ops, std::uint32_t step, const std::atomic<bool>& cancel);
+  void execute_step(const Run& run, const std::atomic<bool>& cancel);
 
   void execute(const op::Noise& o, std::uint32_t step);
   void execute(const op::Linear& o, std::uint32_t step);
@@ -81,15 +85,17 @@ class CpuPlan final : public Plan {
   bool int8_ = false;
   std::vector<Place> places_;  // indexed by TensorId
   Block arena_;
-  float* left_ = nullptr;             // left side of a product: normed rows or patches
+  float* lhs_ = nullptr;              // lhs of a product: normed rows or patches
   std::uint8_t* integers_ = nullptr;  // a left side in int8, and its scales
   float* scales_ = nullptr;
   float* features_ = nullptr;  // result of Final before it becomes an image
   float* scratch_ = nullptr;   // of each thread
   std::size_t scratch_floats_ = 0;
 
-  std::vector<IconPoint> icons_;
-  std::uint32_t length_ = 0;  // steps that the request can run
+  OpenRuns runs_;
+  std::vector<IconPoint> icons_;        // of the request
+  std::span<const IconPoint> painted_;  // of what is executed: a run's, or those of the request
+  std::uint32_t length_ = 0;            // steps that the request can run
   std::vector<std::uint32_t> modulation_row_;
   std::vector<SolverRow> solver_;
   std::vector<std::uint32_t> solver_row_;

@@ -140,7 +140,7 @@ CaptureInfo capture(const std::shared_ptr<const Model>& model, Executor& executo
   plan->set_request(request);
   sink({"condition", "condition", plan->program().tensor(plan->program().condition).shape, request.condition});
   plan->capture(true, 0, forward_to(sink));
-  plan->run(0, point.step - 1, never_cancelled);
+  if (point.step > 1) plan->run(0, point.step - 1, never_cancelled);
   plan->capture(false, point.step - 1, forward_to(sink));
   return info;
 }

@@ -3,137 +3,84 @@
 
 #include <algorithm>
 #include <atomic>
-#include <numeric>
 #include <utility>
 
 #include "engine/network/dit.h"
+#include "engine/session/batch_request.h"
 
 namespace dit {
 namespace {
 
-/// Settings with every default of the model filled in.
-struct Resolved {
-  Label label;
-  std::optional<Label> toward;
-  std::uint32_t steps = 0;
-  Sampler sampler = Sampler::euler;
-  double guidance = 1;
-};
-
-Resolved resolve(const ModelConfig& config, const IconSettings& settings) {
-  const auto read = [&](const std::shared_ptr<const Label>& label, const std::string& prompt) {
-    return label ? *label : parse_label(config, prompt, settings.style);
-  };
-  Resolved resolved = {.label = read(settings.label, settings.prompt),
-                       .toward = {},
-                       .steps = settings.steps.value_or(config.default_steps),
-                       .sampler = settings.sampler ? *settings.sampler : sampler_from_name(config.default_sampler),
-                       .guidance = settings.guidance.value_or(config.default_guidance)};
-  if (settings.toward_prompt) resolved.toward = read(settings.toward_label, *settings.toward_prompt);
-  return resolved;
-}
-
-bool differ_only_in_seed(const IconSettings& a, const IconSettings& b) {
-  return a.prompt == b.prompt && a.style == b.style && a.toward_prompt == b.toward_prompt && a.steps == b.steps &&
-         a.sampler == b.sampler && a.guidance == b.guidance;
-}
-
-/// Which icon of a pipeline is at which of its steps, tick by tick. Slot b starts an icon `interval` ticks after slot
-/// b − 1, and its next one `period` ticks later; what it does between its last step and then is not looked at.
-struct Rhythm {
-  std::uint32_t steps = 1;
-  std::uint32_t slots = 1;
-
-  std::uint32_t interval() const { return (steps + slots - 1) / slots; }
-  std::uint32_t period() const { return interval() * slots; }
-  /// Ticks after which all repeats, the executor's four history slots too.
-  std::uint32_t length() const { return std::lcm(period(), 4u); }
-  /// The slot whose icon starts with a tick.
-  std::optional<std::uint32_t> starting(std::uint64_t tick) const {
-    if (tick % interval() != 0) return {};
-    return static_cast<std::uint32_t>(tick / interval() % slots);
-  }
-  /// The slot whose icon is finished by a tick.
-  std::optional<std::uint32_t> finishing(std::uint64_t tick) const {
-    if (tick + 1 < steps) return {};
-    return starting(tick + 1 - steps);
-  }
-  /// Steps that slot b's icon has behind it at the start of a tick.
-  std::uint32_t age(std::uint64_t tick, std::uint32_t slot) const {
-    return static_cast<std::uint32_t>((tick + period() - slot * interval()) % period());
-  }
+/// A run that the plan has been asked for.
+struct Asked {
+  Ticket ticket;
+  std::uint32_t last = 0;  // step after its last
+  std::uint32_t done = 0;  // steps waited for
 };
 
 }  // namespace
 
 struct Session::State {
+  explicit State(std::shared_ptr<Engine> e) : engine(std::move(e)), batch(config(), engine->conditioning()) {}
+
   std::shared_ptr<Engine> engine;
   std::unique_ptr<Plan> plan;
-  Request request;
-  std::optional<IconSettings> settings;  // what plan, request and the tables on the device were made for
-  Label label;
-  std::vector<SolverStep> schedule;
-  std::uint32_t count = 0;
+  BatchRequest batch;
+  bool configured = false;  // the plan is one for the batch's shape
+  bool prepared = false;    // the tables on the device are those of the batch
+  Pace pace = Pace::whole;
   std::uint32_t step = 0;
   std::vector<IconPoint> counted;  // the icons of a begin() that counts them
 
-  // Conditioning: one vector of cond_dim a step, and one a condition.
-  std::vector<float> times, labels, from_label, toward_label;
+  std::vector<IconPoint> announced;  // the next batch; empty: none
+  std::optional<Asked> running;      // goes on with the batch begun
+  std::optional<Asked> following;    // behind it: its next step, or the announced batch
+  bool outdated = false;             // the plan has been asked for what nobody wants any more
+  Ticket shown;                      // of the pictures to be read
 
-  bool prepared = false;        // the tables on the device are those of `request`
-  bool started = false;         // the plan has been told to begin this batch
-  std::vector<IconPoint> next;  // the batch after it, if the plan has been told of that too
-  std::uint32_t ahead = 0;      // step up to which the plan has been told to go on with this one
-
-  bool pipelined = false;  // what `request` is made for
-  IconSource source;       // of a running pipeline
-  Rhythm rhythm;
+  IconSource source;  // of a running pipeline
   std::uint64_t tick = 0, begun = 0;
 
   std::atomic<bool> cancel{false};
 
-  void configure(const IconSettings& wanted, std::uint32_t batch, bool pipeline);
-  void make_plan(PlanShape shape);
-  void condition(const Resolved& resolved);
-  void fill_rows();
-  void blend_conditions();
+  void configure(const IconSettings& wanted, std::uint32_t count, bool pipeline);
+  void make_plan(const PlanShape& shape);
   void prepare();
+  void set_icons(std::span<const IconPoint> icons);
+  void forget_asked();
+  template <typename Work>
+  void or_forget(Work&& work);
+  Asked ask(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last);
+  void ask_for_batch(std::uint32_t first, std::uint32_t last);
+  void ask_for_announced();
   void run(std::uint32_t first, std::uint32_t last);
-  /// Whether the device may be told of work before it is waited for: sessions that share a processor take turns of one
-  /// step, which work under way would not give up.
-  bool looks_ahead() const { return engine->sessions() == 1 || engine->device().hardware_gpu; }
-  void start_next_step();
-  /// Whether a batch differs from the one begun in its icons' noise alone.
-  bool asks_for_icons_only(const IconSettings& wanted, std::span<const IconPoint> icons) const;
+  /// Whether the device may be asked for work before it is waited for: sessions that share a processor take turns of
+  /// one step, which work under way would not give up.
+  bool looks_beyond() const { return !shares_processor(); }
+  bool shares_processor() const { return engine->sessions() > 1 && !engine->device().hardware_gpu; }
+  bool announced_needs_icons_only() const { return !announced.empty() && prepared && !batch.blends(); }
+
+  void expect_batch(const char* what) const {
+    expect(configured && prepared && !batch.pipeline(), ErrorKind::settings, "{}: expected a batch begun, found {}",
+           what, batch.pipeline() ? "a pipeline" : "none");
+  }
 
   const ModelConfig& config() const { return engine->model().config(); }
+  std::uint32_t count() const { return batch.shape().batch; }
+  std::uint32_t steps() const { return static_cast<std::uint32_t>(batch.schedule().size()); }
 };
 
-/// All that a seed or an index does not change. Strong enough that a failure leaves nothing half made in use.
-void Session::State::configure(const IconSettings& wanted, std::uint32_t batch, bool pipeline) {
-  if (settings && count == batch && pipelined == pipeline && differ_only_in_seed(*settings, wanted)) return;
-  const Resolved resolved = resolve(config(), wanted);
-  // Checked before the plan is made, so that a bad number of steps never sizes memory.
-  auto table = solver_table(config(), resolved.sampler, resolved.steps, resolved.guidance);
-  settings.reset();
-  const bool guided = resolved.guidance != 1;
-  rhythm = {.steps = resolved.steps, .slots = batch};
-  make_plan({.batch = batch,
-             .conditions = (resolved.toward ? batch : 1u) + (guided ? 1u : 0u),
-             .steps = pipeline ? rhythm.length() : resolved.steps,
-             .guided = guided});
-  schedule = std::move(table);
-  pipelined = pipeline;
-  count = batch;
-  condition(resolved);
-  fill_rows();
-  prepare();
-  label = resolved.label;
-  settings = wanted;
+/// All that a seed or an index does not change. Strong enough that a failure leaves nothing half done in use.
+void Session::State::configure(const IconSettings& wanted, std::uint32_t count, bool pipeline) {
+  if (configured && batch.is_for(wanted, count, pipeline)) return;
+  batch.make(wanted, count, pipeline);
+  configured = prepared = false;
+  make_plan(batch.shape());
+  configured = true;
 }
 
 /// A plan for at least shape.steps steps, so that fewer steps need no new one.
-void Session::State::make_plan(PlanShape shape) {
+void Session::State::make_plan(const PlanShape& shape) {
   if (plan) {
     const PlanShape& old = plan->program().shape;
     // Rows beyond those in use cost time whenever the condition changes, so a far larger plan is not kept.
@@ -146,92 +93,95 @@ void Session::State::make_plan(PlanShape shape) {
   plan = engine->executor().plan(record(config(), shape), cancel);
 }
 
-/// Time and label vectors, and the condition of every step made of them.
-void Session::State::condition(const Resolved& resolved) {
-  const Conditioning& conditioning = engine->conditioning();
-  const PlanShape& shape = plan->program().shape;
-  const std::size_t width = config().cond_dim;
-  const auto row = [width](std::vector<float>& rows, std::size_t i) {
-    return std::span(rows).subspan(i * width, width);
-  };
-  times.resize(schedule.size() * width);
-  for (std::size_t s = 0; s < schedule.size(); ++s) conditioning.time(schedule[s].t, row(times, s));
-  labels.resize(shape.conditions * width);
-  conditioning.label(resolved.label, row(labels, 0));
-  if (shape.guided) conditioning.label(conditioning.null_label(), row(labels, shape.conditions - 1));
-  from_label.clear();
-  if (resolved.toward) {
-    from_label.assign(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(width));
-    toward_label.resize(width);
-    conditioning.label(*resolved.toward, toward_label);
-    for (std::uint32_t icon = 1; icon < count; ++icon) std::ranges::copy(from_label, row(labels, icon).begin());
-  }
-  request.condition.resize(schedule.size() * shape.conditions * width);
-  conditioning.table(times, labels, request.condition);
-}
-
-/// Which rows of the tables each icon reads at each step.
-void Session::State::fill_rows() {
-  const PlanShape& shape = plan->program().shape;
-  const std::uint32_t length = pipelined ? rhythm.length() : rhythm.steps;
-  request.icons.assign(shape.batch, {});
-  request.solver.clear();
-  for (const SolverStep& entry : schedule) request.solver.push_back(entry.row);
-  request.modulation_row.clear();
-  request.solver_row.clear();
-  for (std::uint32_t l = 0; l < length; ++l) {
-    for (std::uint32_t r = 0; r < shape.rows(); ++r) {
-      const std::uint32_t icon = r % shape.batch;
-      const std::uint32_t s = pipelined ? std::min(rhythm.age(l, icon), rhythm.steps - 1) : l;
-      const std::uint32_t own = from_label.empty() ? 0 : icon;
-      request.modulation_row.push_back(s * shape.conditions + (r < shape.batch ? own : shape.conditions - 1));
-      if (r < shape.batch) request.solver_row.push_back(s);
-    }
-  }
-}
-
-/// Each icon's condition between the two prompts.
-void Session::State::blend_conditions() {
-  const std::size_t width = config().cond_dim;
-  for (std::uint32_t icon = 0; icon < count; ++icon) {
-    blend_labels(from_label, toward_label, request.icons[icon].blend, std::span(labels).subspan(icon * width, width));
-  }
-  engine->conditioning().table(times, labels, request.condition);
-}
-
+/// The batch's tables on the device.
 void Session::State::prepare() {
   prepared = false;
-  plan->set_request(request);
   const Turns::Turn turn(engine->turns(), cancel);
+  plan->set_request(batch.request());
+  running.reset();
+  following.reset();
   plan->prepare(cancel);
   prepared = true;
 }
 
-bool Session::State::asks_for_icons_only(const IconSettings& wanted, std::span<const IconPoint> icons) const {
-  return settings && prepared && !pipelined && from_label.empty() && icons.size() == count &&
-         differ_only_in_seed(*settings, wanted);
+/// Of a batch before its first step.
+void Session::State::set_icons(std::span<const IconPoint> icons) {
+  const auto same_blend = [](const IconPoint& a, const IconPoint& b) { return a.blend == b.blend; };
+  const bool moved = batch.blends() && !std::ranges::equal(icons, batch.icons(), same_blend);
+  std::ranges::copy(icons, batch.icons().begin());
+  step = 0;
+  if (moved) batch.blend();
+  if (moved || !prepared) prepare();
+}
+
+void Session::State::forget_asked() {
+  outdated |= running || following;
+  running.reset();
+  following.reset();
+}
+
+/// A failure closes what the plan has been asked for.
+template <typename Work>
+void Session::State::or_forget(Work&& work) {
+  try {
+    work();
+  } catch (...) {
+    outdated = true;
+    running.reset();
+    following.reset();
+    throw;
+  }
+}
+
+/// With a turn.
+Asked Session::State::ask(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) {
+  if (std::exchange(outdated, false)) plan->drop();
+  return {.ticket = plan->submit(icons, first, last), .last = last, .done = first};
+}
+
+/// With a turn: the run of these steps, and what the caller has said to want after it.
+void Session::State::ask_for_batch(std::uint32_t first, std::uint32_t last) {
+  if (!running) running = ask(batch.request().icons, first, last);
+  if (following || batch.pipeline() || !looks_beyond()) return;
+  if (pace == Pace::step_by_step) {
+    if (running->last < steps()) following = ask(batch.request().icons, running->last, running->last + 1);
+  } else if (announced_needs_icons_only() && running->last == steps()) {
+    following = ask(announced, 0, steps());
+  }
+}
+
+/// The announced batch, and this one before it unless that is done.
+void Session::State::ask_for_announced() {
+  if (!looks_beyond() || !announced_needs_icons_only()) return;
+  or_forget([this] {
+    const Turns::Turn turn(engine->turns(), cancel);
+    if (step == 0) {
+      ask_for_batch(0, steps());
+    } else {
+      following = ask(announced, 0, steps());
+    }
+  });
 }
 
 /// Steps [first, last), in as many turns as fairness to other sessions asks for.
 void Session::State::run(std::uint32_t first, std::uint32_t last) {
-  while (first < last) {
-    const bool step_by_step = engine->sessions() > 1 && !engine->device().hardware_gpu;
-    const std::uint32_t until = step_by_step ? first + 1 : last;
-    const Turns::Turn turn(engine->turns(), cancel);
-    plan->run(first, until, cancel);
-    first = until;
-  }
+  or_forget([&] {
+    const bool each = pace == Pace::step_by_step && !batch.pipeline();
+    while (first < last) {
+      const Turns::Turn turn(engine->turns(), cancel);
+      ask_for_batch(first, each ? first + 1 : last);
+      const std::uint32_t until = shares_processor() ? running->done + 1 : running->last;
+      plan->wait(running->ticket, until, cancel);
+      running->done = first = until;
+      if (until < running->last) continue;
+      shown = running->ticket;
+      running.reset();
+      if (each) running.swap(following);
+    }
+  });
 }
 
-/// Puts step `step + 2` behind step `step + 1`, for whom takes one after the other.
-void Session::State::start_next_step() {
-  const Turns::Turn turn(engine->turns(), cancel);
-  if (ahead <= step) plan->start(request.icons, step, step + 1);
-  plan->start(request.icons, step + 1, step + 2);
-  ahead = step + 2;
-}
-
-Session::Session() : state_(std::make_unique<State>()) {}
+Session::Session(std::shared_ptr<Engine> engine) : state_(std::make_unique<State>(std::move(engine))) {}
 
 Session::~Session() {
   State& s = *state_;
@@ -241,8 +191,7 @@ Session::~Session() {
 }
 
 std::unique_ptr<Session> Session::open(std::shared_ptr<Engine> engine) {
-  std::unique_ptr<Session> session(new Session);
-  session->state_->engine = std::move(engine);
+  std::unique_ptr<Session> session(new Session(std::move(engine)));
   ++session->state_->engine->sessions();
   return session;
 }
@@ -254,9 +203,9 @@ const Model& Session::model() const noexcept { return state_->engine->model(); }
 const DeviceInfo& Session::device() const noexcept { return state_->engine->device(); }
 const std::string& Session::device_note() const noexcept { return state_->engine->device_note(); }
 std::uint32_t Session::step() const noexcept { return state_->step; }
-std::uint32_t Session::steps() const noexcept { return static_cast<std::uint32_t>(state_->schedule.size()); }
-const std::vector<SolverStep>& Session::schedule() const noexcept { return state_->schedule; }
-const Label& Session::label() const noexcept { return state_->label; }
+std::uint32_t Session::steps() const noexcept { return state_->steps(); }
+const std::vector<SolverStep>& Session::schedule() const noexcept { return state_->batch.schedule(); }
+const Label& Session::label() const noexcept { return state_->batch.label(); }
 
 std::optional<std::chrono::nanoseconds> Session::device_time() const {
   return state_->plan ? state_->plan->device_time() : std::nullopt;
@@ -269,77 +218,80 @@ void Session::cancel() noexcept {
 
 void Session::resume() noexcept { state_->cancel = false; }
 
-void Session::begin(const IconSettings& settings, std::span<const IconPoint> icons) {
+void Session::begin(const IconSettings& settings, std::span<const IconPoint> icons, Pace pace) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
   expect(!icons.empty() && icons.size() <= 1024, ErrorKind::settings, "batch: expected 1 to 1024 icons, found {}",
          icons.size());
   s.source = nullptr;
-  s.started = s.asks_for_icons_only(settings, icons) && std::ranges::equal(icons, s.next);
-  s.next.clear();
+  s.announced.clear();
+  s.forget_asked();
   s.configure(settings, static_cast<std::uint32_t>(icons.size()), false);
-  const auto same_blend = [](const IconPoint& a, const IconPoint& b) { return a.blend == b.blend; };
-  const bool moved = !s.from_label.empty() && !std::ranges::equal(icons, s.request.icons, same_blend);
-  std::ranges::copy(icons, s.request.icons.begin());
-  if (moved || !s.prepared) {
-    if (moved) s.blend_conditions();
-    s.prepare();
-  } else {
-    s.plan->set_icons(s.request.icons);
-  }
-  s.step = s.ahead = 0;
+  s.pace = pace;
+  s.set_icons(icons);
 }
 
-void Session::begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count) {
+void Session::begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count, Pace pace) {
   expect(count >= 1 && count <= 1024, ErrorKind::settings, "batch: expected 1 to 1024 icons, found {}", count);
   std::vector<IconPoint>& icons = state_->counted;
   icons.resize(count);
   for (std::uint32_t i = 0; i < count; ++i) icons[i] = {.from = {settings.seed, first_index + i}};
-  begin(settings, icons);
+  begin(settings, icons, pace);
 }
 
-void Session::prefetch(const IconSettings& settings, std::span<const IconPoint> icons) {
+void Session::announce(std::span<const IconPoint> icons) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
-  // Nothing to prepare for the next, and this one is run all at once or is done.
-  if (!s.asks_for_icons_only(settings, icons) || (s.step != 0 && s.step != steps())) return;
-  if (std::ranges::equal(icons, s.next)) return;
-  if (!s.looks_ahead()) return;
-  const Turns::Turn turn(s.engine->turns(), s.cancel);
-  if (s.step == 0 && !std::exchange(s.started, true)) s.plan->start(s.request.icons, 0, steps());
-  s.plan->start(icons, 0, steps());
-  s.next.assign(icons.begin(), icons.end());
+  s.expect_batch("announce");
+  expect(s.announced.empty(), ErrorKind::settings, "announce: expected no batch announced yet, found one of {} icons",
+         s.announced.size());
+  expect(icons.size() == s.count(), ErrorKind::settings, "announce: expected {} icons, found {}", s.count(),
+         icons.size());
+  s.announced.assign(icons.begin(), icons.end());
+  // Between two steps of a batch nothing is asked for: the next steps come first.
+  if (s.pace == Pace::step_by_step || (s.step != 0 && s.step != s.steps())) return;
+  s.ask_for_announced();
+}
+
+void Session::begin_announced() {
+  State& s = *state_;
+  if (s.cancel) throw Cancelled();
+  expect(!s.announced.empty(), ErrorKind::settings, "begin: expected a batch announced, found none");
+  // This batch was not finished: what goes on with it comes first in the plan.
+  if (s.running) s.forget_asked();
+  s.running = std::exchange(s.following, std::nullopt);
+  s.set_icons(s.announced);
+  s.announced.clear();
 }
 
 void Session::advance(std::uint32_t step) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
-  expect(s.settings && !s.pipelined, ErrorKind::settings, "advance: expected a batch begun, found {}",
-         s.settings ? "a pipeline" : "none");
+  s.expect_batch("advance");
   expect(step >= 1 && step <= steps(), ErrorKind::settings, "step: expected 1 to {}, found {}", steps(), step);
   if (step <= s.step) return;
-  // Two steps asked for one by one: so will be the third.
-  const bool one_by_one = s.step > 0 && step == s.step + 1;
-  // The device may be past the step where something else is asked for: then it starts again, as after a failure.
-  const std::uint32_t first = s.ahead > s.step && !one_by_one ? 0 : s.step;
-  if (!one_by_one) {
-    s.ahead = 0;
-  } else if (step < steps() && s.looks_ahead()) {
-    s.start_next_step();
+  std::uint32_t first = std::exchange(s.step, 0);
+  // The device may be past the step where fewer are asked for than was said: then it starts again, as after a failure.
+  if (s.running && s.running->last > step) {
+    s.forget_asked();
+    first = 0;
   }
-  s.step = 0;
   s.run(first, step);
   s.step = step;
 }
 
-void Session::begin_pipeline(const IconSettings& settings, IconSource source, std::uint32_t slots) {
+void Session::begin_pipeline(const IconSettings& settings, IconSource source, std::uint32_t places) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
-  expect(slots >= 1 && slots <= 1024, ErrorKind::settings, "pipeline: expected 1 to 1024 slots, found {}", slots);
+  expect(places >= 1 && places <= 1024, ErrorKind::settings, "pipeline: expected 1 to 1024 places, found {}", places);
   expect(!settings.toward_prompt, ErrorKind::settings, "pipeline: expected one prompt, found a way to another");
   s.source = nullptr;
-  slots = std::min(slots, settings.steps.value_or(model().config().default_steps));
-  s.configure(settings, std::max(1u, slots), true);
+  s.announced.clear();
+  s.forget_asked();
+  places = std::min(places, settings.steps.value_or(model().config().default_steps));
+  s.configure(settings, std::max(1u, places), true);
+  if (!s.prepared) s.prepare();
+  s.step = 0;
   s.tick = s.begun = 0;
   s.source = std::move(source);
 }
@@ -349,20 +301,18 @@ std::uint32_t Session::next_icon() {
   expect(s.source != nullptr, ErrorKind::settings, "next icon: expected a pipeline, found none");
   // Taken away while it runs, so that a failure leaves no pipeline behind whose pictures nobody knows.
   IconSource source = std::exchange(s.source, nullptr);
+  const Rhythm& rhythm = s.batch.rhythm();
   for (;;) {
     if (s.cancel) throw Cancelled();
-    if (const auto slot = s.rhythm.starting(s.tick)) {
-      s.request.icons[*slot] = source(s.begun++);
-      s.plan->set_icons(s.request.icons);
-    }
+    if (const auto place = rhythm.starting(s.tick)) s.batch.icons()[*place] = source(s.begun++);
     // At once: all ticks until an icon is finished, the next one starts, or the tables are at their end.
-    const auto first = static_cast<std::uint32_t>(s.tick % s.rhythm.length());
+    const auto first = static_cast<std::uint32_t>(s.tick % rhythm.length());
     std::uint32_t last = first;
     std::optional<std::uint32_t> finished;
     do {
-      finished = s.rhythm.finishing(s.tick++);
+      finished = rhythm.finishing(s.tick++);
       ++last;
-    } while (!finished && !s.rhythm.starting(s.tick) && last < s.rhythm.length());
+    } while (!finished && !rhythm.starting(s.tick) && last < rhythm.length());
     s.run(first, last);
     if (!finished) continue;
     s.source = std::move(source);
@@ -373,9 +323,10 @@ std::uint32_t Session::next_icon() {
 void Session::read(std::uint32_t icon, std::span<std::uint8_t> out) {
   State& s = *state_;
   const std::size_t bytes = std::size_t{s.config().width} * s.config().height * 4;
-  expect(icon < s.count, ErrorKind::settings, "icon: expected 0 to {}, found {}", s.count ? s.count - 1 : 0, icon);
+  expect(s.configured && icon < s.count(), ErrorKind::settings, "icon: expected a number below {}, found {}",
+         s.configured ? s.count() : 0, icon);
   expect(out.size() == bytes, ErrorKind::settings, "icon buffer: expected {} bytes, found {}", bytes, out.size());
-  s.plan->read_rgba(icon, out);
+  s.plan->read(s.shown, icon, out);
 }
 
 }  // namespace dit

@@ -18,22 +18,14 @@
 #include "engine/network/noise.h"
 #include "engine/network/solver.h"
 #include "engine/session/engine.h"
+#include "engine/session/icon_settings.h"
 
 namespace dit {
 
-/// What a user asks of an icon. Unset values take the model's defaults.
-struct IconSettings {
-  std::string prompt;
-  std::string style;
-  /// A walk's other end: each icon's condition lies between the two prompts by its IconPoint::blend.
-  std::optional<std::string> toward_prompt;
-  /// What parse_label() made of the two prompts with the style, from who has called it already; else begin() does.
-  std::shared_ptr<const Label> label, toward_label;
-  std::uint64_t seed = 0;  ///< read by the begin() that counts icons itself; an IconPoint has its own seeds
-  std::optional<std::uint32_t> steps;
-  std::optional<Sampler> sampler;
-  std::optional<double> guidance;  ///< 1 = no second row; others cost a batch of two
-  bool operator==(const IconSettings&) const = default;
+/// How a batch's steps will be asked for.
+enum class Pace {
+  whole,         ///< one advance() for all: a GPU is given all steps at once
+  step_by_step,  ///< an advance() for each, and its pictures: the device is a step further than the one that is read
 };
 
 /// The n-th icon (from 0) of a pipeline.
@@ -58,28 +50,32 @@ class Session {
 
   /// Starts a batch, one icon for each point (1 to 1024). Nothing is allocated if the last batch had the same size,
   /// guidance mode and no fewer steps; conditioning runs only if the settings changed, or on the way to another prompt.
+  /// Never waits for the device where only the icons are new. Ends an announcement, and work begun for it is lost.
+  /// pace    what advance() will ask for; anything else gives the same pictures, later
   /// errors  Cancelled, settings, out_of_memory, device
-  void begin(const IconSettings& settings, std::span<const IconPoint> icons);
+  void begin(const IconSettings& settings, std::span<const IconPoint> icons, Pace pace = Pace::whole);
   /// Starts icons first_index … first_index + count − 1 of settings.seed.
-  void begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count);
+  void begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count, Pace pace = Pace::whole);
 
-  /// Runs on until `step` steps are done (1 … steps()). Where they are taken one by one the device is a step ahead
-  /// while the last one's pictures are read. After a failure the batch starts again. errors: Cancelled, device;
-  /// settings inside a pipeline
+  /// Says which icons begin_announced() will start: as many as this batch has, of its settings and pace. A device
+  /// beside the host then goes on with them by itself as soon as it is done with this batch, if the pace is whole and
+  /// the announcement comes before the advance(), or after it. Waits for nothing but what is on the device and no
+  /// longer wanted. Once a batch: the announcement stands until a begin, or a pipeline. errors  Cancelled, device;
+  /// settings if no batch is begun, one is announced, or there are more or fewer icons
+  void announce(std::span<const IconPoint> icons);
+  /// Starts the batch announced. read() gives the batch before until its first advance().
+  /// errors  as begin(); settings if none is announced
+  void begin_announced();
+
+  /// Runs on until `step` steps are done (1 … steps()). After a failure the batch starts again. errors: Cancelled,
+  /// device; settings inside a pipeline
   void advance(std::uint32_t step);
 
-  /// Has the device go on with what the next begin() will ask for, as soon as it is done with this batch, if it works
-  /// beside the host; read() gives the batch begun last until the next one's advance(). For a stream: between begin()
-  /// and the advance() that does all steps at once. A begin() or advance() that asks for something else is as right,
-  /// and only loses the work. Never waits for the device: it does nothing where anything but the icons changes, between
-  /// two steps of a batch, in a pipeline, or on the CPU. errors  Cancelled, device
-  void prefetch(const IconSettings& settings, std::span<const IconPoint> icons);
-
-  /// Starts a pipeline: a batch of `slots` icons, each at a different step, so that in the steady state an icon is
-  /// finished every ⌈steps / slots⌉ steps. Pictures are those of begin(). Ended by begin(), or by another pipeline.
-  /// slots   1 … 1024; more than the steps are no use and are not taken
+  /// Starts a pipeline: a batch of `places` icons, each at a different step, so that in the steady state an icon is
+  /// finished every ⌈steps / places⌉ steps. Pictures are those of begin(). Ended by begin(), or by another pipeline.
+  /// places  1 … 1024; more than the steps are no use and are not taken
   /// errors  Cancelled, out_of_memory, device; settings, also for a toward_prompt
-  void begin_pipeline(const IconSettings& settings, IconSource source, std::uint32_t slots);
+  void begin_pipeline(const IconSettings& settings, IconSource source, std::uint32_t places);
   /// Renders until the next icon, in the order of the source, is finished. Returns its place for read(), valid until
   /// the next call. errors  Cancelled or device (the pipeline has then ended); settings if there is no pipeline
   std::uint32_t next_icon();
@@ -93,9 +89,9 @@ class Session {
   /// Time on the device itself of the last advance() or next_icon(), if the device can tell.
   std::optional<std::chrono::nanoseconds> device_time() const;
 
-  /// Icon `icon` of the batch as of step(), or of the batch before where step() is 0. out: height · width · 4 bytes,
-  /// RGBA, straight alpha.
-  /// errors  settings if out has another size or icon ≥ count
+  /// Icon `icon` of the batch as of step(), or of the batch before where step() is 0 and that had as many icons of as
+  /// many steps. out: height · width · 4 bytes, RGBA, straight alpha.
+  /// errors  settings if out has another size or icon ≥ count, or nothing has been painted
   void read(std::uint32_t icon, std::span<std::uint8_t> out);
 
   /// Ends a running begin(), advance() or next_icon() within one step; it and later ones throw Cancelled until
@@ -104,7 +100,7 @@ class Session {
   void resume() noexcept;
 
  private:
-  Session();
+  explicit Session(std::shared_ptr<Engine> engine);
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -8,6 +8,7 @@
 #include "engine/vulkan/choose/self_test.h"
 #include "engine/vulkan/device/instance.h"
 #include "engine/vulkan/run/plan.h"
+#include "engine/vulkan/run/timing.h"
 #include "engine/vulkan/run/weights.h"
 
 namespace dit::vulkan {
@@ -123,5 +124,13 @@ std::unique_ptr<Executor> open_on(std::shared_ptr<Device> device, std::shared_pt
                                   const SelfTestSource& test) {
   return std::make_unique<VulkanExecutor>(std::move(device), std::move(pipelines), std::move(weights), options, test);
 }
+
+std::vector<LaunchTime> time_launches(Plan& plan, std::uint32_t step, std::uint32_t repeats) {
+  return dynamic_cast<VulkanPlan&>(plan).time_launches(step, repeats);
+}
+
+Fusion fusion(const Plan& plan) { return dynamic_cast<const VulkanPlan&>(plan).fusion(); }
+
+std::uint32_t dispatches(const Plan& plan) { return dispatches(dynamic_cast<const VulkanPlan&>(plan).schedule()); }
 
 }  // namespace dit::vulkan

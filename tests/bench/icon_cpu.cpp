@@ -51,8 +51,8 @@ class OurIcons {
   void operator()() {
     for (IconPoint& icon : request_.icons) ++icon.from.index;
     plan_->set_request(request_);
-    plan_->run(0, plan_->program().shape.steps, never_cancelled);
-    for (std::uint32_t icon = 0; icon < request_.icons.size(); ++icon) plan_->read_rgba(icon, rgba_);
+    const Ticket ticket = plan_->run(0, plan_->program().shape.steps, never_cancelled);
+    for (std::uint32_t icon = 0; icon < request_.icons.size(); ++icon) plan_->read(ticket, icon, rgba_);
   }
 
   /// The input, the tables and the prediction of a step, for a comparison of the graphs.

@@ -69,28 +69,27 @@ Times time_runs(Plan& plan, const BenchOptions& options) {
   return times;
 }
 
-/// Milliseconds from one batch of a stream to the next by the wall clock: each is begun before the one ahead of it is
-/// waited for, and all pictures are read.
-std::vector<double> time_stream(Plan& plan, const BenchOptions& options, Request request) {
+/// Milliseconds from one batch of a stream to the next by the wall clock: each is submitted before the one in front of
+/// it is waited for, and all pictures are read.
+std::vector<double> time_stream(Plan& plan, const BenchOptions& options) {
   const TensorInfo& rgba = plan.program().tensor(plan.program().rgba);
   const std::uint32_t batch = plan.program().shape.batch;
   std::vector<std::uint8_t> picture(element_count(rgba.shape) / batch);
-  std::vector<IconPoint> next = request.icons;
+  std::vector<IconPoint> icons(plan.icons().begin(), plan.icons().end());
   std::vector<double> wall;
-  plan.set_icons(request.icons);
-  plan.start(request.icons, 0, options.steps);
+  Ticket now = plan.submit(icons, 0, options.steps);
   Clock::time_point start = Clock::now();
   for (double spent = 0; wall.size() < options.runs && (spent < longest_ms || wall.size() < least_runs);) {
-    for (IconPoint& icon : next) icon.from.index += batch;
-    plan.start(next, 0, options.steps);
-    plan.run(0, options.steps, never_cancelled);
-    for (std::uint32_t icon = 0; icon < batch; ++icon) plan.read_rgba(icon, picture);
-    plan.set_icons(next);
+    for (IconPoint& icon : icons) icon.from.index += batch;
+    const Ticket next = plan.submit(icons, 0, options.steps);
+    plan.wait(now, options.steps, never_cancelled);
+    for (std::uint32_t icon = 0; icon < batch; ++icon) plan.read(now, icon, picture);
+    now = next;
     const Clock::time_point end = Clock::now();
     wall.push_back(std::chrono::duration<double, std::milli>(end - std::exchange(start, end)).count());
     spent += wall.back();
   }
-  plan.set_request(request);  // nothing is left under way
+  plan.drop();
   return wall;
 }
 
@@ -142,7 +141,7 @@ json Icons::run_one(Precision precision, Fusion fusion, std::uint32_t batch) {
   const Times times = time_runs(*plan, options_);
   const double error = relative_difference(ends_of(plan->read(plan->program().x), batch), expected(batch));
   const Spread device = spread_of(times.device), wall = spread_of(times.wall);
-  const Spread stream = spread_of(time_stream(*plan, options_, request));
+  const Spread stream = spread_of(time_stream(*plan, options_));
   Work work = work_of_step(plan->program(), sizes_in(precision));
   work.flop *= options_.steps;
   work.bytes *= options_.steps;

@@ -167,12 +167,12 @@ void Job::write_icons(std::uint64_t first, std::uint32_t count) {
 
 void Job::paint(const IconSettings& settings, std::uint64_t first, std::uint32_t count) {
   const auto start = Clock::now();
-  session_->begin(settings, first, count);
+  const bool stepwise = every_step_wanted() || Progress::visible();
+  session_->begin(settings, first, count, stepwise ? Pace::step_by_step : Pace::whole);
   auto painting = Clock::now() - start;
   warn_unknown_words();
   const std::uint32_t steps = session_->steps();
   if (!progress_) progress_ = std::make_unique<Progress>(icons() * steps);
-  const bool stepwise = every_step_wanted() || progress_->visible();
   for (std::uint32_t step = stepwise ? 1 : steps; step <= steps; ++step) {
     const auto begin = Clock::now();
     session_->advance(step);

@@ -42,10 +42,10 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
   pictures_ = program.rgba == no_tensor ? pictures.add(picture_buffer_, 4) : tensors_.at(program.rgba);
   icons_ = words.add(words_, s.batch * std::uint64_t{48});
   range_ = words.add(words_, RANGE_WORDS * 4);
-  for (RunSlot& slot : slots_) {
-    slot.icons = request.add(request_, icons_.size_bytes);
-    slot.range = request.add(request_, range_.size_bytes);
-    slot.pictures = read_back.add(read_back_, pictures_.size_bytes);
+  for (RingEntry& entry : ring_) {
+    entry.icons = request.add(request_, icons_.size_bytes);
+    entry.range = request.add(request_, range_.size_bytes);
+    entry.pictures = read_back.add(read_back_, pictures_.size_bytes);
   }
   status_ = read_back.add(read_back_, 4);
   if (fused) {

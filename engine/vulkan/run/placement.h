@@ -3,10 +3,12 @@
 #pragma once
 
 #include <array>
+#include <cstring>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "engine/open_runs.h"
 #include "engine/vulkan/compile/kernel_call.h"
 #include "engine/vulkan/compile/layout.h"
 #include "engine/vulkan/device/device.h"
@@ -46,15 +48,18 @@ struct PlacedWeights {
   std::map<std::string, PlacedWeight> tensors;
 };
 
-/// Runs that share a plan: the host reads the pictures of one while the device works on the next, and has the words of
-/// a third.
-inline constexpr std::uint32_t run_slots = 3;
-
-/// What a run has to itself, all mapped.
-struct RunSlot {
+/// What a run has to itself, all mapped. The host reads the pictures of one run while the device works on the next, and
+/// has the words of a third.
+struct RingEntry {
   Place icons, range;  ///< copied to Region::icons and Region::range when the run begins
   Place pictures;      ///< a copy of Region::pictures when it ends
 };
+
+/// Writes a vector of words, or an array, to where a mapped place is.
+template <typename Words>
+void put(const Place& place, const Words& words) {
+  std::memcpy(place.buffer->mapped() + place.offset, words.data(), words.size() * sizeof(words[0]));
+}
 
 /// Owns a plan's buffers. Activations never share memory, so that each can be read after any step.
 /// The condition lies in the request, which is mapped, and is not copied.
@@ -77,7 +82,7 @@ class Placement {
   const Place& row_scratch() const { return row_scratch_; }
   void set_packed_weights(const Place& place) { packed_weights_ = place; }
 
-  const RunSlot& slot(std::uint32_t i) const { return slots_.at(i); }
+  const RingEntry& entry(std::uint32_t i) const { return ring_.at(i); }
 
   const Buffer& arena() const { return arena_; }
   const Buffer& pictures() const { return picture_buffer_; }
@@ -90,7 +95,7 @@ class Placement {
 
   const PlacedWeights& weights_;
   Buffer arena_, picture_buffer_, words_, request_, read_back_, stages_;
-  std::array<RunSlot, run_slots> slots_;
+  std::array<RingEntry, OpenRuns::entries> ring_;
   std::vector<Place> tensors_;
   std::vector<DType> types_;
   Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_;

@@ -2,6 +2,9 @@
 #include "engine/vulkan/run/plan.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include "engine/vulkan/run/timing.h"
 
 namespace dit::vulkan {
 namespace {
@@ -11,18 +14,21 @@ constexpr std::uint32_t trial_barriers = 64;
 }  // namespace
 
 VulkanPlan::VulkanPlan(Shared& shared, Program program, Precision precision, Fusion fusion)
-    : shared_(shared), program_(std::move(program)) {
-  recording_ =
-      std::make_unique<Recording>(device(), make_schedule(shared, program_, precision, fusion), program_.shape.steps);
-  batch_.reserve(program_.shape.steps + 3);
-  icons_.resize(program_.shape.batch);
-  for (Flight& f : flights_) f.icons.resize(program_.shape.batch);
+    : shared_(shared),
+      program_(std::move(program)),
+      recording_(std::make_unique<Recording>(device(), make_schedule(shared, program_, precision, fusion),
+                                             program_.shape.steps)),
+      icons_(program_.shape.batch),
+      runs_(program_.shape.batch),
+      ring_(memory()),
+      submissions_(device(), *recording_, ring_, runs_, program_.shape.steps),
+      tensors_(device(), program_, schedule(), ring_) {
   clear();
 }
 
 VulkanPlan::~VulkanPlan() {
   try {
-    if (!device().stuck()) drop();
+    if (!device().stuck()) submissions_.drop();
   } catch (const std::exception&) {
     // A lost device does nothing more; of one that hangs we hear below.
   }
@@ -41,10 +47,12 @@ void VulkanPlan::clear() {
   }
 }
 
+/// The icons go to the device with each run. The tables stay: the device may be reading them, and to write them anew
+/// where they lie in its memory would cost a good part of a short icon's time.
 void VulkanPlan::set_request(const Request& request) {
   length_ = check_request(program_, request);
   guarded([&] {
-    drop();
+    submissions_.drop();
     std::ranges::copy(request.icons, icons_.begin());
     put(memory().tensor(program_.condition), request.condition);
     put(memory().of({.region = Region::modulation_row}), request.modulation_row);
@@ -54,34 +62,26 @@ void VulkanPlan::set_request(const Request& request) {
   });
 }
 
-/// They go to the device with the run. The tables stay: the device may be reading them, and to write them anew where
-/// they lie in its memory would cost a good part of a short icon's time.
-void VulkanPlan::set_icons(std::span<const IconPoint> icons) {
-  check_icons(icons);
-  std::ranges::copy(icons, icons_.begin());
-}
-
 void VulkanPlan::prepare(const std::atomic<bool>& cancel) {
   // One short submission on a GPU, so there is nothing to poll for once it is on its way.
   if (cancel.load()) throw Cancelled();
   guarded([&] {
-    drop();
-    device().submit(recording_->prepare(), recording_->fences()[0]);
-    device().wait(recording_->fences()[0]);
+    submissions_.drop();
+    const vk::CommandBuffer commands = *recording_->prepare();
+    submissions_.run_alone({&commands, 1});
   });
 }
 
 bool VulkanPlan::stays_resident() {
   return guarded([&] {
-    drop();
-    clear_status();
-    put_range(0, {0, 0, 0, 0, trial_barriers});
-    batch_.clear();
-    recording_->append({}, batch_);
-    device().submit(batch_, recording_->fences()[0]);
-    device().wait(recording_->fences()[0]);
+    submissions_.drop();
+    ring_.clear_status();
+    ring_.put_range(0, {0, 0, 0, 0, trial_barriers});
+    std::vector<vk::CommandBuffer> batch;
+    recording_->append({}, batch);
+    submissions_.run_alone(batch);
     try {
-      check_status();
+      ring_.check_status(device().info().name);
     } catch (const Error&) {
       return false;
     }
@@ -89,77 +89,79 @@ bool VulkanPlan::stays_resident() {
   });
 }
 
-void VulkanPlan::check_icons(std::span<const IconPoint> icons) const {
-  expect(icons.size() == program_.shape.batch, ErrorKind::settings, "icons: expected {}, found {}",
-         program_.shape.batch, icons.size());
-}
-
-void VulkanPlan::check_range(std::uint32_t first, std::uint32_t last) const {
-  expect(first <= last && last <= length_, ErrorKind::settings, "steps {} … {} of a request of {} steps", first, last,
-         length_);
-}
-
-void VulkanPlan::start(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) {
-  check_icons(icons);
-  check_range(first, last);
+Ticket VulkanPlan::submit(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) {
+  const Ticket ticket = runs_.open(icons, first, last, length_).ticket;
   guarded([&] {
-    if (first == last || flight_count_ == flights_.size()) return;
-    push(icons, first, last);
-    try {
-      submit_more();
-    } catch (...) {
-      abandon();
-      throw;
+    if (recording_->persistent() && runs_.count() == 1) ring_.clear_status();
+    submissions_.fill();
+  });
+  return ticket;
+}
+
+void VulkanPlan::wait(const Ticket& ticket, std::uint32_t step, const std::atomic<bool>& cancel) {
+  std::uint32_t count = runs_.to_wait_for(ticket, step);
+  if (count == 0) return;
+  guarded([&] {
+    bool going_on = !cancel.load();
+    for (; going_on && count > 0; --count) {
+      device_time_.reset();
+      const std::uint32_t end = count == 1 ? step : runs_[0].last;
+      going_on = submissions_.finish(end, cancel);
+      if (going_on && end == runs_[0].last) finish_oldest();
     }
+    if (!going_on) {
+      submissions_.drop();
+      throw Cancelled();
+    }
+    // At the end of a run the device goes on with the next, while the host is busy with the pictures.
+    if (ticket == runs_.shown() && !cancel.load()) submissions_.fill();
   });
 }
 
-void VulkanPlan::run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) {
-  check_range(first, last);
-  device_time_.reset();
-  guarded([&] {
-    const bool begun = flight_count_ > 0 && flight(0).first == first && flight(0).last == last &&
-                       std::ranges::equal(flight(0).icons, icons_);
-    if (!begun) {
-      drop();
-      if (first == last) return;
-      push(icons_, first, last);
-    }
-    Flight& f = flight(0);
-    // Between what start() submitted and the rest the device may have waited for us for any time.
-    const bool gap = f.submitted > f.first && f.submitted < f.last;
-    try {
-      while (f.done < f.last) {
-        // Once cancelled nothing more is submitted, but what is in flight is waited for: the plan stays usable.
-        if (!cancel.load()) submit_more();
-        if (in_flight_ == 0) break;
-        wait_for_oldest();
-      }
-      if (f.done < f.last) {
-        drop();
-        return;
-      }
-      shown_ = f.slot;
-      pop();
-      if (!gap) note_device_time(shown_);
-      if (!cancel.load()) submit_more();
-    } catch (...) {
-      abandon();
-      throw;
-    }
-  });
-  if (cancel.load()) throw Cancelled();
+void VulkanPlan::finish_oldest() {
+  const Run& run = runs_[0];
+  if (!run.paused) device_time_ = run_time(device(), *recording_, run.ticket.id);
+  runs_.finish_oldest();
 }
 
-void VulkanPlan::read_rgba(std::uint32_t icon, std::span<std::uint8_t> out) {
-  const Place& place = memory().slot(shown_).pictures;
-  const std::uint64_t size = element_count(program_.tensor(program_.rgba).shape) / program_.shape.batch;
-  expect(icon < program_.shape.batch, ErrorKind::settings, "icon {} of a batch of {}", icon, program_.shape.batch);
-  expect(out.size() == size, ErrorKind::settings, "icon: expected room for {} bytes, found {}", size, out.size());
-  guarded([&] {
-    memory().read_back().invalidate();
-    std::memcpy(out.data(), place.buffer->mapped() + place.offset + icon * size, size);
+void VulkanPlan::read(const Ticket& ticket, std::uint32_t icon, std::span<std::uint8_t> out) {
+  expect(program_.rgba != no_tensor, ErrorKind::unsupported, "read: expected a program with an image, found none");
+  runs_.check_pictures(ticket, icon, out, element_count(program_.tensor(program_.rgba).shape) / program_.shape.batch);
+  guarded([&] { ring_.get_picture(ticket.id, icon, out); });
+}
+
+void VulkanPlan::drop() {
+  guarded([&] { submissions_.drop(); });
+}
+
+std::vector<float> VulkanPlan::read(TensorId id) {
+  return guarded([&] {
+    submissions_.drop();
+    return tensors_.read(id);
   });
+}
+
+void VulkanPlan::write(TensorId id, std::span<const float> values) {
+  guarded([&] {
+    submissions_.drop();
+    tensors_.write(id, values);
+  });
+}
+
+void VulkanPlan::capture(bool prepare, std::uint32_t step, const Checkpoint& checkpoint) {
+  expect(step < program_.shape.steps, ErrorKind::settings, "step {} of a plan of {} steps", step, program_.shape.steps);
+  guarded([&] {
+    submissions_.drop();
+    runs_.forget_pictures();
+    for (const LoweredOp& op : prepare ? schedule().prepare : schedule().step)
+      tensors_.capture(op, step, icons_, checkpoint);
+    if (!prepare && schedule().bytes) tensors_.capture(*schedule().bytes, step, icons_, checkpoint);
+  });
+}
+
+std::vector<LaunchTime> VulkanPlan::time_launches(std::uint32_t step, std::uint32_t repeats) {
+  submissions_.drop();
+  return vulkan::time_launches(device(), *recording_, step, repeats);
 }
 
 std::unique_ptr<Plan> make_plan(Shared& shared, Program program, Precision precision, Fusion fusion) {

@@ -76,34 +76,40 @@ Recording::Recording(Device& device, std::unique_ptr<Schedule> schedule, std::ui
   const auto families = device_.physical().getQueueFamilyProperties();
   if (families[device_.family()].timestampValidBits > 0 && device_.abilities().host_resets_queries) {
     tick_ns_ = static_cast<double>(device_.limits().timestampPeriod);
-    times_ = vk::raii::QueryPool(handle, vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2 * run_slots));
+    times_ = vk::raii::QueryPool(handle, vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2 * OpenRuns::entries));
   }
   prepare_ = make("prepare");
   prepare_.begin(vk::CommandBufferBeginInfo());
   full_barrier(prepare_);
   OpRecorder(device_, prepare_).record(schedule_->prepare, 0);
   prepare_.end();
-  // A software device runs one submission at a time anyway, and a second one in flight would only delay a cancel.
-  const std::uint32_t in_flight = device_.info().software ? 1 : most_in_flight;
-  for (std::uint32_t i = 0; i < in_flight; ++i) fences_.emplace_back(handle, vk::FenceCreateInfo());
+  // A software device runs one submission at a time anyway, and a second one would only delay a cancel.
+  const std::uint32_t submissions = device_.info().software ? 1 : most_submissions;
+  for (std::uint32_t i = 0; i < submissions; ++i) fences_.emplace_back(handle, vk::FenceCreateInfo());
+}
+
+std::array<std::uint32_t, RANGE_WORDS> Recording::range_of(const Stretch& s) const {
+  // Bytes are the last stage, and only the last step of a run makes them.
+  const std::uint32_t stages = schedule_->stages - (s.ends || !schedule_->bytes ? 0 : 1);
+  return {s.first, s.last, 0, stages, 0};
 }
 
 void Recording::append(const Stretch& s, std::vector<vk::CommandBuffer>& list) {
-  if (schedule_->icon) {
-    list.push_back(get({.begins = s.begins, .ends = s.ends, .slot = s.slot}));
+  if (persistent()) {
+    list.push_back(get({.begins = s.begins, .ends = s.ends, .entry = s.entry}));
     return;
   }
   if (s.last - s.first <= most_steps) {
     list.push_back(get(s));
     return;
   }
-  if (s.begins) list.push_back(get({.begins = true, .slot = s.slot}));
+  if (s.begins) list.push_back(get({.begins = true, .entry = s.entry}));
   for (std::uint32_t first = s.first; first < s.last;) {
     const std::uint32_t last = std::min(s.last, (first / most_steps + 1) * most_steps);
     list.push_back(get({.first = first, .last = last}));
     first = last;
   }
-  if (s.ends) list.push_back(get({.ends = true, .slot = s.slot}));
+  if (s.ends) list.push_back(get({.ends = true, .entry = s.entry}));
 }
 
 void Recording::forget() {
@@ -112,7 +118,7 @@ void Recording::forget() {
 }
 
 vk::CommandBuffer Recording::get(Stretch stretch) {
-  if (!stretch.begins && !stretch.ends && !schedule_->icon) stretch.slot = 0;
+  if (!stretch.begins && !stretch.ends && !persistent()) stretch.entry = 0;
   auto found = stretches_.find(stretch);
   if (found == stretches_.end()) {
     found = stretches_.emplace(stretch, record(stretch)).first;
@@ -122,50 +128,50 @@ vk::CommandBuffer Recording::get(Stretch stretch) {
 }
 
 vk::raii::CommandBuffer Recording::make(const std::string& name) const {
-  vk::raii::CommandBuffers made(device_.handle(),
-                                vk::CommandBufferAllocateInfo(*pool_, vk::CommandBufferLevel::ePrimary, 1));
-  device_.name(made.front(), name);
-  return std::move(made.front());
+  vk::raii::CommandBuffers one(device_.handle(),
+                               vk::CommandBufferAllocateInfo(*pool_, vk::CommandBufferLevel::ePrimary, 1));
+  device_.name(one.front(), name);
+  return std::move(one.front());
 }
 
 vk::raii::CommandBuffer Recording::record(const Stretch& s) const {
   vk::raii::CommandBuffer commands =
       make(fmt::format("steps {} to {}{}{}", s.first, s.last, s.begins ? ", begin" : "", s.ends ? ", end" : ""));
-  // What no slot keeps apart may be in flight for two runs.
-  const bool shared = !s.begins && !s.ends && !schedule_->icon;
+  // What no ring entry keeps apart may be pending for two runs.
+  const bool shared = !s.begins && !s.ends && !persistent();
   commands.begin(vk::CommandBufferBeginInfo(shared ? vk::CommandBufferUsageFlagBits::eSimultaneousUse
                                                    : vk::CommandBufferUsageFlags()));
-  // Once all before is done: the run before may still be in flight.
-  if (s.begins && tick_ns_ > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *times_, 2 * s.slot);
+  // Once all before is done: the run before may still be pending.
+  if (s.begins && tick_ns_ > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *times_, 2 * s.entry);
   // A run begins after the end of another, whose barrier has seen the last reader of the words, or after a wait.
   if (!s.begins) full_barrier(commands);
-  if (schedule_->icon) {
-    record_icon(commands, *schedule_, s.slot);
+  if (persistent()) {
+    record_icon(commands, *schedule_, s.entry);
   } else {
     if (s.begins) {
-      record_words(commands, *schedule_, s.slot);
+      record_words(commands, *schedule_, s.entry);
       full_barrier(commands);
     }
     OpRecorder ops(device_, commands);
     for (std::uint32_t step = s.first; step < s.last; ++step) ops.record(schedule_->step, step);
   }
-  if (s.ends) record_finish(commands, s.slot);
-  if (s.ends || schedule_->icon) host_barrier(commands);
+  if (s.ends) record_finish(commands, s.entry);
+  if (s.ends || persistent()) host_barrier(commands);
   commands.end();
   return commands;
 }
 
 /// What comes after the steps of a run: the bytes, and their way to the host.
-void Recording::record_finish(const vk::raii::CommandBuffer& commands, std::uint32_t slot) const {
+void Recording::record_finish(const vk::raii::CommandBuffer& commands, std::uint32_t entry) const {
   full_barrier(commands);
-  if (schedule_->bytes && !schedule_->icon) {
+  if (schedule_->bytes && !persistent()) {
     for (const Launch& one : schedule_->bytes->launches) record_launch(commands, one, 0);
     full_barrier(commands);
   }
-  const Place from = schedule_->memory->of({.region = Region::pictures}), to = schedule_->memory->slot(slot).pictures;
+  const Place from = schedule_->memory->of({.region = Region::pictures}), to = schedule_->memory->entry(entry).pictures;
   commands.copyBuffer(from.buffer->handle(), to.buffer->handle(),
                       vk::BufferCopy(from.offset, to.offset, from.size_bytes));
-  if (tick_ns_ > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *times_, 2 * slot + 1);
+  if (tick_ns_ > 0) commands.writeTimestamp(vk::PipelineStageFlagBits::eBottomOfPipe, *times_, 2 * entry + 1);
 }
 
 void LaunchRecorder::record(const Launch& launch, std::uint32_t step) {
@@ -191,21 +197,21 @@ void record_launch(const vk::raii::CommandBuffer& commands, const Launch& launch
   LaunchRecorder(commands).record(launch, step);
 }
 
-void record_words(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t slot) {
+void record_words(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry) {
   const Placement& memory = *schedule.memory;
   const auto copy = [&](const Place& from, const Place& to) {
     commands.copyBuffer(from.buffer->handle(), to.buffer->handle(),
                         vk::BufferCopy(from.offset, to.offset, from.size_bytes));
   };
-  copy(memory.slot(slot).icons, memory.of({Region::icons}));
+  copy(memory.entry(entry).icons, memory.of({Region::icons}));
   if (!schedule.icon) return;
-  copy(memory.slot(slot).range, memory.of({Region::range}));
+  copy(memory.entry(entry).range, memory.of({Region::range}));
   const Place control = memory.of({Region::control});
   commands.fillBuffer(control.buffer->handle(), control.offset, control.size_bytes, 0);
 }
 
-void record_icon(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t slot) {
-  record_words(commands, schedule, slot);
+void record_icon(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry) {
+  record_words(commands, schedule, entry);
   full_barrier(commands);
   record_launch(commands, *schedule.icon, 0);
 }

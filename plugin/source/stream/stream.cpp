@@ -156,15 +156,20 @@ Stream::IconRange Stream::choose_points(std::uint64_t icon) {
 void Stream::begin(std::uint64_t icon) {
   batch_.reset();
   const auto start = Clock::now();
-  const auto [first, count] = choose_points(icon);
+  const IconRange range = choose_points(icon);
   aim(icon);
-  session_->begin(icon_, points_);
+  const Announced wanted = {.itinerary = itinerary_, .steps = steps_, .size = new_batch_, .icons = range};
+  if (std::exchange(announced_, std::nullopt) == wanted && !every_step_) {
+    session_->begin_announced();
+  } else {
+    session_->begin(icon_, points_, every_step_ ? Pace::step_by_step : Pace::whole);
+  }
   pictures_.resize(picture_bytes_ * new_batch_ * kept_steps_);
   schedule_.assign(session_->schedule().begin(), session_->schedule().end());
   batch_ = Batch{.itinerary = itinerary_,
                  .steps = steps_,
-                 .first = first,
-                 .count = count,
+                 .first = range.first,
+                 .count = range.count,
                  .every_step = every_step_,
                  .time = Clock::now() - start,
                  .gpu_time = {}};
@@ -176,12 +181,12 @@ void Stream::advance(std::uint32_t step) {
   while (batch.done < step) {
     const auto start = Clock::now();
     const std::uint32_t next = batch.every_step ? batch.done + 1 : step;
-    if (next == steps_) prefetch(batch);
+    if (next == steps_) announce(batch);
     session_->advance(next);
     const std::optional<Time> gpu_time = session_->device_time();
     for (std::uint32_t i = 0; i < batch.count; ++i) session_->read(i, kept_picture(i, next));
     batch.done = next;
-    // What was prefetched has cost more than is seen of it here.
+    // A batch that was announced has cost more than is seen of it here.
     batch.time += std::max<Time>(Clock::now() - start, gpu_time.value_or(Time{}));
     add(batch.gpu_time, gpu_time);
   }
@@ -191,16 +196,18 @@ void Stream::advance(std::uint32_t step) {
 /// Tells the device of the batch after this one before this one is waited for, so that it goes from one to the next by
 /// itself, however long the pictures take to be copied and sent: where that batch is known, and is run all at once. Not
 /// where steps follow the time that icons take, which would be hidden.
-void Stream::prefetch(const Batch& batch) {
+void Stream::announce(const Batch& batch) {
   if (!in_order_ || batch.every_step || manner_.still || itinerary_->changes_prompt()) return;
   if (settings_->min_steps > 0) return;
   if (manner_.reverse && batch.first == 0) return;
-  choose_points(manner_.reverse ? batch.first - 1 : batch.first + batch.count);
-  session_->prefetch(icon_, points_);
+  const IconRange range = choose_points(manner_.reverse ? batch.first - 1 : batch.first + batch.count);
+  session_->announce(points_);
+  announced_ = Announced{.itinerary = itinerary_, .steps = steps_, .size = new_batch_, .icons = range};
 }
 
 void Stream::begin_pipeline(std::uint64_t icon) {
   batch_.reset();
+  announced_.reset();
   const bool back = manner_.reverse;
   aim(icon);
   const auto source = [itinerary = itinerary_, icon, back](std::uint64_t n) {

@@ -110,6 +110,15 @@ class Stream {
   struct IconRange {
     std::uint64_t first = 0;
     std::uint32_t count = 0;
+    bool operator==(const IconRange&) const = default;
+  };
+  /// What the session has been told to be asked for next: in batches like that of the time.
+  struct Announced {
+    std::shared_ptr<const Itinerary> itinerary;
+    std::uint32_t steps = 0;
+    std::uint32_t size = 0;  ///< of the batch, filled up
+    IconRange icons;
+    bool operator==(const Announced&) const = default;
   };
 
   bool fits(bool pipelined) const noexcept;
@@ -117,7 +126,7 @@ class Stream {
   void begin(std::uint64_t icon);
   IconRange choose_points(std::uint64_t icon);
   void advance(std::uint32_t step);
-  void prefetch(const Batch& batch);
+  void announce(const Batch& batch);
   void begin_pipeline(std::uint64_t icon);
   void next_of_pipeline(std::uint64_t icon);
   void aim(std::uint64_t icon);
@@ -146,7 +155,8 @@ class Stream {
   bool in_order_ = true;                ///< it came after the one before, so that the next is known
 
   std::optional<Batch> batch_;
-  std::vector<IconPoint> points_;       ///< of batch_, or of the one that was prefetched
+  std::optional<Announced> announced_;
+  std::vector<IconPoint> points_;       ///< of batch_, or of the one announced
   std::vector<SolverStep> schedule_;    ///< of batch_
   std::vector<std::uint8_t> pictures_;  ///< [icon of the batch][kept_steps_]
 };

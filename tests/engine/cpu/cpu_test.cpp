@@ -253,12 +253,12 @@ TEST_F(Cpu, NaNIsNeverHidden) {
     std::vector<float> x = plan->read(program.x);
     x[7] = std::numeric_limits<float>::quiet_NaN();
     plan->write(program.x, x);
-    plan->run(1, 2, std::atomic<bool>{false});
+    const Ticket ticket = plan->run(1, 2, std::atomic<bool>{false});
     x = plan->read(program.x);
     // Attention spreads it over its own icon, and nothing carries it to the other.
     for (std::size_t i = 0; i < x.size(); ++i) ASSERT_EQ(std::isnan(x[i]), i < x.size() / 2) << target << " at " << i;
     std::vector<std::uint8_t> bytes(config.height * config.width * 4);
-    plan->read_rgba(0, bytes);
+    plan->read(ticket, 0, bytes);
     EXPECT_EQ(std::ranges::count(bytes, 0), static_cast<std::ptrdiff_t>(bytes.size()));
   }
 }
@@ -284,8 +284,9 @@ TEST_F(Cpu, RequestOfAnotherSizeIsAnError) {
   plan->set_request(good);
 
   std::vector<std::uint8_t> bytes(config.height * config.width * 4);
-  EXPECT_EQ(kind_of([&] { plan->read_rgba(3, bytes); }), ErrorKind::settings);
-  EXPECT_EQ(kind_of([&] { plan->read_rgba(0, std::span(bytes).first(5)); }), ErrorKind::settings);
+  const Ticket ticket = plan->run(0, 1, std::atomic<bool>{false});
+  EXPECT_EQ(kind_of([&] { plan->read(ticket, 3, bytes); }), ErrorKind::settings);
+  EXPECT_EQ(kind_of([&] { plan->read(ticket, 0, std::span(bytes).first(5)); }), ErrorKind::settings);
   EXPECT_EQ(kind_of([&] { plan->run(0, 6, std::atomic<bool>{false}); }), ErrorKind::settings);
   EXPECT_EQ(kind_of([&] { plan->write(program.x, std::vector<float>(3)); }), ErrorKind::settings);
   EXPECT_EQ(kind_of([&] { plan->read(999); }), ErrorKind::settings);

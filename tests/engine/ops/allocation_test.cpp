@@ -46,23 +46,30 @@ void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { s
 namespace dit::test {
 namespace {
 
-std::size_t allocations_of(Session& session, bool one_by_one) {
+enum class How { whole, step_by_step, announced };
+
+std::size_t allocations_of(Session& session, How how) {
   IconSettings settings;
   settings.steps = 4;
   settings.guidance = 2;
   const ModelConfig& config = session.model().config();
   std::vector<std::uint8_t> icon(std::size_t{config.width} * config.height * 4);
   std::vector<IconPoint> next(2);
+  const Pace pace = how == How::step_by_step ? Pace::step_by_step : Pace::whole;
   const auto paint = [&](std::uint64_t index) {
     settings.seed = index * 3;
-    session.begin(settings, index, 2);
+    if (how == How::announced && index > 0) {
+      session.begin_announced();
+    } else {
+      session.begin(settings, index, 2, pace);
+    }
     for (std::uint64_t i = 0; i < next.size(); ++i) next[i] = {.from = {settings.seed + 3, index + 1 + i}};
-    if (!one_by_one) session.prefetch(settings, next);
-    for (std::uint32_t step = 1; one_by_one && step < session.steps(); ++step) session.advance(step);
+    if (how == How::announced) session.announce(next);
+    for (std::uint32_t step = 1; pace == Pace::step_by_step && step < session.steps(); ++step) session.advance(step);
     session.advance(session.steps());
     session.read(1, icon);
   };
-  // On Vulkan each of the three places of a run has its own command buffers, and the first run finds out how long steps
+  // On Vulkan each of the three ring entries has its own command buffers, and the first run finds out how long steps
   // take.
   for (std::uint64_t index = 0; index < 5; ++index) paint(index);
   allocations = 0;
@@ -83,8 +90,8 @@ TEST(Allocations, AreCounted) {
 TEST(Allocations, NonePerIconOnTheCpu) {
   const auto session =
       Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
-  EXPECT_EQ(allocations_of(*session, false), 0u);
-  EXPECT_EQ(allocations_of(*session, true), 0u);
+  for (const How how : {How::whole, How::step_by_step, How::announced})
+    EXPECT_EQ(allocations_of(*session, how), 0u) << static_cast<int>(how);
 }
 
 TEST(Allocations, NonePerFrameOfAWalk) {
@@ -132,8 +139,8 @@ TEST(Allocations, NonePerIconOnVulkan) {
   if (vulkan_is_software()) GTEST_SKIP() << "software Vulkan: the driver's own allocations cannot be told apart";
   const auto session =
       Session::open({.model = golden_path("tiny.safetensors"), .device = "vulkan:" + std::to_string(vulkan_index())});
-  EXPECT_EQ(allocations_of(*session, false), 0u);
-  EXPECT_EQ(allocations_of(*session, true), 0u);
+  for (const How how : {How::whole, How::step_by_step, How::announced})
+    EXPECT_EQ(allocations_of(*session, how), 0u) << static_cast<int>(how);
 }
 
 }  // namespace

@@ -185,12 +185,13 @@ void OpCase::check(const std::string& kind, std::uint32_t step, double f32_bound
     oracle[id].assign(initial_[id].begin(), initial_[id].end());
   }
   const std::atomic<bool> cancel{false};
+  Ticket ticket;
   if (std::holds_alternative<op::Linear>(op_)) {
     oracle.prepare();
     plan->prepare(never_cancelled);
   } else {
     oracle.step(step);
-    plan->run(step, step + 1, cancel);
+    ticket = plan->run(step, step + 1, cancel);
   }
   got_.assign(tensors_.size(), {});
   for (TensorId id = 0; id < tensors_.size(); ++id) {
@@ -210,16 +211,16 @@ void OpCase::check(const std::string& kind, std::uint32_t step, double f32_bound
           << " first differs at " << i << ": got " << got[i] << ", expected " << expected[i];
     }
   }
-  check_bytes(kind, *plan, oracle);
+  check_bytes(kind, *plan, ticket, oracle);
   if (benchmarking && !::testing::Test::HasFailure()) time(kind, *plan, step);
 }
 
 /// The picture in bytes.
-void OpCase::check_bytes(const std::string& kind, Plan& plan, reference::Oracle& oracle) const {
+void OpCase::check_bytes(const std::string& kind, Plan& plan, const Ticket& ticket, reference::Oracle& oracle) const {
   if (!std::holds_alternative<op::ToRgba>(op_)) return;
   std::vector<std::uint8_t> icon(oracle[rgba_].size() / shape_.batch);
   for (std::uint32_t b = 0; b < shape_.batch; ++b) {
-    plan.read_rgba(b, icon);
+    plan.read(ticket, b, icon);
     for (std::size_t i = 0; i < icon.size(); ++i) {
       ASSERT_NEAR(icon[i], oracle[rgba_][b * icon.size() + i], 1)
           << "to_rgba on " << kind << ": icon " << b << " byte " << i;

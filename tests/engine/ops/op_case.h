@@ -45,7 +45,7 @@ class OpCase {
   void check(const std::string& kind, std::uint32_t step = 0, double f32_bound = 1e-5);
 
  private:
-  void check_bytes(const std::string& kind, Plan& plan, reference::Oracle& oracle) const;
+  void check_bytes(const std::string& kind, Plan& plan, const Ticket& ticket, reference::Oracle& oracle) const;
   void time(const std::string& kind, Plan& plan, std::uint32_t step) const;
   std::vector<float> random(std::uint64_t count, double scale, double offset);
   Program program() const;

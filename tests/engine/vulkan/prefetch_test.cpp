@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Icons begun while the last ones are read: the same pictures, whatever is asked for next.
+// Icons announced, and under way while the last ones are read: the same pictures, whatever is asked for next.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -32,13 +32,14 @@ class Prefetch : public ExecutorTest {
     return out;
   }
   Icon paint(const IconSettings& settings, const IconPoint& point) {
-    session_->begin(settings, std::span(&point, 1));
+    begin(settings, point);
     session_->advance(session_->steps());
     return read();
   }
-  void prefetch(const IconSettings& settings, const IconPoint& point) {
-    session_->prefetch(settings, std::span(&point, 1));
+  void begin(const IconSettings& settings, const IconPoint& point, Pace pace = Pace::whole) {
+    session_->begin(settings, std::span(&point, 1), pace);
   }
+  void announce(const IconPoint& point) { session_->announce(std::span(&point, 1)); }
 
   std::unique_ptr<Session> session_;
 };
@@ -56,104 +57,142 @@ TEST_P(Prefetch, AStreamHasThePicturesOfIconsOneByOne) {
   const IconSettings s = settings(3);
   std::vector<Icon> expected;
   for (std::uint64_t n = 0; n < 6; ++n) expected.push_back(paint(s, point(n)));
+  begin(s, point(0));
   for (std::uint64_t n = 0; n < 6; ++n) {
-    const IconPoint now = point(n);
-    session_->begin(s, std::span(&now, 1));
+    if (n > 0) session_->begin_announced();
     session_->advance(3);
-    prefetch(s, point(n + 1));
+    announce(point(n + 1));
     EXPECT_EQ(read(), expected[n]) << "read while icon " << n + 1 << " is under way";
     EXPECT_EQ(session_->step(), 3u);
   }
 }
 
-TEST_P(Prefetch, AStreamThatLooksAheadBeforeItWaitsHasThemToo) {
+TEST_P(Prefetch, AStreamThatAnnouncesBeforeItWaitsHasThemToo) {
   const IconSettings s = settings(3);
   std::vector<Icon> expected;
   for (std::uint64_t n = 0; n < 7; ++n) expected.push_back(paint(s, point(n)));
+  begin(s, point(0));
   for (std::uint64_t n = 0; n < 6; ++n) {
-    const IconPoint now = point(n);
-    session_->begin(s, std::span(&now, 1));
-    prefetch(s, point(n + 1));
+    if (n > 0) session_->begin_announced();
+    announce(point(n + 1));
     EXPECT_EQ(read(), n == 0 ? expected[6] : expected[n - 1]) << "the icon before, until the next is done";
     session_->advance(3);
-    if (n % 2 == 0) prefetch(s, point(n + 1));  // told twice
     EXPECT_EQ(read(), expected[n]) << "read while icon " << n + 1 << " is under way";
   }
 }
 
-TEST_P(Prefetch, StepsTakenOneByOneAreThoseOfARun) {
+TEST_P(Prefetch, StepsAreThoseOfARunWhateverWasSaidOfThem) {
   const IconSettings s = settings(6);
   std::vector<Icon> expected;
-  const IconPoint p = point(3);
   for (std::uint32_t step = 1; step <= 6; ++step) {
-    session_->begin(s, std::span(&p, 1));
+    begin(s, point(3));
     session_->advance(step);
     expected.push_back(read());
   }
-  const auto steps = [&](std::initializer_list<std::uint32_t> list, const char* what) {
-    session_->begin(s, std::span(&p, 1));
+  const auto steps = [&](Pace pace, std::initializer_list<std::uint32_t> list, const char* what) {
+    begin(s, point(3), pace);
     for (const std::uint32_t step : list) {
       session_->advance(step);
       EXPECT_EQ(read(), expected[step - 1]) << "step " << step << ", " << what;
     }
   };
-  steps({1, 2, 3, 4, 5, 6}, "one by one");
-  steps({1, 2, 3, 5, 6}, "and then two at once");
-  steps({2, 3, 6}, "and then the rest");
-  steps({1, 2, 3}, "left in the middle");
-  steps({6}, "after one that was left");
-  steps({1, 2, 3, 4}, "to be cancelled");
-  session_->cancel();
-  EXPECT_THROW(session_->advance(5), Cancelled);
-  session_->resume();
-  session_->advance(5);
-  EXPECT_EQ(read(), expected[4]) << "after a cancel";
-  steps({1, 2, 3, 4, 5, 6}, "and again");
+  for (const Pace pace : {Pace::step_by_step, Pace::whole}) {
+    steps(pace, {1, 2, 3, 4, 5, 6}, "one by one");
+    steps(pace, {1, 2, 3, 5, 6}, "and then two at once");
+    steps(pace, {2, 3, 6}, "and then the others");
+    steps(pace, {1, 2, 3}, "not to the end");
+    steps(pace, {6}, "after one that ended early");
+    steps(pace, {1, 2, 3, 4}, "to be cancelled");
+    session_->cancel();
+    EXPECT_THROW(session_->advance(5), Cancelled);
+    session_->resume();
+    session_->advance(5);
+    EXPECT_EQ(read(), expected[4]) << "after a cancel";
+    steps(pace, {1, 2, 3, 4, 5, 6}, "and again");
+  }
 }
 
-TEST_P(Prefetch, AWrongGuessChangesNothing) {
-  const Icon expected = paint(settings(3), point(5)), other = paint(settings(4), point(5));
-  paint(settings(3), point(0));
-  prefetch(settings(3), point(1));
-  EXPECT_EQ(paint(settings(3), point(5)), expected) << "another icon";
-  prefetch(settings(3), point(6));
+TEST_P(Prefetch, AnAnnouncementThatIsNotKeptChangesNothing) {
+  const IconSettings s = settings(3);
+  const Icon expected = paint(s, point(5)), other = paint(settings(4), point(5)), sixth = paint(s, point(6));
+  paint(s, point(0));
+  announce(point(1));
+  EXPECT_EQ(paint(s, point(5)), expected) << "another icon";
+  announce(point(6));
   EXPECT_EQ(paint(settings(4), point(5)), other) << "other steps";
-  paint(settings(3), point(0));
-  prefetch(settings(3), point(5));
-  const IconPoint p = point(5);
-  session_->begin(settings(3), std::span(&p, 1));
+  paint(s, point(0));
+  announce(point(5));
+  session_->begin_announced();
   for (std::uint32_t step = 1; step <= 3; ++step) session_->advance(step);
   EXPECT_EQ(read(), expected) << "step by step";
-  session_->begin(settings(3), std::span(&p, 1));
-  prefetch(settings(3), point(6));
+  begin(s, point(5));
+  announce(point(6));
   for (std::uint32_t step = 1; step <= 3; ++step) session_->advance(step);
-  EXPECT_EQ(read(), expected) << "step by step, although the next was begun";
-  EXPECT_EQ(paint(settings(3), point(6)), paint(settings(3), point(6))) << "what was begun and dropped";
-  session_->begin(settings(3), std::span(&p, 1));
-  prefetch(settings(3), point(7));
-  EXPECT_EQ(paint(settings(3), point(5)), expected) << "begun anew with the next under way";
+  EXPECT_EQ(read(), expected) << "step by step, although the next was submitted";
+  session_->begin_announced();
+  session_->advance(3);
+  EXPECT_EQ(read(), sixth) << "the next, submitted and dropped meanwhile";
+  begin(s, point(5));
+  announce(point(7));
+  EXPECT_EQ(paint(s, point(5)), expected) << "begun anew with the next under way";
+  begin(s, point(4));
+  announce(point(6));
+  session_->begin_announced();
+  session_->advance(3);
+  EXPECT_EQ(read(), sixth) << "the next, where this one was not asked for";
+  announce(point(7));
   EXPECT_EQ(paint(settings(4), point(5)), other) << "other steps with the next under way";
-  paint(settings(3), point(0));
-  prefetch(settings(3), point(6));
+  paint(s, point(0));
+  announce(point(6));
   std::vector<IconPoint> two = {point(5), point(6)};
-  session_->begin(settings(3), two);
+  session_->begin(s, two);
   session_->advance(3);
   EXPECT_EQ(read(0), expected) << "a batch of two";
 }
 
-TEST_P(Prefetch, IsRefusedNowhereAndCancelsLikeAnyRun) {
-  prefetch(settings(3), point(0));  // before the first batch
+TEST_P(Prefetch, WithoutTheRightAnnouncementIsRefused) {
+  EXPECT_THROW(announce(point(0)), Error) << "before the first batch";
+  EXPECT_THROW(session_->begin_announced(), Error) << "none was announced";
+  paint(settings(3), point(0));
+  const std::vector<IconPoint> two(2);
+  EXPECT_THROW(session_->announce(two), Error) << "of another size";
+  announce(point(1));
+  EXPECT_THROW(announce(point(1)), Error) << "a second one";
+  begin(settings(3), point(0));
+  EXPECT_THROW(session_->begin_announced(), Error) << "a begin ends it";
+  session_->begin_pipeline(settings(3), point, 1);
+  EXPECT_THROW(announce(point(1)), Error) << "in a pipeline";
+}
+
+TEST_P(Prefetch, CancelsLikeAnyRun) {
   const Icon expected = paint(settings(3), point(1));
   paint(settings(3), point(0));
-  prefetch(settings(3), point(1));
+  announce(point(1));
   session_->cancel();
-  const IconPoint p = point(1);
-  EXPECT_THROW(session_->begin(settings(3), std::span(&p, 1)), Cancelled);
-  EXPECT_THROW(prefetch(settings(3), point(1)), Cancelled);
+  EXPECT_THROW(session_->begin_announced(), Cancelled);
+  EXPECT_THROW(begin(settings(3), point(1)), Cancelled);
+  EXPECT_THROW(announce(point(1)), Cancelled);
   session_->resume();
+  session_->begin_announced();
+  session_->advance(3);
+  EXPECT_EQ(read(), expected) << "the announcement stands";
   EXPECT_EQ(paint(settings(3), point(1)), expected);
-  prefetch(settings(3), point(2));
+  announce(point(2));
   session_.reset();  // with work under way
+}
+
+TEST_P(Prefetch, OnAWayToAnotherPromptIsOnlySaid) {
+  IconSettings s = settings(3);
+  s.prompt = session_->model().config().words.at(0);
+  s.toward_prompt = session_->model().config().words.at(1);
+  IconPoint between = point(2);
+  between.blend = 0.5;
+  const Icon expected = paint(s, between);
+  paint(s, point(1));
+  announce(between);
+  session_->begin_announced();
+  session_->advance(3);
+  EXPECT_EQ(read(), expected);
 }
 
 /// Counts what the engine asks of Vulkan.
@@ -171,13 +210,17 @@ class PrefetchOnVulkan : public ::testing::Test {
   /// Icon n of a stream of icons of one step, which is one submission, however long it takes.
   void paint(std::uint64_t n) {
     const IconPoint now = point(n), next = point(n + 1);
-    session_->begin(settings(1), std::span(&now, 1));
-    session_->prefetch(settings(1), std::span(&next, 1));
+    if (n == 0) {
+      session_->begin(settings(1), std::span(&now, 1));
+    } else {
+      session_->begin_announced();
+    }
+    session_->announce(std::span(&next, 1));
     session_->advance(1);
   }
   void begin(std::uint64_t n) {
     const IconPoint now = point(n);
-    session_->begin(settings(5), std::span(&now, 1));
+    session_->begin(settings(5), std::span(&now, 1), Pace::step_by_step);
   }
 
   std::unique_ptr<FaultsLayer> layer_;
@@ -195,12 +238,12 @@ TEST_F(PrefetchOnVulkan, SubmitsTheNextIconBeforeThePictureOfTheLastIsReadAndNot
   }
 }
 
-TEST_F(PrefetchOnVulkan, SubmitsAStepAheadOfThoseTakenOneByOne) {
+TEST_F(PrefetchOnVulkan, IsAStepBeyondThoseTakenOneByOne) {
   begin(3);
   layer_->arm(0, DIT_FAULT_LOSS);
-  for (const std::size_t submitted : {1, 3, 4, 5, 5}) {
+  for (const std::size_t submitted : {2, 3, 4, 5, 5}) {
     session_->advance(session_->step() + 1);
-    EXPECT_EQ(layer_->submissions(), submitted) << "a step ahead from the second on";
+    EXPECT_EQ(layer_->submissions(), submitted) << "a step beyond the one that is read";
   }
 }
 
@@ -215,7 +258,7 @@ TEST_F(PrefetchOnVulkan, RecordsAndAllocatesNothingAfterTheFirstIcons) {
                              "vkCreateFence", "vkMapMemory"})
       EXPECT_EQ(layer_->calls(call), 0u) << call << ", " << what;
   };
-  // Each of the three places of a run has its own command buffers.
+  // Each of the three ring entries has its own command buffers.
   for (std::uint64_t n = 0; n < 5; ++n) paint(n);
   layer_->arm(0, DIT_FAULT_MEMORY);
   for (std::uint64_t n = 5; n < 15; ++n) paint(n);

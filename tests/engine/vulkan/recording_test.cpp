@@ -42,19 +42,19 @@ class Recordings : public ::testing::Test {
 
 TEST_F(Recordings, AWholeIconIsOneCommandBufferRecordedOnce) {
   auto r = recording(32);
-  for (const std::uint32_t slot : {0u, 1u, 0u, 1u}) {
-    EXPECT_EQ(buffers(r, {.first = 0, .last = 32, .begins = true, .ends = true, .slot = slot}).size(), 1u);
+  for (const std::uint32_t entry : {0u, 1u, 0u, 1u}) {
+    EXPECT_EQ(buffers(r, {.first = 0, .last = 32, .begins = true, .ends = true, .entry = entry}).size(), 1u);
   }
-  EXPECT_EQ(r.recorded(), 64u) << "once for each slot";
-  EXPECT_EQ(buffers(r, {.first = 2, .last = 9, .slot = 0}), buffers(r, {.first = 2, .last = 9, .slot = 2}))
-      << "what neither begins nor ends knows no slot";
+  EXPECT_EQ(r.recorded(), 64u) << "once for each ring entry";
+  EXPECT_EQ(buffers(r, {.first = 2, .last = 9, .entry = 0}), buffers(r, {.first = 2, .last = 9, .entry = 2}))
+      << "what neither begins nor ends knows no ring entry";
   EXPECT_EQ(r.recorded(), 71u);
 }
 
 TEST_F(Recordings, LongRunsShareTheirSteps) {
   auto r = recording(200);
-  const auto first = buffers(r, {.first = 0, .last = 200, .begins = true, .ends = true, .slot = 0});
-  const auto second = buffers(r, {.first = 0, .last = 200, .begins = true, .ends = true, .slot = 1});
+  const auto first = buffers(r, {.first = 0, .last = 200, .begins = true, .ends = true, .entry = 0});
+  const auto second = buffers(r, {.first = 0, .last = 200, .begins = true, .ends = true, .entry = 1});
   ASSERT_EQ(first.size(), 6u) << "the beginning, 64 + 64 + 64 + 8 steps, the end";
   ASSERT_EQ(second.size(), 6u);
   for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(first[i] == second[i], i > 0 && i < 5) << i;

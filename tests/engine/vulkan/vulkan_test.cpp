@@ -216,10 +216,12 @@ TEST_F(Vulkan, RequestsThatDoNotFitAreRefused) {
   refused([](Request& r) { r.solver_row[1] = 2; }, "solver_row");
   error_of(ErrorKind::settings, [&] { p->run(1, 3, not_cancelled); });
   std::vector<std::uint8_t> icon(7);
-  error_of(ErrorKind::settings, [&] { p->read_rgba(0, icon); });
+  p->set_request(request(shape));
+  const Ticket ticket = p->run(0, 1, not_cancelled);
+  error_of(ErrorKind::settings, [&] { p->read(ticket, 0, icon); });
   icon.resize(std::size_t{4} * model_->config().width * model_->config().height);
-  error_of(ErrorKind::settings, [&] { p->read_rgba(2, icon); });
-  p->read_rgba(1, icon);
+  error_of(ErrorKind::settings, [&] { p->read(ticket, 2, icon); });
+  p->read(ticket, 1, icon);
 }
 
 TEST_F(Vulkan, TensorsReadBackAsWritten) {

@@ -102,48 +102,6 @@ TEST_P(WholeSteps, AreTheSameHoweverARunIsCut) {
   }
 }
 
-TEST_P(WholeSteps, RunsWaitBehindOneAnother) {
-  const Program program = record(small_config(), {.batch = 1, .conditions = 1, .steps = 4});
-  const auto executor = open_executor(GetParam(), random_weights(program));
-  const auto plan = executor->plan(program);
-  plan->set_request(request_for(program));
-  plan->prepare(never_cancelled);
-  const auto icon = [](std::uint64_t n) { return IconPoint{.from = {.seed = 9, .index = n}}; };
-  const auto run = [&](std::uint64_t n) {
-    const IconPoint point = icon(n);
-    plan->set_icons(std::span(&point, 1));
-    plan->run(0, 4, never_cancelled);
-    std::vector<std::uint8_t> picture(std::size_t{8} * 12 * 4);
-    plan->read_rgba(0, picture);
-    return picture;
-  };
-  const auto start = [&](std::uint64_t n, std::uint32_t last = 4) {
-    const IconPoint point = icon(n);
-    plan->start(std::span(&point, 1), 0, last);
-  };
-  std::vector<std::vector<std::uint8_t>> expected;
-  for (std::uint64_t n = 0; n < 6; ++n) expected.push_back(run(n));
-  EXPECT_NE(expected[0], expected[1]);
-  for (std::uint64_t n = 0; n < 3; ++n) start(n);  // the third is not taken
-  for (std::uint64_t n = 0; n < 4; ++n) EXPECT_EQ(run(n), expected[n]) << n;
-  start(1);
-  start(2);
-  EXPECT_EQ(run(2), expected[2]) << "another than the oldest";
-  start(4, 2);
-  EXPECT_EQ(run(4), expected[4]) << "of which fewer steps were begun";
-  start(5);
-  plan->set_request(request_for(program));
-  EXPECT_EQ(run(5), expected[5]) << "begun before a request";
-  start(3);
-  start(4);
-  EXPECT_THROW(plan->run(0, 4, std::atomic<bool>{true}), Cancelled);
-  EXPECT_EQ(run(4), expected[4]) << "after a cancel";
-  const std::vector<IconPoint> two(2);
-  EXPECT_THROW(plan->set_icons(two), Error);
-  EXPECT_THROW(plan->start(two, 0, 4), Error);
-  start(0);  // and the plan ends with work under way
-}
-
 std::vector<std::string> exact_kinds() {
   std::vector<std::string> kinds = {"vulkan", "vulkan_block_f32"};
   for (const std::string& kind : fused_kinds()) {
