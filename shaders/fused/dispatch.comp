@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// stage: one stage of a step as a dispatch of its own; see stage.h for what a stage is, stage.glsl and lanes.glsl for the
-// variants
+// stage: one stage of a step as a dispatch of its own; see stage.h for what a stage is, stage.glsl and lanes.glsl for
+// the variants
 //   groups (n, 1, 1): workgroup g takes tiles g, g + n, …
 #extension GL_GOOGLE_include_directive : require
 #if defined(MATRIX_NV) || defined(MATRIX_KHR) || defined(MATRIX_EMULATED)

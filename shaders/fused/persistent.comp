@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// persistent: all stages of all steps in one dispatch, on matrix hardware. Each kind of stage has code of its own, a variant,
-// with its sizes as constants; workgroups wait for each other as late as a stage allows, and meanwhile ask for its weights.
+// persistent: all stages of all steps in one dispatch, on matrix hardware. Each kind of stage has code of its own, a
+// variant, with its sizes as constants; workgroups wait for each other as late as a stage allows, and meanwhile ask for
+// its weights.
 //   range [8] u32: barriers, then steps and stages to run, see stage.h   status u32: set to 1 if the dispatch gave up
 // Groups (n, 1, 1), n no more than the device keeps resident.
 #extension GL_GOOGLE_include_directive : require

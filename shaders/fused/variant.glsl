@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The code of one variant of persistent.comp: stages that share their constants. CMake makes variants.glsl, which includes
-// this once a variant, and gives each of them names of its own for what these files define at the start of a line.
+// The code of one variant of persistent.comp: stages that share their constants. CMake makes variants.glsl, which
+// includes this once a variant, and gives each of them names of its own for what these files define at the start of a
+// line.
 STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
 #include "shaders/fused/places.glsl"
 #include "shaders/fused/matrix/tables.glsl"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// gated_linear_add: residual += gate · (x Wᵀ + bias); a gate of no column is 1        adaLN-Zero, DiT (arXiv 2212.09748) §3.2
+// gated_linear_add: residual += gate · (x Wᵀ + bias); a gate of no column is 1 adaLN-Zero, DiT (arXiv 2212.09748) §3.2
 //   x [R,T,I] f32   weight [D,I] any type   bias [D] f32, read if has_bias   table [S·K,columns] f32
 //   modulation_row [S,R] u32   residual [R,T,D] f32, in place, must not alias x
 // Any sizes. Groups (⌈D/32⌉, ⌈R·T/32⌉, 1).

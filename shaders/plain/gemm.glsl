@@ -2,8 +2,8 @@
 // Tiled matrix product: result[row, column] = Σ_k left[row, k] · weight[column, k], any size, sums in f32.
 // A workgroup of 8×8 invocations makes a tile of 32×32; each invocation owns rows y+8i and columns x+8j.
 // The including kernel declares the weight at WEIGHT_BINDING, push constants p (rows, inputs, outputs), and defines
-//   vec4 lhs4(uint row, uint k)                        four values from k on, row < p.rows, k < p.inputs, 0 past the end
-//   void store(uint row, uint column, float value)      row < p.rows, column < p.outputs
+//   vec4 lhs4(uint row, uint k)                       four values from k on, row < p.rows, k < p.inputs, 0 past the end
+//   void store(uint row, uint column, float value)    row < p.rows, column < p.outputs
 // then calls gemm() in uniform control flow. The weight's type: WEIGHT_F16, pairs of halves in 32-bit words; WEIGHT_Q8
 // and WEIGHT_Q4, integers of 8 or 4 bits in the order of the elements, then a half for each 32 of them; else floats.
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Stages on matrix hardware. A subgroup of 32 holds a fragment of 16×16 values, eight an invocation, and a fragment lies in
-// memory as its invocations hold it, so that each loads or stores 16 bytes (32 of f32) and nothing passes through shared
-// memory on the way to a matrix. Invocation l holds columns 2t, 2t+1, 2t+8, 2t+9 of row g ("upper") and of row g + 8
-// ("lower"); g = l/4, t = l%4. They lie in this order, but for lhs: see quad_of(). An lhs, rhs (a column
-// of the product in each row of the fragment) and sums are all held so on NVIDIA's hardware, as far as KHR matrices go. Vulkan
-// leaves that open: where it is otherwise the self-test sees wrong pictures and f16 is used instead.
+// Stages on matrix hardware. A subgroup of 32 holds a fragment of 16×16 values, eight an invocation, and a fragment
+// lies in memory as its invocations hold it, so that each loads or stores 16 bytes (32 of f32) and nothing passes
+// through shared memory on the way to a matrix. Invocation l holds columns 2t, 2t+1, 2t+8, 2t+9 of row g ("upper") and
+// of row g + 8 ("lower"); g = l/4, t = l%4. They lie in this order, but for lhs: see quad_of(). An lhs, rhs (a column
+// of the product in each row of the fragment) and sums are all held so on NVIDIA's hardware, as far as KHR matrices go.
+// Vulkan leaves that open: where it is otherwise the self-test sees wrong pictures and f16 is used instead.
 // MATRIX_EMULATED: the same through shared memory on any device, to test everything but the hardware's own part.
 #extension GL_EXT_control_flow_attributes : require
 #define MATRIX
@@ -163,11 +163,13 @@ vec2 squares_of(uvec4 quad) {
   return vec2(dot(upper, upper), dot(lower, lower));
 }
 
-/// The fragment with rows and columns swapped: the product of the unit matrix and the fragment as a rhs, which is exact.
+/// The fragment with rows and columns swapped: the product of the unit matrix and the fragment as a rhs, which is
+/// exact.
 uvec4 turned(uvec4 quad) {
   const vec4 unit = vec4(equal(uvec4(own_row()), own_column() + uvec4(0u, 1u, 8u, 9u)));
   const vec4 lower = vec4(equal(uvec4(own_row() + 8u), own_column() + uvec4(0u, 1u, 8u, 9u)));
-  return quad_of(fragment_of(MULTIPLY_ADD(lhs_of(quad_of(Fragment(unit, lower))), rhs_of(as_rhs(quad)), no_accumulator())));
+  const Lhs lhs = lhs_of(quad_of(Fragment(unit, lower)));
+  return quad_of(fragment_of(MULTIPLY_ADD(lhs, rhs_of(as_rhs(quad)), no_accumulator())));
 }
 
 /// 0 where a held value's column is not a real one.

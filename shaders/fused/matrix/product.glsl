@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Products on matrix hardware: a workgroup makes a tile of subgroups_down·down × subgroups_across·across fragments, each subgroup
-// down × across of them over a share of the sum. Both sides go from the caches straight into registers, `ahead` fragments of
-// the sum a turn; weights are asked for before the stage before has ended. Sums that subgroups_deep subgroups share meet in shared
-// memory, the others stay where they are, and both leave a fragment a subgroup at a time.
+// Products on matrix hardware: a workgroup makes a tile of subgroups_down·down × subgroups_across·across fragments,
+// each subgroup down × across of them over a share of the sum. Both sides go from the caches straight into registers,
+// `ahead` fragments of the sum a turn; weights are asked for before the stage before has ended. Sums that
+// subgroups_deep subgroups share meet in shared memory, the others stay where they are, and both leave a fragment a
+// subgroup at a time.
 
-/// Line and column of a tile. By column, workgroups side by side want the same weights, which their multiprocessor's cache
-/// then has; but what a line of tiles reads of the lhs has left the L2 cache when the next column wants it.
+/// Line and column of a tile. By column, workgroups side by side want the same weights, which their multiprocessor's
+/// cache then has; but what a line of tiles reads of the lhs has left the L2 cache when the next column wants it.
 uvec2 place_of_tile(uint tile_at) {
   if (S(by_column) == 0u) return uvec2(tile_at / S(tiles_across), tile_at % S(tiles_across));
   const uint down = P.tiles / S(tiles_across);
@@ -40,9 +41,10 @@ void product(uint tile_at, uint step) {
   Accumulator accumulators[S(down) * S(across)];
   EACH(i, S(down) * S(across)) accumulators[i] = no_accumulator();
   if (S(lhs) != LHS_FRAGMENTS) {
-    EACH(u, S(lhs_share))
-      EACH(j, S(across))
-        rhs_fragments[u * S(across) + j] = weight_quads[rhs_at[j] + min(subgroup() * S(lhs_share) + u, depth - 1u) * FRAGMENT];
+    EACH(u, S(lhs_share)) {
+      const uint k = min(subgroup() * S(lhs_share) + u, depth - 1u);
+      EACH(j, S(across)) rhs_fragments[u * S(across) + j] = weight_quads[rhs_at[j] + k * FRAGMENT];
+    }
     if (S(lhs) == LHS_NORM) ask_normed(first_row, step);
     // While the rows are on their way.
     if (deep > 1u && S(store) == STORE_SOLVE) solving = ask_solver(RESULT(0u), epilogue.solver_at, solver_now, step);

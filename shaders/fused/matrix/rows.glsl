@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A product that is added to rows, whose tile is a fragment of whole rows: subgroup w makes columns w·across to (w + 1)·across − 1.
-// No other workgroup has a part of these rows, so what the next op makes of them first, their norm, is made at once and
-// while they are in registers. For weights that a multiprocessor's cache holds; see Staging::fills_rows().
+// A product that is added to rows, whose tile is a fragment of whole rows: subgroup w makes columns w·across to (w +
+// 1)·across − 1. No other workgroup has a part of these rows, so what the next op makes of them first, their norm, is
+// made at once and while they are in registers. For weights that a multiprocessor's cache holds; see
+// Staging::fills_rows().
 
 #define PRODUCT_OF_ROWS
 
@@ -27,7 +28,8 @@ void product_of_rows(uint fragment, uint step) {
   EACH(j, S(across)) ask(Result(fragment, first + j, true), epilogue[j], step);
   Accumulator accumulators[S(across)];
   EACH(j, S(across)) accumulators[j] = no_accumulator();
-  const uint lhs_at = P.a + fragment * depth * FRAGMENT + invocation(), rhs_at = P.weight + first * depth * FRAGMENT + invocation();
+  const uint lhs_at = P.a + fragment * depth * FRAGMENT + invocation();
+  const uint rhs_at = P.weight + first * depth * FRAGMENT + invocation();
   [[dont_unroll]] for (uint done = 0u; done < depth; done += S(depth_step)) {
     EACH(u, S(depth_step)) {
       const uint k = done + u;
@@ -46,5 +48,6 @@ void product_of_rows(uint fragment, uint step) {
   }
   modulation_start = table_row(fragment / S(token_fragments), step);
   make_normed();
-  EACH(j, S(across)) arena_quads[P.normed + (fragment * S(column_fragments) + first + j) * FRAGMENT + invocation()] = lhs_fragments[j];
+  EACH(j, S(across))
+    arena_quads[P.normed + (fragment * S(column_fragments) + first + j) * FRAGMENT + invocation()] = lhs_fragments[j];
 }

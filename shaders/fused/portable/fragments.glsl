@@ -74,7 +74,8 @@ const uint CHUNK_PITCH = CHUNK * ROW_QUADS + 1u;
 const uint CHUNK_LINE = 16u * CHUNK_PITCH;
 const uint CHUNK_TILE = (ROWS + COLUMNS) * CHUNK_LINE;
 const bool TWO_TILES = TILE_QUADS >= 2u * CHUNK_TILE;  // one is filled while the other is read
-const uint CHUNK_QUADS = (ROWS + COLUMNS) * CHUNK * FRAGMENT / INVOCATIONS + (CHUNK == 0u ? 1u : 0u);  // quads an invocation
+// Quads an invocation.
+const uint CHUNK_QUADS = (ROWS + COLUMNS) * CHUNK * FRAGMENT / INVOCATIONS + (CHUNK == 0u ? 1u : 0u);
 
 // A fragment to multiply is a note of where it lies, read when it is multiplied.
 const uint in_tile = 0u, in_arena_quads = 1u, in_weight_quads = 2u;
@@ -97,7 +98,9 @@ void store_accumulator(Accumulator s, uint at) {
 
 vec4 fragment_four(uint memory, uint at, uint pitch, uint row, uint four) {
   const uint from = row * (pitch * 4u / ROW_QUADS) + four;
-  return memory == in_tile ? tile_four(at, from) : memory == in_arena_quads ? arena_four(at, from) : weight_four(at, from);
+  return memory == in_tile          ? tile_four(at, from)
+         : memory == in_arena_quads ? arena_four(at, from)
+                                    : weight_four(at, from);
 }
 
 /// sum + left · rightᵀ, the right fragment holding a column of the product in each row.

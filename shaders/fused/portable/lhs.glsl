@@ -47,8 +47,9 @@ vec4 modulated(vec4 x, uint four, vec2 statistics, Modulation m) {
 // Where few eights are held there are registers for their modulation too, asked for before the statistics are known.
 const uint MODULATIONS = KEPT_EIGHTS <= 4u ? KEPT_EIGHTS * 2u : 1u;
 
-/// Fragments of norm(x)·(1+scale)+shift for `fragments` fragments of rows, into the tile or to the arena. Two passes over the
-/// values, so that a large mean costs no digits; KEPT_EIGHTS eights of each row are read once and kept, the rest read again.
+/// Fragments of norm(x)·(1+scale)+shift for `fragments` fragments of rows, into the tile or to the arena. Two passes
+/// over the values, so that a large mean costs no digits; KEPT_EIGHTS eights of each row are read once and kept, the
+/// rest read again.
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4
 void norm_rows(uint first_fragment, uint fragments, uint step, bool into_tile) {
   const uint team = INVOCATIONS / (16u * fragments), row = local_index() / team, member = local_index() % team;
@@ -120,8 +121,8 @@ vec4 window_four(uint batch_row, uint token, uint feature, bool noisy, bool keep
               window_value(icon, token, feature + 2u), window_value(icon, token, feature + 3u));
 }
 
-/// Fragments of windows of the image, into the tile or to the arena. Where noise is due it is made here, and kept in the
-/// image by the workgroup that says so.
+/// Fragments of windows of the image, into the tile or to the arena. Where noise is due it is made here, and kept in
+/// the image by the workgroup that says so.
 void window_rows(uint first_fragment, uint fragments, uint step, bool into_tile, bool keep) {
   const uint depth = S(depth_fragments);
   for (uint i = local_index(); i < fragments * depth * 32u; i += INVOCATIONS) {
