@@ -39,10 +39,10 @@ bool idle_stage(uint step, uint last_step) {
   return P.kind == STAGE_RGBA ? step + 1u < last_step : P.kind == STAGE_NOISE && !some_icon_begins(step);
 }
 
-#define TILES(run)                                                             \
-  for (uint t = gl_WorkGroupID.x; t < P.tiles; t += gl_NumWorkGroups.x) {      \
-    run(t, step);                                                              \
-    if (t + gl_NumWorkGroups.x < P.tiles) barrier();                           \
+#define TILES(run)                                                        \
+  for (uint t = gl_WorkGroupID.x; t < P.tiles; t += gl_NumWorkGroups.x) { \
+    run(t, step);                                                         \
+    if (t + gl_NumWorkGroups.x < P.tiles) barrier();                      \
   }
 #define CASE(variant) \
   case variant:       \

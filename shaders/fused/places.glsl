@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where things lie. S is the stage at work, as far as all stages of a kind are alike: constants, but in icon.comp. P is
-// what differs between them: places, and how many rows there are.
+// Where things lie. S(name) is a field of the stage at work that is fixed, P.name one that moves; see stage_fields.h.
 
 /// Start of the table row that a row of the batch reads.
 uint table_row(uint batch_row, uint step) {

@@ -31,7 +31,7 @@ vec2 norm_factors(vec2 squares) {
   return inversesqrt(sums * (1.0 / float(S(head_dim))) + uintBitsToFloat(S(eps_bits)));
 }
 
-/// Asks for a fragment of keys, the `nth`-th of those that a subgroup holds.
+/// Asks for a fragment of keys, the `nth`-th of those that a subgroup keeps.
 void ask_keys(uint key_row, uint head, uint nth) {
   [[unroll]] for (uint b = 0u; b < HEAD; ++b)
     keys[nth * HEAD + b] = arena_quads[qkv_at(key_row, (S(heads) + head) * HEAD + b)];
@@ -101,7 +101,7 @@ void ask_queries_and_keys(uint fragment, uint head, uint member, uint sharers) {
 }
 
 /// Fills likely[] for a fragment of rows and a head, once queries and keys are asked for. This subgroup is number
-/// `member` of `sharers`, who hand each other scores in slot `place`.
+/// `member` of `sharers`, who hand each other scores at `place`.
 void attend(uint fragment, uint head, uint member, uint sharers, uint place) {
   const uint first_key = first_key_of(fragment), last_key = first_key + KEYS - 1u;
   vec2 squares = vec2(0.0);
@@ -135,7 +135,7 @@ void attend(uint fragment, uint head, uint member, uint sharers, uint place) {
   soften();
 }
 
-/// Asks for fragment `part` of the head's values, the `nth`-th of those that a subgroup holds; they are needed only
+/// Asks for fragment `part` of the head's values, the `nth`-th of those that a subgroup keeps; they are needed only
 /// once the scores are known.
 void ask_values(uint fragment, uint head, uint part, uint nth) {
   [[unroll]] for (uint j = 0u; j < KEYS; ++j)
@@ -155,7 +155,7 @@ uvec4 weighed(uint nth) {
 void make_attention(uint fragment) {
   ask_qk_weights();
   wait_for_others();
-  // Warps beyond the last head repeat it, in vain.
+  // Subgroups beyond the last head repeat it, in vain.
   const uint sharers = HEAD / S(lhs_share), member = subgroup() % sharers;
   const uint head = min(subgroup() / sharers, S(heads) - 1u);
   ask_queries_and_keys(fragment, head, member, sharers);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is done to a product on the way out, a fragment a subgroup at a time: bias, activation, gate, what was there,
-// the solver.
+// What is done to a product on the way out, a fragment a subgroup at a time: bias, activation, gate, solver.
 
 /// A fragment of the result.
 struct Result {
@@ -14,7 +13,7 @@ struct Solving {
   vec2 past[4], noise[4];
 };
 
-/// What the values of a fragment meet as they leave: bias and gate by column, the old value by place.
+/// Bias and gate by column, the old value by place.
 struct Epilogue {
   vec4 bias, gate;
   Fragment old;
@@ -134,8 +133,7 @@ void store_image(Result p, uint token, Fragment h) {
   }
 }
 
-/// Fragment `b` of those that leave through this subgroup: its own, or every SUBGROUPS-th of a tile whose sums are
-/// shared.
+/// Fragment `b` of those that this subgroup finishes: its own, or every SUBGROUPS-th of a tile whose depth is shared.
 Result result_fragment(uint b, uint first_row, uint first_column, uint row, uint column) {
   uint fragment = row + b / S(across), column_fragment = column + b % S(across);
   bool mine = true;

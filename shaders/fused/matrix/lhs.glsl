@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An lhs that are made on the way to a product, or by a stage of their own: rows normed and modulated, windows of the
-// image. All subgroups work on one fragment of rows; each makes the fragments of the depth that it will multiply,
-// S(lhs_share) of them from fragment subgroup()·S(lhs_share) on, in registers. Beyond the depth they are 0.
+// The prologue of a product, or a stage of its own: the lhs is rows normed and modulated, or windows of the image. All
+// subgroups work on one fragment of 16 rows; each makes the fragments of the depth that it will multiply, S(lhs_share)
+// of them from fragment subgroup()·S(lhs_share) on, in registers. Beyond the depth they are 0.
 
 // Fragments of a row that a subgroup norms, and all do together.
 const uint NORMED = S(normed) == NO_PLACE ? S(lhs_share) : S(across);
@@ -10,8 +10,7 @@ const uint LHS_ROOM = NORMED > S(lhs_share) ? NORMED : S(lhs_share);
 // Where more workgroups side by side hide more than early loads do.
 const bool MODULATES_LATE = S(kind) == STAGE_NORM || S(normed) != NO_PLACE;
 
-// Not handed from function to function: an array whose length is a specialization constant is copied through memory
-// then.
+// Not handed from function to function: arrays whose length is a specialization constant are copied through memory then.
 uvec4 lhs_fragments[LHS_ROOM];
 Fragment row_values[NORMED];
 vec4 scales[NORMED];
@@ -64,7 +63,7 @@ float values_of_subgroup(uint w) {
 }
 
 /// norm(x)·(1 + scale) + shift. Means and squares are made a subgroup first, each about its own mean, so that a large
-/// mean costs no digits and subgroups meet once.
+/// mean costs no digits and there is one barrier.
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4;
 /// Chan, Golub, LeVeque 1979 for the union of sums
 void make_normed() {
@@ -154,10 +153,10 @@ void make_windows(uint fragment, uint step, bool keep) {
     vec4 halves[2];
     [[unroll]] for (uint h = 0u; h < 2u; ++h)
       halves[h] = vec4(window_pair(batch_row, token, own_row() + 8u * h, column, noisy),
-                           window_pair(batch_row, token, own_row() + 8u * h, column + 8u, noisy));
+                       window_pair(batch_row, token, own_row() + 8u * h, column + 8u, noisy));
     lhs_fragments[u] = quad_of(Fragment(halves[0], halves[1]));
   }
-  if (S(noisy) != 0u) barrier();  // the sums of the product go where the noise is
+  if (S(noisy) != 0u) barrier();  // the accumulators go where the noise is
 }
 
 void store_lhs(uint fragment) {

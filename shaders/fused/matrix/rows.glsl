@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
-// A product that is added to rows, whose tile is a fragment of whole rows: subgroup w makes columns w·across to (w +
-// 1)·across − 1. No other workgroup has a part of these rows, so what the next op makes of them first, their norm, is
-// made at once and while they are in registers. For weights that a multiprocessor's cache holds; see
-// Staging::fills_rows().
+// A product that is added to rows, whose tile is 16 whole rows: subgroup w makes columns w·across to (w + 1)·across − 1.
+// No other workgroup has a part of these rows, so what the next op does to them first, their norm, is done at once and
+// while they are in registers. For weights that a multiprocessor's cache holds: the host chooses.
 
 #define PRODUCT_OF_ROWS
 
-// Attention made on the way lies behind the scores that made it.
+// Attention computed on the way lies behind its scores.
 const uint LHS_FOURS = SHARERS > 1u ? S(heads) * KEYS * 64u : 0u;
 
-/// Hands every subgroup the lhs that all have made together.
+/// Hands every subgroup the lhs that all of them computed.
 void share_lhs() {
   EACH(u, S(lhs_share)) {
     const uint k = subgroup() * S(lhs_share) + u;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An lhs of products that are made on the way: rows normed and modulated, windows of the image.
+// The prologue of a product, or a stage of its own: the lhs is rows normed and modulated, or windows of the image.
 
 /// The sum of `v` over teams of `team` neighbouring invocations, `team` a power of two. Call in uniform control flow.
 float team_sum(float v, uint team) {
@@ -44,7 +44,7 @@ vec4 modulated(vec4 x, uint four, vec2 statistics, Modulation m) {
   return within((x - statistics.x) * statistics.y * (1.0 + m.scale) + m.shift, four, S(width));
 }
 
-// Where few eights are held there are registers for their modulation too, asked for before the statistics are known.
+// Where few eights are kept there are registers for their modulation too, asked for before the statistics are known.
 const uint MODULATIONS = KEPT_EIGHTS <= 4u ? KEPT_EIGHTS * 2u : 1u;
 
 /// Fragments of norm(x)·(1+scale)+shift for `fragments` fragments of rows, into the tile or to the arena. Two passes
@@ -67,7 +67,7 @@ void norm_rows(uint first_fragment, uint fragments, uint step, bool into_tile) {
     [[unroll]] for (uint i = 0u; i < MODULATIONS; ++i)
       early[i] = modulation_of(2u * (member + i / 2u * team) + i % 2u, row_start);
   }
-  const uint beyond = 2u * (member + KEPT_EIGHTS * team);  // first four beyond those held
+  const uint beyond = 2u * (member + KEPT_EIGHTS * team);  // first four beyond those kept
   float sum = 0.0, mean = 0.0;
   if (S(centred) != 0u) {
     [[unroll]] for (uint i = 0u; i < KEPT_EIGHTS * 2u; ++i) sum += dot(x[i], vec4(1.0));

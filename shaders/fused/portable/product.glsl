@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Products: a workgroup makes a tile of subgroups_down·DOWN × subgroups_across·ACROSS fragments, each subgroup DOWN ×
-// ACROSS of them over every subgroups_deep-th fragment of the sum. Small products are read straight from the cache into
-// registers, large ones pass through shared memory. What is needed once the sum is there (bias, gate, the old value) is
-// asked for before it is made. Sums of whole fragments that nobody shares leave as matrices; the others pass through
-// shared memory, four values at a time.
+// ACROSS of them over every subgroups_deep-th fragment of the depth. Small products are read straight from the cache into
+// registers, large ones pass through shared memory. What the epilogue needs is asked for before the product is computed;
+// it takes the accumulators through shared memory, four values at a time.
 
-/// Sums of this subgroup's fragments.
 Accumulator accumulators[DOWN * ACROSS];
 
 /// The tile that a workgroup makes, and this subgroup's share of it, in fragments.
@@ -18,7 +16,7 @@ struct Four {
   uint fragment, row, column;  // row of the fragment, column of the product
 };
 
-/// What the values of a product meet as they leave.
+/// What the values of a product need on the way out.
 struct Epilogue {
   vec4 bias, gate, old;
 };
@@ -90,8 +88,8 @@ void make_lhs(uint lhs, uint first_fragment, uint fragments, uint step, bool kee
   barrier();
 }
 
-/// Each subgroup for itself: all loads of DEPTH_STEP fragments of the sum are under way before the first is multiplied,
-/// those of the weights before the lhs is made.
+/// Each subgroup for itself: all loads of DEPTH_STEP fragments of the depth are under way before the first is multiplied,
+/// those of the rhs before the prologue.
 void multiply_from_cache(TilePlace t, uint step) {
   const uint deep = S(subgroups_deep), depth = S(depth_fragments), share = (depth + deep - 1u) / deep;
   bool whole = depth % deep == 0u && share % DEPTH_STEP == 0u, prologue = S(lhs) != LHS_FRAGMENTS;
@@ -146,7 +144,7 @@ uint chunk_from(TilePlace t, uint i) {
   return start + fragment % CHUNK * FRAGMENT + q % FRAGMENT;
 }
 
-/// Where quad i of an invocation's share of a chunk goes in a staged tile.
+/// Where quad i of an invocation's share of a chunk goes in the tile.
 uint chunk_to(uint i) {
   const uint q = local_index() + i * INVOCATIONS, fragment = q / FRAGMENT, quad = q % FRAGMENT;
   return fragment / CHUNK * CHUNK_LINE + quad / ROW_QUADS * CHUNK_PITCH + fragment % CHUNK * ROW_QUADS +
@@ -167,7 +165,7 @@ void multiply_chunk(TilePlace t, uint base) {
   }
 }
 
-/// CHUNK fragments of the sum at a time pass through shared memory, the next ones in registers meanwhile.
+/// CHUNK fragments of the depth at a time pass through shared memory, the next ones in registers meanwhile.
 void multiply_through_tile(TilePlace t) {
   uvec4 quads[CHUNK_QUADS];
   uint from[CHUNK_QUADS], to[CHUNK_QUADS];
@@ -199,21 +197,19 @@ void multiply_through_tile(TilePlace t) {
 #undef PUT
 }
 
-/// Four number `item` of those that leave together, ROOM fragments a subgroup from fragment `first` of its share on.
-/// `place`: of the subgroup that made it
+/// Four number `four` of fragment `first` + `nth` of those of the subgroup at `place`.
 Four result_four(TilePlace t, uint first, uint nth, uint place, uint four) {
   const uint i = (first + nth) / ACROSS, j = (first + nth) % ACROSS, across = S(subgroups_across);
   return Four(t.first_row + place / across * DOWN + i, four / 4u,
               (t.first_column + place % across * ACROSS + j) * 16u + four % 4u * 4u);
 }
 
-
 void product(uint tile_at, uint step) {
   const uint deep = S(subgroups_deep), places = S(subgroups_down) * S(subgroups_across), place = subgroup() % places;
   const TilePlace t = TilePlace(tile_at / S(tiles_across) * S(subgroups_down) * DOWN,
                                 tile_at % S(tiles_across) * S(subgroups_across) * ACROSS,
                                 place / S(subgroups_across) * DOWN, place % S(subgroups_across) * ACROSS);
-  // A subgroup that shares its sums with no other stores them itself, and needs to wait for nobody.
+  // A subgroup that shares its accumulators with no other stores them itself, and needs to wait for nobody.
   const bool alone = deep == 1u;
   const uint sharers = alone ? 32u : INVOCATIONS, me = alone ? invocation() : local_index();
   const uint fours = ROOM * 64u * (alone ? 1u : places), turns = (fours + sharers - 1u) / sharers;
