@@ -17,13 +17,12 @@ import sys
 import numpy as np
 import torch
 
-import flow
-import safetensors_io
-from dit import DiT, make_config
-from weights import load_model, save_model, word_rows
+from icons.network import flow
+from icons.network import safetensors_io
+from icons.network.dit import DiT, make_config
+from icons.network.goldens import GUIDANCE, STEPS, activations, inputs, pack
+from icons.network.weights import load_model, save_model, word_rows
 
-KEEP = 2048
-STEPS, GUIDANCE = 8, 2.5
 SHIPPED = "icons", "icons-small"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOLDEN = os.path.join(ROOT, "tests", "golden")
@@ -55,46 +54,6 @@ def random_model(config, seed):
             else:
                 parameter.copy_(0.2 * noise)
     return net
-
-
-def stride_for(count):
-    """The smallest stride that keeps at most KEEP values and shares no factor with any of our sizes (2, 3, 5, 7)."""
-    stride = max(1, -(-count // KEEP))
-    while stride > 1 and math.gcd(stride, 2 * 3 * 5 * 7) > 1:
-        stride += 1
-    return stride
-
-
-def pack(values, thin):
-    """(tensors, metadata) for labelled f64 tensors; `thin` stores strided subsets of everything but the inputs."""
-    tensors, stride, largest, shape = {}, {}, {}, {}
-    for label, value in values.items():
-        array = value.numpy()
-        shape[label], largest[label] = list(array.shape), float(np.abs(array).max())
-        # Row numbers too: the engine's reader knows f32 and f16 only, and f32 holds them exactly.
-        array = array.astype(np.float32)
-        stride[label] = stride_for(array.size) if thin and not label.startswith("in.") else 1
-        tensors[label] = array.reshape(-1)[::stride[label]].copy() if thin and not label.startswith("in.") else array
-    metadata = {"format": "ditsrc-golden/1", "stride": json.dumps(stride), "max": json.dumps(largest),
-                "shape": json.dumps(shape), "steps": str(STEPS), "guidance": str(GUIDANCE)}
-    return tensors, metadata
-
-
-def inputs(config, seed, times, styles, words):
-    """Random x (rounded to f32, as it is stored) with the given conditions."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = len(times), config["channels"], config["height"], config["width"]
-    return {"in.x": torch.randn(shape, generator=generator, dtype=torch.float32).double(),
-            "in.t": torch.tensor(times, dtype=torch.float32).double(), "in.style": torch.tensor(styles),
-            "in.words": torch.as_tensor(words)}
-
-
-@torch.no_grad()
-def activations(net, given):
-    """Inputs and every labelled intermediate of one forward pass."""
-    trace = dict(given)
-    net(given["in.x"], given["in.t"], given["in.style"], given["in.words"], trace=trace)
-    return trace
 
 
 def trajectory(net, given):

@@ -15,15 +15,15 @@ import time
 import numpy as np
 import torch
 
-import flow
-import synthetic
-from augment import Batches
-from checkpoint import load_small, save_small
-from data import IconSet
-from dit import DiT, make_config, unpatchify
-from losses import noisy, seam_loss
-from measures import seam, seams
-from taper import scaled, use_taper
+from icons.network import flow
+from icons.data import synthetic
+from icons.data.augment import Batches
+from icons.network.checkpoint import load_small, save_small
+from icons.data.icon_set import IconSet
+from icons.network.dit import DiT, make_config, unpatchify
+from icons.learn.losses import noisy, seam_loss
+from icons.measure.measures import seam, seams
+from icons.network.taper import scaled, use_taper
 
 TIMES = (0.0, 0.25, 0.5, 0.75, 0.5, 0.875)      # of the columns of `Views`: four steps, the second of two, the last of eight
 SHARES = (0.2, 0.05, 0.1, 0.35, 0.15, 0.15)     # how much the columns count: a last pass is what is seen

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import safetensors_io
-from dit import DiT, make_config
+from icons.network import safetensors_io
+from icons.network.dit import DiT, make_config
 
 FORMAT = "ditsrc/1"
 

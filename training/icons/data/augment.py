@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import ATTRIBUTES, KEYWORDS, NAME_WORDS, TILE_STYLE
+from icons.data.icon_set import ATTRIBUTES, KEYWORDS, NAME_WORDS, TILE_STYLE
 
 WORDS = NAME_WORDS + KEYWORDS + ATTRIBUTES
 # hue in degrees and brightness gain that turn the duotone sets' blue (about 217 degrees) into a colour of that name

@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from dit import modulate
+from icons.network.dit import modulate
 
 LEAST = 1e-5        # of the ridge, in units of the mean square of a feature
 

@@ -11,8 +11,8 @@ import os
 import numpy as np
 import torch
 
-import safetensors_io
-from weights import FORMAT
+from icons.network import safetensors_io
+from icons.network.weights import FORMAT
 
 PART_BYTES = 15 << 20
 
