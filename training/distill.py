@@ -102,7 +102,7 @@ class Distiller(Trainer):
         options, world = self.options, self.world
         pairs = painted.load_pairs(options.pairs, self.config, world.device, (world.rank, world.size))
         self.say(f"{len(pairs[0])} pairs a GPU")
-        self.batches = Batches(self.icons, world.device, options.tiles)
+        self.batches = Batches(self.icons, world.device, options.composed)
         self.compile_parts()
 
         # noises that the student follows; the first rows of a batch, which critic and teacher see
@@ -243,7 +243,7 @@ def smoke(options):
     options.own = 0.6
     teacher = Trainer(options, World(cpu=True))
     options.teacher = teacher.save()[1]
-    painting = argparse.Namespace(batch=2, seconds=0, seed=0, rank=0, guidance=2.5, roll=2, tiles=0.1)
+    painting = argparse.Namespace(batch=2, seconds=0, seed=0, rank=0, guidance=2.5, roll=2, composed=0.35)
     painted.paint(teacher.net, teacher.icons, folder, painting, "cpu")
     options.pairs = folder
     distiller = Distiller(options, World(cpu=True))

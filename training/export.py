@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from icons.network.checkpoint import load_small
-from icons.data.icon_set import read_lines, word_groups
+from icons.data.captions import word_groups
+from icons.data.packs import read_lines
 from icons.network.dit import make_config, step_flops
 from icons.network.safetensors_io import load
 from icons.network.vocabulary import build_aliases

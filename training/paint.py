@@ -30,7 +30,7 @@ def arguments():
     add("--batch", type=int, default=1024)
     add("--guidance", type=float, default=2.5)
     add("--roll", type=int, default=ROLL)
-    add("--tiles", type=float, default=0.1)
+    add("--composed", type=float, default=0.35, help="share of icons composed of glyphs")
     add("--seed", type=int, default=0)
     add("--smoke", action="store_true", help="one file by an untrained tiny network, on the CPU")
     return parser

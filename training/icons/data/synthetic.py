@@ -6,7 +6,10 @@ import os
 
 import numpy as np
 
+from icons.data.packs import pack_nibbles
+
 SHAPES = ("ball", "box", "ring", "bar", "cross", "wedge")
+RADII = range(18, 29)
 COLOURS = {"red": (220, 40, 40), "green": (40, 170, 70), "blue": (40, 90, 220)}
 SETS = (("twemoji", "emoji"), ("flat-ui", "colour-ui"), ("noto", "emoji"), ("fluent-color", "colour-ui"),
         ("streamline-cyber-color", "duotone-ui"))
@@ -27,7 +30,7 @@ def icon(shape, colour, radius):
 
 
 def encode(planes, preset=0):
-    """The inverse of data.read_planes: the bytes of one set's file."""
+    """The inverse of packs.read_planes: the bytes of one set's file."""
     planes = planes.copy()
     if planes.shape[1] == 4:
         planes[:, 0] -= planes[:, 1]
@@ -36,15 +39,25 @@ def encode(planes, preset=0):
     return lzma.compress(np.diff(planes, axis=2, prepend=np.uint8(0)).tobytes(), preset=preset)
 
 
-def write_kind(folder, kind, sets):
+def outline(shape, radius):
+    """The mask without its inside."""
+    solid = mask(shape, radius)
+    inside = solid.copy()
+    for axis in (0, 1):
+        for shift in (-4, 4):
+            inside &= np.roll(solid, shift, axis)
+    return solid & ~inside
+
+
+def write_kind(folder, kind, sets, bits=8):
     """sets: [(name, planes, rows)]."""
     index, lines, low = [], [], 0
     for name, planes, rows in sets:
-        index.append({"set": name, "lo": low, "hi": low + len(rows), "channels": planes.shape[1]})
+        index.append({"set": name, "lo": low, "hi": low + len(rows), "channels": planes.shape[1]} | ({"bits": 4} if bits == 4 else {}))
         low += len(rows)
         lines += [json.dumps(row) for row in rows]
         with open(os.path.join(folder, f"{kind}-{name}.xz"), "wb") as file:
-            file.write(encode(planes))
+            file.write(lzma.compress(pack_nibbles(planes).tobytes(), preset=0) if bits == 4 else encode(planes))
     with open(os.path.join(folder, f"{kind}.index.json"), "w") as file:
         json.dump(index, file)
     with lzma.open(os.path.join(folder, f"{kind}.jsonl.xz"), "wt") as file:
@@ -65,6 +78,9 @@ def write(folder):
                              "name": f"{colour} {shape}", "colors": [colour], "shape": "free", "keywords": ["toy"]})
         sets.append((name, np.stack(planes), rows))
     write_kind(folder, "icons", sets)
-    glyphs = np.stack([255 * mask(shape, 24)[None].astype(np.uint8) for shape in SHAPES])
-    write_kind(folder, "glyphs", [("ph", glyphs, [{"id": shape, "set": "ph", "name": shape} for shape in SHAPES])])
+    # enough drawings of each name for the judge to learn it
+    for kind, name, draw, bits in (("glyphs", "ph", mask, 8), ("glyphs-more", "tabler", outline, 4)):
+        planes = np.stack([255 * draw(shape, radius)[None].astype(np.uint8) for shape in SHAPES for radius in RADII])
+        rows = [{"id": f"{shape}-{radius}", "set": name, "name": shape} for shape in SHAPES for radius in RADII]
+        write_kind(folder, kind, [(name, planes, rows)], bits)
     return folder

@@ -40,7 +40,7 @@ def paint_batch(net, noise, style, words, guidance, roll=ROLL):
 
 def paint(net, icons, folder, options, device):
     """Files of pairs in `folder` until the time is over; returns how many icons."""
-    batches, count, start = Batches(icons, device, options.tiles), 0, None
+    batches, count, start = Batches(icons, device, options.composed), 0, None
     painter = torch.compile(net, dynamic=False) if device == "cuda" else net
     torch.manual_seed(options.seed + options.rank)
     chunk = 0

@@ -7,9 +7,10 @@ import time
 import torch
 import torch.distributed as dist
 
-from icons.data.augment import Batches
+from icons.data.augment import COMPOSED_SHARE, Batches
 from icons.network.checkpoint import load_small, save_small
-from icons.data.icon_set import IconSet, word_groups
+from icons.data.captions import word_groups
+from icons.data.icon_set import IconSet
 from icons.network.dit import DiT, make_config, step_flops
 from icons.learn.losses import noisy, pixel_loss
 from icons.learn.optimizer import Optimizer, flat_gradients
@@ -47,7 +48,7 @@ def arguments(description):
     add("--decay-from", type=float, default=0.5, help="share of the time after which the learning rate falls to 0")
     add("--fade", action="store_true", help="taper the first layer's windows too; a resumed network computes what it did")
     add("--fit", action="store_true", help="on resuming, fit the last layer anew to its tapered windows")
-    add("--tiles", type=float, default=0.1, help="share of composed tiles")
+    add("--composed", type=float, default=COMPOSED_SHARE, help="share of icons composed of glyphs: tile, line, solid")
     add("--seed", type=int, default=0)
     add("--until", type=float, default=0.0, help="seconds since 1970 at which to have trained, however long compiling takes")
     add("--keep", type=float, default=0.0, help="seconds between small checkpoints on the way; 0: only at the end")
@@ -164,7 +165,7 @@ class Trainer:
 
     def fit_last_layer(self):
         """The last layer for windows that overlap, from what the tokens know."""
-        batches = Batches(self.icons, self.world.device, self.options.tiles)
+        batches = Batches(self.icons, self.world.device, self.options.composed)
 
         def draw():
             x, style, words = batches.draw(self.options.batch)
@@ -182,7 +183,7 @@ class Trainer:
 
     def prepare(self):
         """A function that adds the gradients of one batch to the parameters' and returns its loss."""
-        batches = Batches(self.icons, self.world.device, self.options.tiles)
+        batches = Batches(self.icons, self.world.device, self.options.composed)
         patch, edge, on_gpu = self.config["patch"], self.options.edge, self.world.device.type == "cuda"
 
         def loss_of(x, noise, t, style, words):
