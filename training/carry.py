@@ -3,7 +3,8 @@
 
     carry.py --data DIR --out DIR [--first 80000] [--smoke]
 
-DIR/1 holds the icons and the first glyphs, DIR/2 the other glyphs. Put together, or the first alone, they are a data folder.
+DIR/1 holds the icons, the first glyphs and the vocabulary of all, DIR/2 the other glyphs. Put together, or the first alone, they are a
+data folder.
 """
 import argparse
 import collections
@@ -17,8 +18,8 @@ import tempfile
 import numpy as np
 
 from icons.data import glyphs, synthetic
-from icons.data.captions import name_words
-from icons.data.icon_set import IconSet, held_out
+from icons.data.captions import build_words, name_words
+from icons.data.icon_set import LEFT_OUT, IconSet, held_out
 from icons.data.packs import pack_nibbles, read_lines
 
 LEAST = 8       # drawings that a name has in the first part, unless colour sets draw it too
@@ -71,6 +72,9 @@ def carry(data, out, count):
     os.makedirs(os.path.join(out, "1"))
     for path in glob.glob(os.path.join(glob.escape(data), "icons*")):
         shutil.copy(path, os.path.join(out, "1"))
+    shown = [row for row in icon_rows if not LEFT_OUT.match(row["id"])]
+    with open(os.path.join(out, "1", "words.json"), "w") as file:
+        json.dump(build_words(shown, glyphs.spread_words(rows)), file)
     for part, pick in (("1", np.flatnonzero(chosen)), ("2", np.flatnonzero(~chosen))):
         write(os.path.join(out, part), "glyphs-" + part, masks[pick], [rows[i] for i in pick])
         size = sum(os.path.getsize(path) for path in glob.glob(os.path.join(glob.escape(out), part, "*")))
@@ -86,6 +90,7 @@ def smoke():
         shutil.copy(path, os.path.join(out, "1"))
     before, after = IconSet(folder), IconSet(os.path.join(out, "1"))
     assert sorted(before.glyphs.name) == sorted(after.glyphs.name) and (before.pixels == after.pixels).all()
+    assert before.words == after.words
     assert int(before.glyphs.masks.sum()) == int(after.glyphs.masks.sum())
     print("smoke run passed in", out)
 

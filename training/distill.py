@@ -79,8 +79,6 @@ class Critic(nn.Module):
 
 
 class Distiller(Trainer):
-    settings = ((1, 1.0), (2, 1.0), (4, 1.0), (8, 1.0))
-
     def __init__(self, options, world):
         options.resume = options.resume or options.teacher
         super().__init__(options, world)
@@ -253,6 +251,7 @@ def smoke(options):
 
 def main():
     parser = arguments(__doc__)
+    parser.set_defaults(figures=[1, 2, 4, 8])
     parser.add_argument("--teacher")
     parser.add_argument("--pairs", help="folder with files of paint.py")
     parser.add_argument("--flat", type=float, default=0.0, help="size of the surfaces' gradient, in those of the pixels")

@@ -96,6 +96,10 @@ def show(net, views, aside):
 
 def run(options, icons_of, aside=ASIDE):
     config, state, training = load_small(options.model)
+    path = os.path.join(options.out, options.name + ".safetensors")
+    if config.get("detail"):
+        print("a convolutional head: nothing to polish, the weights are copied", flush=True)
+        return save_small(path, {**config, "name": options.name}, state, training)
     device = torch.device("cuda" if torch.cuda.is_available() and not options.smoke else "cpu")
     net = DiT(config)
     net.load_state_dict(state)
@@ -109,7 +113,6 @@ def run(options, icons_of, aside=ASIDE):
     net.final.linear.requires_grad_(True)
     polish(net, views, options.rounds, aside, options.batch)
     show(net, views, aside)
-    path = os.path.join(options.out, options.name + ".safetensors")
     arguments = {"icons": options.icons, "rounds": options.rounds, "batch": options.batch, "seed": options.seed}
     return save_small(path, {**config, "name": options.name}, scaled(net.state_dict(), config, 1), {**training, "polished": arguments})
 

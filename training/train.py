@@ -5,10 +5,13 @@
     torchrun --nproc-per-node 4 train.py ...                      the batch is per GPU
     train.py --resume DIR/NAME.full ...                            with optimiser state, same machine
     train.py --resume DIR/NAME.safetensors ...                     from the small checkpoint's weights
+    train.py --context 8 --detail 16 32 3 ...                      the network with prompt keys and a head (dit.py)
 
 Leaves NAME.full (everything, large) in --work, and in --out NAME.safetensors.00, .01, ... (averaged weights, f16),
-contact sheets, and with --judge a table of figures.
+contact sheets, with --judge a table of figures, and empty files NAME.trained and NAME.done (figures and
+sheets too) for whoever waits.
 """
+import argparse
 import os
 import tempfile
 
@@ -54,6 +57,20 @@ def check_captions(icons):
     assert all(len(row[row > 0].unique()) == (row > 0).sum() for row in captions)
 
 
+def smoke_prompt(options):
+    """The network with prompt keys and a head learns, and comes back from its small checkpoint."""
+    options = argparse.Namespace(**{**vars(options), "context": 3, "detail": [4, 8, 3], "resume": "", "window": 16, "fade": False,
+                                    "name": "prompt", "max_steps": 3})
+    trainer = Trainer(options, World(cpu=True))
+    before = trainer.net.blocks[0].attn.context.weight.clone()
+    trainer.run()
+    assert not torch.equal(before, trainer.net.blocks[0].attn.context.weight)
+    options.resume, options.max_steps = trainer.save()[1], 1
+    again = Trainer(options, World(cpu=True))
+    assert again.config["context"] == 3 and again.config["detail"] == {"channels": 4, "hidden": 8, "layers": 3}
+    again.run()
+
+
 def smoke(options):
     """Train four steps, resume from both checkpoints, measure."""
     folder = tempfile.mkdtemp()
@@ -69,6 +86,7 @@ def smoke(options):
         assert again.step == trainer.step and again.images == trainer.images
         again.run()
     check_fade(again.save()[1])
+    smoke_prompt(options)
     check_captions(again.icons)
     judge, names = judges.train(again.icons, "cpu", 5, 16, 2e-3, 2)
     options.judge = os.path.join(folder, "judge.safetensors")
@@ -76,6 +94,11 @@ def smoke(options):
     bench = benches.Bench(again.icons, judge, names, "cpu", 4, 4)
     benches.evaluate(bench, again.net.eval(), "smoke", [(1, 2.5)])
     print("smoke run passed in", folder)
+
+
+def mark(options, stage):
+    """An empty file that says so."""
+    open(os.path.join(options.out, f"{options.name}.{stage}"), "w").close()
 
 
 def main():
@@ -91,8 +114,10 @@ def main():
     trainer.run()
     if world.rank == 0:
         trainer.save()
+        mark(options, "trained")
         if not options.quick:
             trainer.report()
+        mark(options, "done")
     world.close()
 
 

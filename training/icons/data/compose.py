@@ -45,7 +45,8 @@ def tile_masks(size=64, tile=TILE_SIZE, over=8):
 
 def brightness(colour):
     """[n,3] in [0,1] -> [n]."""
-    return colour @ colour.new_tensor([0.3, 0.59, 0.11])
+    red, green, blue = colour.unbind(1)
+    return 0.3 * red + 0.59 * green + 0.11 * blue
 
 
 class Composer:
@@ -71,6 +72,11 @@ class Composer:
         self.palette = torch.tensor(list(PALETTE.values()), device=device).float() / 255
         self.palette_tokens = put(np.array([icons.index["c:" + name] for name in PALETTE]))
         self.black, self.white = (list(PALETTE).index(name) for name in ("black", "white"))
+        # made once: small copies to the device in a batch would keep it waiting
+        self.looks = torch.tensor(TILE_LOOKS, device=device).cumsum(0)[:-1]
+        self.coloured = torch.tensor([i for i in range(len(PALETTE)) if i not in (self.black, self.white)], device=device)
+        self.said = torch.tensor([0.5, 0.85, 0.6], device=device)
+        self.two = torch.arange(3, device=device) == 2
         width = put(glyphs.width)
         self.width_tokens = (width < THIN_LINE) * icons.index.get("thin", 0) + (width > BOLD_LINE) * icons.index.get("bold", 0)
 
@@ -110,7 +116,7 @@ class Composer:
         groups = self.attributes[pick] * (self.rand(count, 1) < 0.6)
         # a prompt has no word twice: "red heart" in red
         extra = extra * ~(extra[:, :, None] == names[:, None]).any(2)
-        extra = extra * ~((extra[:, 1:2] == extra) & (torch.arange(3, device=self.device) == 2))
+        extra = extra * ~((extra[:, 1:2] == extra) & self.two)
         return torch.cat([names, keywords, extra, groups], 1)
 
     def inked(self, pick, style):
@@ -135,19 +141,17 @@ class Composer:
         """Glyphs on tiles: (x, tokens of shape, tile and glyph colours [n,3])."""
         count = len(pick)
         shape = torch.randint(len(self.shape_tokens), (count,), device=self.device)
-        look = torch.multinomial(torch.tensor(TILE_LOOKS, device=self.device), count, True)
+        look = torch.searchsorted(self.looks, self.rand(count))
         base, ink, base_name, ink_name = self.tile_colours(look, count)
-        strength = torch.where(look == GRADIENT, 0.08 + 0.25 * self.rand(count), torch.where(look == DARK, 0.1 * self.rand(count), 0 * self.rand(count)))
+        strength = self.rand(count) * (0.25 * (look == GRADIENT) + 0.1 * (look == DARK)) + 0.08 * (look == GRADIENT)
         mark, mask = self.small(pick), self.tile_masks[shape][:, None]
         rgb = (self.gradient(base, strength) * (1 - mark) + ink[:, :, None, None] * mark) * mask
         extra = torch.stack([self.shape_tokens[shape], self.palette_tokens[base_name], self.palette_tokens[ink_name]], 1)
-        return torch.cat([rgb, mask], 1), extra * (self.rand(count, 3) < torch.tensor([0.5, 0.85, 0.6], device=self.device))
+        return torch.cat([rgb, mask], 1), extra * (self.rand(count, 3) < self.said)
 
     def tile_colours(self, look, count):
         """(tile [n,3], glyph [n,3], their rows in the palette): what the look asks for, and never a glyph that cannot be seen."""
-        colours = [i for i in range(len(self.palette)) if i not in (self.black, self.white)]
-        coloured = torch.tensor(colours, device=self.device)
-        first, second = (coloured[torch.randint(len(colours), (count,), device=self.device)] for _ in range(2))
+        first, second = (self.coloured[torch.randint(len(self.coloured), (count,), device=self.device)] for _ in range(2))
         black, white = torch.full_like(first, self.black), torch.full_like(first, self.white)
         # now and then a black or white tile among the plain ones
         odd = self.rand(count)

@@ -50,6 +50,8 @@ def wanted(row, kept_back):
     """False for brands, for sets left out, and for the twin of a held-out drawing of the same family."""
     if row["set"] in LEFT_OUT_SETS or LEFT_OUT.search(row["id"]) or LEFT_OUT_CATEGORY.search(row.get("cat") or ""):
         return False
+    if row["name"].startswith("flag for "):     # a flag in one ink is no flag
+        return False
     twin = row["set"] == "fluent-emoji-high-contrast" and (kept_back.get(row["name"]) or "").startswith("fluent-emoji")
     return not twin and bool(fold(row))
 

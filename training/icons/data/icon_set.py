@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The icon set: arrays and token tables of everything in a data folder (packs.py), and which pairs are held out."""
 import collections
+import json
+import os
 import re
 import zlib
 
@@ -18,6 +20,14 @@ LEFT_OUT = re.compile(r"^(google|play|start|captain-shield|pokeball|wii-remote|p
 TIER_SHARE = {"emoji": 0.56, "colour-ui": 0.27, "duotone-ui": 0.17}
 HALF_SETS = {"fxemoji", "noto-v1", "streamline-emojis"}
 GROUP_WEIGHT = {"people": 0.4, "symbols": 0.6}
+
+
+def read_words(folder):
+    """The vocabulary of the whole that this folder is a part of, if it says so (carry.py)."""
+    path = os.path.join(folder, "words.json")
+    if os.path.exists(path):
+        with open(path) as file:
+            return json.load(file)
 
 
 def held_out(rows, least_styles=4, one_in=5):
@@ -60,7 +70,7 @@ class IconSet:
         self.pixels = premultiply(planes[keep])
         self.held_out = held_out(self.rows)
         masks, glyph_rows = glyphs.read(folder, {row["name"]: row["style"] for row, out in zip(self.rows, self.held_out) if out})
-        self.words = words or build_words(self.rows, glyphs.spread_words(glyph_rows))
+        self.words = words or read_words(folder) or build_words(self.rows, glyphs.spread_words(glyph_rows))
         self.styles = styles or sorted({row["style"] for row in self.rows}) + list(COMPOSED_STYLES)
         self.index = index = {word: i + 1 for i, word in enumerate(self.words)}
         numbers = {style: i for i, style in enumerate(self.styles)}

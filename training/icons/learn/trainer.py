@@ -42,6 +42,8 @@ def arguments(description):
     add("--batch", type=int, default=512, help="icons a step and GPU")
     for size, value in (("patch", 8), ("window", 16), ("dim", 512), ("depth", 7), ("heads", 8), ("mlp-dim", 0), ("cond-dim", 256)):
         add("--" + size, type=int, default=value)
+    add("--context", type=int, default=0, help="words of the prompt that every block's attention sees")
+    add("--detail", type=int, nargs=3, metavar=("CHANNELS", "HIDDEN", "LAYERS"), help="a convolutional head instead of windows that overlap")
     add("--lr", type=float, default=6e-4)
     add("--muon-lr", type=float, default=0.0, help="above 0: Muon for the block matrices")
     add("--edge", type=float, default=0.2, help="weight of the loss on differences of neighbouring pixels")
@@ -53,6 +55,8 @@ def arguments(description):
     add("--until", type=float, default=0.0, help="seconds since 1970 at which to have trained, however long compiling takes")
     add("--keep", type=float, default=0.0, help="seconds between small checkpoints on the way; 0: only at the end")
     add("--quick", action="store_true", help="no sheets and figures at the end")
+    add("--figures", type=int, nargs="+", default=[4, 8, 32], help="numbers of steps to measure at the end, with --judge")
+    add("--after", default="", help="wait, compiled, for this file: runs that share a GPU one after the other")
     add("--smoke", action="store_true", help="train, save, resume and measure a tiny network on the CPU")
     return parser
 
@@ -176,8 +180,9 @@ class Trainer:
 
     def new_config(self):
         o = self.options
+        head = {"detail": dict(zip(("channels", "hidden", "layers"), o.detail)), "window": 0} if o.detail else {"window": o.window}
         return make_config(
-            name=o.name, patch=o.patch, window=o.window, dim=o.dim, depth=o.depth, heads=o.heads, mlp_dim=o.mlp_dim or 4 * o.dim,
+            **head, context=o.context, name=o.name, patch=o.patch, dim=o.dim, depth=o.depth, heads=o.heads, mlp_dim=o.mlp_dim or 4 * o.dim,
             cond_dim=o.cond_dim, styles=self.icons.styles, words=self.icons.words,
             description="64x64 RGBA icons by style and words")
 
@@ -217,7 +222,8 @@ class Trainer:
             self.update(done)
             if start is None:
                 torch.cuda.synchronize() if device.type == "cuda" else None
-                start = time.time()
+                self.wait_for_turn()
+                start = last_print = time.time()
                 if options.until:
                     options.seconds = max(1.0, min(options.seconds, options.until - start))
                 self.say(f"first step after {start - began:.0f} s")
@@ -239,6 +245,14 @@ class Trainer:
                 total.zero_()
                 last_print = time.time()
         self.say(f"{count} steps, {self.images / self.icons.weight.astype(bool).sum():.0f} epochs in all")
+
+    def wait_for_turn(self):
+        """Until the run before this one is done with the GPU; memory that only compiling needed is given back meanwhile."""
+        if self.options.after and not os.path.exists(self.options.after):
+            if self.world.device.type == "cuda":
+                torch.cuda.empty_cache()
+            while not os.path.exists(self.options.after):
+                time.sleep(0.1)
 
     def update(self, done):
         self.world.average(self.gradients)
@@ -287,18 +301,19 @@ class Trainer:
         prefix = os.path.join(self.options.out, self.options.name)
         contact_sheets(net, prefix + "_", self.config["default_guidance"])
         if self.options.judge:
-            figures(net, self.options, self.world.device, self.settings)
+            self.figures(net)
 
-    # (steps, guidance) of the table
-    settings = ((4, 2.5), (8, 2.5), (32, 2.5))
+    def figures(self, net):
+        """The tables of evaluate.py for this network, beside the sheets."""
+        judge, names, styles = judges.load(self.options.judge, self.world.device)
+        icons = self.icons if self.icons.styles == styles else IconSet(self.options.data, styles=styles)
+        bench = benches.Bench(icons, judge, names, self.world.device)
+        bench.restrict(net.config["styles"])
+        out, name = self.options.out, self.options.name
+        results = {"real": bench.real_figures()} | benches.evaluate(bench, net, name, self.settings, out)
+        benches.write(results, os.path.join(out, name + "_figures"))
 
-
-def figures(net, options, device, settings):
-    """The tables of benches.py for this network, beside the sheets."""
-    judge, names, styles = judges.load(options.judge, device)
-    bench = benches.Bench(IconSet(options.data, styles=styles), judge, names, device)
-    bench.restrict(net.config["styles"])
-    results = {"real": bench.real_figures()} | benches.evaluate(bench, net, options.name, settings, options.out)
-    benches.write(results, os.path.join(options.out, options.name + "_figures"))
-
-
+    @property
+    def settings(self):
+        """(steps, guidance) of the table."""
+        return [(steps, self.config["default_guidance"]) for steps in self.options.figures]

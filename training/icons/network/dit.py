@@ -86,11 +86,17 @@ def patchify(x, patch, window):
 
     token = gy*Gx + gx, feature = c*Wn*Wn + wy*Wn + wx, pixel y = gy*P - (Wn-P)/2 + wy.
     """
+    if window == patch:
+        r, c, h, w = x.shape
+        return x.view(r, c, h // patch, patch, w // patch, patch).permute(0, 2, 4, 1, 3, 5).reshape(r, -1, c * patch * patch)
     return F.unfold(x, window, padding=(window - patch) // 2, stride=patch).transpose(1, 2)
 
 
 def unpatchify(tokens, height, width, patch, window):
     """[R,T,C*Wn*Wn] -> [R,C,H,W]; where windows overlap, they are added up. With Wn = P the inverse of patchify."""
+    if window == patch:
+        grid = tokens.view(len(tokens), height // patch, width // patch, -1, patch, patch)
+        return grid.permute(0, 3, 1, 4, 2, 5).reshape(len(tokens), -1, height, width)
     return F.fold(tokens.transpose(1, 2), (height, width), window, padding=(window - patch) // 2, stride=patch)
 
 
@@ -253,7 +259,7 @@ class Final(nn.Module):
         self.eps = config["norm_eps"]
         self.modulation = nn.Linear(config["cond_dim"], 2 * config["dim"])
         detail = config.get("detail")
-        channels = detail["channels"] if detail else config["channels"]
+        self.has_head, channels = bool(detail), detail["channels"] if detail else config["channels"]
         self.linear = nn.Linear(config["dim"], channels * config["window"] ** 2)
         # a head begins with zeros in its own last layer: it needs features here that differ
         for parameter in (self.modulation if detail else self).parameters():
@@ -263,7 +269,9 @@ class Final(nn.Module):
         modulation = self.modulation(condition)
         note(trace, "final.modulation", modulation)
         shift, scale = modulation[:, None].chunk(2, -1)
-        return precise(self.linear, modulate(x, scale, shift, self.eps))
+        h = modulate(x, scale, shift, self.eps)
+        # channels for the head are no pixels yet
+        return self.linear(h) if self.has_head else precise(self.linear, h)
 
 
 def modulate(x, scale, shift, eps):

@@ -42,9 +42,16 @@ class TaperedLinear(nn.Linear):
         return F.linear(x, self.weight * self.weight_shares, self.bias * self.bias_shares)
 
 
+def tapers(config):
+    """Whether there is anything to taper: windows that overlap, and no convolutional head."""
+    return config["window"] > config["patch"] and not config.get("detail")
+
+
 def scaled(state, config, power, fade=False):
     """The state dict with the last layer's weights, and with `fade` the first's, times (power 1) or divided by (power -1)
     their shares: what a weight file holds, or what is trained."""
+    if not tapers(config):
+        return state
     factor = taper(config).to(state["final.linear.weight"].device) ** power
     first = {"patch_embed.weight": state["patch_embed.weight"] * factor} if fade else {}
     return {**state, **first, "final.linear.weight": state["final.linear.weight"] * factor[:, None],
@@ -53,6 +60,8 @@ def scaled(state, config, power, fade=False):
 
 def use_taper(net, fade=False):
     """Give the network's last layer its taper, and with `fade` the first one too, keeping what the network computes."""
+    if not tapers(net.config):
+        return
     shares = taper(net.config).to(net.pos_embed.device)
     state = scaled(net.state_dict(), net.config, -1, fade)
     net.final.linear = TaperedLinear(net.final.linear, shares).to(shares.device)

@@ -59,8 +59,12 @@ def word_rows(config, prompts, limit=10):
 
 
 def widen(config, state, window):
-    """(config, state dict) with a larger window: the old weights in its middle, zeros around, so the same function."""
+    """(config, state dict) with a larger window: the old weights in its middle, zeros around, so the same function.
+
+    A network with a convolutional head has no windows that overlap; it stays as it is."""
     config = make_config(**config)
+    if config.get("detail"):
+        return config, state
     old, channels, dim = config["window"], config["channels"], config["dim"]
     border = (window - old) // 2
     if border < 0:
