@@ -65,7 +65,11 @@ def smoke_prompt(options):
     before = trainer.net.blocks[0].attn.context.weight.clone()
     trainer.run()
     assert not torch.equal(before, trainer.net.blocks[0].attn.context.weight)
+    options.eight_bits = True
     options.resume, options.max_steps = trainer.save()[1], 1
+    _, kept, _ = load_small(options.resume)
+    for name, value in trainer.weights().items():
+        assert (kept[name] - value).abs().max() <= 0.005 * value.abs().max() + 1e-7, name
     again = Trainer(options, World(cpu=True))
     assert again.config["context"] == 3 and again.config["detail"] == {"channels": 4, "hidden": 8, "layers": 3}
     again.run()

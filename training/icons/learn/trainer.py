@@ -54,6 +54,7 @@ def arguments(description):
     add("--seed", type=int, default=0)
     add("--until", type=float, default=0.0, help="seconds since 1970 at which to have trained, however long compiling takes")
     add("--keep", type=float, default=0.0, help="seconds between small checkpoints on the way; 0: only at the end")
+    add("--eight-bits", action="store_true", help="small checkpoints with the blocks' matrices in int8: half the size to carry")
     add("--quick", action="store_true", help="no sheets and figures at the end")
     add("--figures", type=int, nargs="+", default=[4, 8, 32], help="numbers of steps to measure at the end, with --judge")
     add("--after", default="", help="wait, compiled, for this file: runs that share a GPU one after the other")
@@ -226,6 +227,8 @@ class Trainer:
                 start = last_print = time.time()
                 if options.until:
                     options.seconds = max(1.0, min(options.seconds, options.until - start))
+                    # one length for all: a rank that stops a step before the others leaves them waiting
+                    options.seconds = self.world.share(clock.fill_(options.seconds)).item()
                 self.say(f"first step after {start - began:.0f} s")
             count = self.step - self.first_step
             if count % SYNC_EVERY == 0 or count >= options.max_steps:
@@ -289,7 +292,7 @@ class Trainer:
 
     def save_small(self):
         path = os.path.join(self.options.out, self.options.name + ".safetensors")
-        save_small(path, self.config, self.weights(), self.training_state())
+        save_small(path, self.config, self.weights(), self.training_state(), eight_bits=self.options.eight_bits)
         self.say(f"kept at step {self.step}")
         return path
 
@@ -300,7 +303,7 @@ class Trainer:
         net.eval()
         prefix = os.path.join(self.options.out, self.options.name)
         contact_sheets(net, prefix + "_", self.config["default_guidance"])
-        if self.options.judge:
+        if os.path.exists(self.options.judge):
             self.figures(net)
 
     def figures(self, net):
