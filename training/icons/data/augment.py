@@ -31,6 +31,7 @@ NO_SPIN = {"people", "body", "smileys", "flags"}
 # what it misses by less is gone when the picture is clamped (no haze of alpha 1 to 8 of 255 around shapes)
 MARGIN = 0.06
 COMPOSED_SHARE = 0.35
+AHEAD = 4
 LAST_FIRST = 0.35        # captions that begin with colours and group, as prompts do
 
 
@@ -75,7 +76,7 @@ class Batches:
         def put(array):
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
-        self.device, self.icons = device, icons
+        self.device, self.icons, self.waiting = device, icons, []
         self.no_style = len(icons.styles)
         self.pixels, self.style = put(icons.pixels), put(icons.style)
         self.names, self.keywords, self.attributes = put(icons.names), put(icons.keywords), put(icons.attributes)
@@ -124,6 +125,15 @@ class Batches:
         x, style, words = (torch.cat(column) for column in zip(*parts))
         style, words = self.forget(style, self.order(words))
         return spread(2 * x - 1), style, words
+
+    def draw_next(self, count):
+        """The same as draw(count), made AHEAD batches at a time and shuffled: the hundreds of small launches that a batch takes are
+        slower than the step of a network, whatever the batch's size."""
+        if not self.waiting:
+            drawn = self.draw(count * AHEAD)
+            mixed = torch.randperm(count * AHEAD, device=self.device)
+            self.waiting = list(zip(*(column[mixed].split(count) for column in drawn)))
+        return self.waiting.pop()
 
     def order(self, words):
         """Captions with name, keywords, attributes in turn, or with the attributes first."""

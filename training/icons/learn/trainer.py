@@ -200,7 +200,7 @@ class Trainer:
         loss_of = self.compiled(loss_of)
 
         def accumulate():
-            x, style, words = batches.draw(self.options.batch)
+            x, style, words = batches.draw_next(self.options.batch)
             loss = loss_of(x, torch.randn_like(x), draw_times(len(x), x.device), style, words)
             loss.backward()
             return loss.detach()
