@@ -31,6 +31,8 @@ TINY = dict(
     name="tiny", height=12, width=8, patch=4, dim=24, depth=2, heads=3, mlp_dim=40, cond_dim=20, time_dim=16,
     bias=True, styles=["round", "flat", "line"], words=["red", "green", "blue", "fox", "car", "c:red", "tree"],
     aliases={"crimson": ["red", "c:red"]}, default_steps=8, description="random weights for tests")
+# prompt keys and a convolutional head, of sizes that no tile divides; more words than the context takes
+TINY_DETAIL = {**TINY, "name": "tiny-detail", "context": 3, "detail": {"channels": 5, "hidden": 7, "layers": 4}}
 TINY_EPS = dict(
     name="tiny-eps", channels=3, alpha="none", height=8, width=8, patch=4, dim=16, depth=1, heads=1, mlp_dim=32,
     cond_dim=12, time_dim=8, time_scale=1.0, qk_norm=False, prediction="epsilon",
@@ -49,8 +51,8 @@ def random_model(config, seed):
                 parameter.copy_(1 + 0.2 * noise)
             elif "embed.weight" in name and "patch" not in name:
                 parameter.copy_(noise)
-            elif parameter.dim() == 2:
-                parameter.copy_(noise / math.sqrt(parameter.shape[1]))
+            elif parameter.dim() in (2, 4):
+                parameter.copy_(noise / math.sqrt(parameter[0].numel()))
             else:
                 parameter.copy_(0.2 * noise)
     return net
@@ -65,10 +67,12 @@ def trajectory(net, given):
 
 
 def tiny_goldens(folder, write):
-    """Yield (path, tensors, metadata) for the two tiny models; their weights are written first."""
+    """Yield (path, tensors, metadata) for the tiny models; their weights are written first."""
     first = random_model(TINY, 1), inputs(make_config(**TINY), 2, [0.3, 0.85], [1, 2], [[4, 1, 6, 0], [7, 0, 0, 0]])
     second = random_model(TINY_EPS, 3), inputs(make_config(**TINY_EPS), 4, [17, 803], [0, 2], [[1, 3], [0, 0]])
-    for net, given in (first, second):
+    third = (random_model(TINY_DETAIL, 6), inputs(make_config(**TINY_DETAIL), 7, [0.3, 0.85, 0.6], [1, 2, 3],
+                                                  [[4, 0, 6, 1, 2], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0]]))
+    for net, given in (first, second, third):
         path = os.path.join(folder, net.config["name"] + ".safetensors")
         if write:
             save_model(path, net.config, net.state_dict(), np.float32)
