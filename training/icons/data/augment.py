@@ -88,7 +88,7 @@ class Batches:
         self.is_hue = put(np.array([False] + [word[:2] == "c:" and word[2:] in CENTRES for word in icons.words]))
         self.turns = torch.tensor([(hue - 217) / 360 for _, hue, _ in HUES], device=device)
         self.gains = torch.tensor([gain for _, _, gain in HUES], device=device)
-        self.composer = Composer(icons, device) if composed and len(icons.glyphs.masks) else None
+        self.composer = Composer(icons, device) if composed and len(icons.glyphs) else None
         self.composed = composed if self.composer and self.composer.pools else 0.0
 
     @staticmethod

@@ -122,6 +122,9 @@ class Glyphs:
         self.keywords = token_table([self.other_words(name, known) for name in self.name], index, KEYWORDS)
         self.attributes = token_table([self.group_words(name, groups) for name in self.name], index, ATTRIBUTES)[:, :2]
 
+    def __len__(self):
+        return len(self.masks)
+
     @staticmethod
     def other_words(name, known):
         """Keywords of the colour icon of that name, and what everyday words of the name stand for."""

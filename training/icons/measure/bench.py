@@ -44,7 +44,7 @@ class Bench:
         self.train = np.flatnonzero(~icons.held_out)
         self.train_thumbs = torch.cat([thumbnails(self.real(part)) for part in np.array_split(self.train, 32)])
         self.groups = word_groups(icons.rows, icons.words)
-        self.composed = self.compose(glyph_label, limit) if len(icons.glyphs.masks) else []
+        self.composed = self.compose(glyph_label, limit) if len(icons.glyphs) else []
 
     def compose(self, label, limit):
         """[(style, real pictures, names, labels)] of composed styles: what compose.py draws, each thing once, the same every time."""
