@@ -5,7 +5,8 @@
 #   ablation.sh DATA OUT [UNTIL]     goes on where it was cut off; returns UNTIL seconds from now, or when all rows are done
 #
 # All rows load and compile at once, then wait for the row before them, so that no GPU waits for a compiler. A row's figures and sheets
-# are made while the next one has begun to train. The judges come first: one as the first models had it, one that knows glyphs.
+# are made while the next one has begun to train. The judge is the one in DATA; without it two are trained first: one as the first models
+# had it, one that knows glyphs. What came of it: prompt-and-head.md
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 data=$1 out=$2 until=$((SECONDS + ${3:-100000}))
@@ -38,17 +39,22 @@ start() {
 judge() {
   start "$1" env CUDA_VISIBLE_DEVICES="$2" bash -c "python3 judge.py --data '$data' --out '$out/$1.safetensors' --seconds $3 ${*:4} && touch '$out/$1.done'"
 }
-judge judge 0 "${JUDGE_SECONDS:-60}"
-judge judge-icons 1 "${JUDGE_SECONDS:-60}" --icons-only
+if [ -e "$data/judge.safetensors" ]; then
+  cp "$data/judge.safetensors" "$out" && touch "$out/judge.done"
+else
+  judge judge 0 "${JUDGE_SECONDS:-60}"
+  judge judge-icons 1 "${JUDGE_SECONDS:-60}" --icons-only
+fi
 
 declare -A last=([0]=$out/judge.done [1]=$out/judge-icons.done)
+[ ! -e "$data/judge.safetensors" ] || last[1]=$out/judge.done
 names=()
 while read -r gpu name options; do
   [ -n "$name" ] || continue
   # shellcheck disable=SC2086
   # whatever becomes of a row, the next one gets the GPU
   start "$name" env CUDA_VISIBLE_DEVICES="$gpu" bash -c '"$@"; touch "$0"' "$out/$name.trained" python3 train.py --data "$data" \
-    --out "$out" --work "$out" --name "$name" --judge "$out/judge.safetensors" --seconds "$seconds" --after "${last[$gpu]}" $common $options
+    --out "$out" --work "$out" --name "$name" --judge "$out/judge.safetensors" --seconds "$seconds" --after "${last[$gpu]:-$out/judge.done}" $common $options
   last[$gpu]=$out/$name.trained
   names+=("$name")
 done <<<"$TABLE"
@@ -60,5 +66,5 @@ for name in "${names[@]}"; do
   done
 done
 for name in judge judge-icons "${names[@]}"; do
-  [ -e "$out/log/$name.log" ] && echo "$(ls "$out/$name".* 2>/dev/null | grep -c done) $(tail -1 "$out/log/$name.log" | cut -c1-900)"
+  [ ! -e "$out/log/$name.log" ] || echo "$(ls "$out/$name".* 2>/dev/null | grep -c done) $(tail -1 "$out/log/$name.log" | cut -c1-900)"
 done

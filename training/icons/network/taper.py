@@ -3,7 +3,7 @@
 
 Overlap alone does not help a trained network: it leaves the errors of neighbouring tokens side by side, because at 1 of 255
 they cost nothing. With a fixed taper, 1 at a token's centre and falling straight to 0 half a window away, a pixel is a blend of
-the tokens around it whose shares change evenly from pixel to pixel. README.md says how far that helps.
+the tokens around it whose shares change evenly from pixel to pixel. lab/rounds-1-to-4.md says how far that helps.
 The taper is a factor of the last layer's weights while training; weight files hold the product. The first layer may fade
 likewise (--fade): what a token sees of a pixel then changes evenly across the border of its patch, too.
 """
