@@ -19,14 +19,15 @@ def main():
     parser.add_argument("--data")
     parser.add_argument("--out", default="", help="default judge.safetensors; a smoke run's goes to a temporary folder")
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--icons-only", action="store_true", help="as the first judge was: no glyphs, for figures that go on with older ones")
+    parser.add_argument("--icons-only", action="store_true", help="no glyphs, as the first judge: for figures that go on")
     parser.add_argument("--smoke", action="store_true", help="a few steps on made-up icons, on the CPU")
     options = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() and not options.smoke else "cpu"
     folder = synthetic.write(tempfile.mkdtemp()) if options.smoke else options.data
     out = options.out or (os.path.join(folder, "judge.safetensors") if options.smoke else "judge.safetensors")
     icons = IconSet(folder)
-    judge, names = judges.train(icons, device, options.seconds, *((32, 2e-3, 3) if options.smoke else ()), with_glyphs=not options.icons_only)
+    tiny = (32, 2e-3, 3) if options.smoke else ()
+    judge, names = judges.train(icons, device, options.seconds, *tiny, with_glyphs=not options.icons_only)
     print("held-out real icons: concept top-1 %.3f, top-5 %.3f, style %.3f, of %d" % judges.held_out_accuracy(judge, names, icons))
     judges.save(out, judge, names, icons.styles)
 

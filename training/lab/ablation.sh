@@ -37,7 +37,8 @@ start() {
 }
 
 judge() {
-  start "$1" env CUDA_VISIBLE_DEVICES="$2" bash -c "python3 judge.py --data '$data' --out '$out/$1.safetensors' --seconds $3 ${*:4} && touch '$out/$1.done'"
+  start "$1" env CUDA_VISIBLE_DEVICES="$2" \
+    bash -c "python3 judge.py --data '$data' --out '$out/$1.safetensors' --seconds $3 ${*:4} && touch '$out/$1.done'"
 }
 if [ -e "$data/judge.safetensors" ]; then
   cp "$data/judge.safetensors" "$out" && touch "$out/judge.done"
@@ -54,14 +55,19 @@ while read -r gpu name options; do
   # shellcheck disable=SC2086
   # whatever becomes of a row, the next one gets the GPU
   start "$name" env CUDA_VISIBLE_DEVICES="$gpu" bash -c '"$@"; touch "$0"' "$out/$name.trained" python3 train.py --data "$data" \
-    --out "$out" --work "$out" --name "$name" --judge "$out/judge.safetensors" --seconds "$seconds" --after "${last[$gpu]:-$out/judge.done}" $common $options
+    --out "$out" --work "$out" --name "$name" --judge "$out/judge.safetensors" --seconds "$seconds" \
+    --after "${last[$gpu]:-$out/judge.done}" $common $options
   last[$gpu]=$out/$name.trained
   names+=("$name")
 done <<<"$TABLE"
 
 for name in "${names[@]}"; do
   while [ ! -e "$out/$name.done" ] && [ "$SECONDS" -lt "$until" ]; do
-    kill -0 "$(cat "$out/log/$name.pid")" 2>/dev/null || { sleep 1; [ -e "$out/$name.done" ] || { echo "$name failed:"; tail -5 "$out/log/$name.log"; break; }; }
+    if ! kill -0 "$(cat "$out/log/$name.pid")" 2>/dev/null; then
+      sleep 1
+      [ -e "$out/$name.done" ] || { echo "$name failed:"; tail -5 "$out/log/$name.log"; }
+      break
+    fi
     sleep 1
   done
 done

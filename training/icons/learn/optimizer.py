@@ -84,7 +84,8 @@ class Optimizer:
 
     @staticmethod
     def is_matrix(name):
-        return name.startswith("blocks.") and name.endswith(("qkv.weight", "attn.out.weight", "attn.context.weight", "fc1.weight", "fc2.weight"))
+        ends = "qkv.weight", "attn.out.weight", "attn.context.weight", "fc1.weight", "fc2.weight"
+        return name.startswith("blocks.") and name.endswith(ends)
 
     def step(self, factor):
         for group in self.adam.param_groups:

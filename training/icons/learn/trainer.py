@@ -43,7 +43,7 @@ def arguments(description):
     for size, value in (("patch", 8), ("window", 16), ("dim", 512), ("depth", 7), ("heads", 8), ("mlp-dim", 0), ("cond-dim", 256)):
         add("--" + size, type=int, default=value)
     add("--context", type=int, default=0, help="words of the prompt that every block's attention sees")
-    add("--detail", type=int, nargs=3, metavar=("CHANNELS", "HIDDEN", "LAYERS"), help="a convolutional head instead of windows that overlap")
+    add("--detail", type=int, nargs=3, metavar=("CHANNELS", "HIDDEN", "LAYERS"), help="a head instead of overlapping windows")
     add("--lr", type=float, default=6e-4)
     add("--muon-lr", type=float, default=0.0, help="above 0: Muon for the block matrices")
     add("--edge", type=float, default=0.2, help="weight of the loss on differences of neighbouring pixels")
@@ -181,7 +181,8 @@ class Trainer:
 
     def new_config(self):
         o = self.options
-        head = {"detail": dict(zip(("channels", "hidden", "layers"), o.detail)), "window": 0} if o.detail else {"window": o.window}
+        detail = dict(zip(("channels", "hidden", "layers"), o.detail)) if o.detail else None
+        head = {"detail": detail, "window": 0} if detail else {"window": o.window}
         return make_config(
             **head, context=o.context, name=o.name, patch=o.patch, dim=o.dim, depth=o.depth, heads=o.heads, mlp_dim=o.mlp_dim or 4 * o.dim,
             cond_dim=o.cond_dim, styles=self.icons.styles, words=self.icons.words,

@@ -20,12 +20,14 @@ DRAWN = 1024
 COMPOSED = 256      # a style
 PROMPTS, EACH = 64, 8       # for diversity
 COLUMNS = {"held_top1": "held-out top-1", "held_top5": "top-5", "seen_top1": "seen top-1", "seen_top5": "top-5",
-           "tile_top1": "tile top-1", "line_top1": "line", "solid_top1": "solid", "held_style": "style, held-out", "held_frechet": "Fréchet held-out", "seen_frechet": "seen",
+           "tile_top1": "tile top-1", "line_top1": "line", "solid_top1": "solid",
+           "held_style": "style, held-out", "held_frechet": "Fréchet held-out", "seen_frechet": "seen",
            "tile_frechet": "Fréchet tile", "line_frechet": "line", "solid_frechet": "solid",
            "drawn_frechet": "drawn", "seam": "seam", "seam_worst": "worst phase", "nearest_median": "nearest, held-out",
            "copy_share": "copies", "diversity": "diversity", "edge": "edge", "rim": "rim", "cloudy": "cloudy",
            "dirt": "dirt", "haze": "haze"}
-SHARES = {"tile_top1", "line_top1", "solid_top1", "held_top1", "held_top5", "seen_top1", "seen_top5", "held_style", "seam", "seam_worst", "copy_share"}
+SHARES = {"tile_top1", "line_top1", "solid_top1", "held_top1", "held_top5", "seen_top1", "seen_top5", "held_style", "seam",
+          "seam_worst", "copy_share"}
 TINY_SHARES = {"cloudy", "dirt", "haze"}
 
 

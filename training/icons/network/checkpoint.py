@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Small checkpoints: the averaged (EMA) weights in f16, or the blocks' matrices in int8, as a weight file in parts that fit narrow transfers.
+"""Small checkpoints: the averaged (EMA) weights in f16, or the blocks' matrices in int8, as a weight file in small parts.
 
 `NAME.safetensors.00`, `.01`, ... joined in order are an ordinary "ditsrc/1" file whose metadata also says how far
 training has come ("training": JSON). Training resumes from it with fresh optimiser moments.
