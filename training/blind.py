@@ -6,7 +6,7 @@
     blind.py score --key DIR/key.json ANSWERS [--json FILE]
     blind.py --smoke [--dit build/dit]
 
---words: a thing a line, then what else is right: "rocket: spaceship, space ship". What the viewer gets: sheet-A.png, ... and answers.txt,
+--words: a thing a line, then what else is right: "rocket: spaceship, space ship". The viewer gets sheet-A.png, ... and answers.txt,
 whose lines are number, name, ship: "A12, rocket, yes"; the name is "?" where it cannot be told, ship is yes, flawed or no (unusable).
 A sheet has one style, or with --mixed all; and no thing twice, as one would tell what the other is. --real DATA (a folder of
 dataset/build.py) adds, as the ceiling, real icons of the same things and styles, on the same sheets.
@@ -174,7 +174,7 @@ def read_answers(path, numbers):
 
 
 def score(key, answers):
-    """({(style, real): counts}, {(style, real): [(word, answer)]}) of what was named right and would ship, and what was named wrong."""
+    """({(style, real): counts of what was named right, would ship, ...}, {(style, real): [(word, answer)] that are wrong})."""
     counts, confusions = collections.defaultdict(collections.Counter), collections.defaultdict(list)
     for number, icon in key["icons"].items():
         name, ship = answers[number]
@@ -193,8 +193,9 @@ def table(counts, confusions):
         shares = " | ".join(f"{100 * count[what] / count['icons']:.0f} %" for what in ("named", *SHIPS))
         lines.append(f"| {group[0]}{', real' * group[1]} | {count['icons']} | {shares} |")
     for group in sorted(confusions):
-        wrong = "; ".join(f"{word}: {name}" for word, name in sorted(confusions[group]))
-        lines.append(f"\n{group[0]}{', real' * group[1]}, named otherwise: {wrong}")
+        named = "; ".join(f"{word}: {name}" for word, name in sorted(confusions[group]) if name != "?")
+        told = ", ".join(sorted(word for word, name in confusions[group] if name == "?"))
+        lines.append(f"\n{group[0]}{', real' * group[1]}: named otherwise: {named or 'none'}; not told: {told or 'none'}")
     return "\n".join(lines)
 
 
@@ -212,8 +213,8 @@ def smoke(dit):
             planes = synthetic.icon(word.split()[-1], synthetic.COLOURS[colour], 20)
             Image.fromarray(planes.transpose(1, 2, 0), "RGBA").save(os.path.join(folder, style, f"{word}.png"))
     assert read_words(os.path.join(folder, "words.txt")) == words
-    common = argparse.Namespace(words=os.path.join(folder, "words.txt"), styles=["noto", "twemoji"], icons=folder, paint=False, shuffle=1,
-                                real=os.path.join(folder, "data"), out=os.path.join(folder, "out"), mixed=False)
+    common = argparse.Namespace(words=os.path.join(folder, "words.txt"), styles=["noto", "twemoji"], icons=folder, paint=False,
+                                shuffle=1, real=os.path.join(folder, "data"), out=os.path.join(folder, "out"), mixed=False)
     for common.mixed in (True, False):
         make(common)
         with open(os.path.join(common.out, "key.json")) as file:
@@ -256,7 +257,7 @@ def check_scores(folder, key):
     assert counts["noto", False] == {"icons": 4, "named": 2, "yes": 2, "flawed": 1, "no": 1}, counts
     assert sorted(confusions["noto", False]) == [("box", "?"), ("green bar", "red bar")], confusions
     assert "| noto | 4 | 50 % | 50 % | 25 % | 25 % |" in table(counts, confusions)
-    for wrong in (lines[:-1], lines + ["Z9, ring, yes\n"], [lines[0].replace("yes", "maybe").replace("no", "maybe").replace("flawed", "maybe")]):
+    for wrong in (lines[:-1], lines + ["Z9, ring, yes\n"], [lines[0].rpartition(",")[0] + ", maybe\n"]):
         with open(path, "w") as file:
             file.writelines(wrong)
         try:
@@ -302,7 +303,7 @@ def main():
     print(table(counts, confusions))
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({", ".join((style,) + ("real",) * is_real): counts[style, is_real] for style, is_real in sorted(counts)}, file, indent=1)
+            json.dump({style + ", real" * is_real: counts[style, is_real] for style, is_real in sorted(counts)}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
     build.py --out DIR [--packages DIR] [--sets twemoji ph ...] [--only glyphs] [--jobs 2]
     build.py --smoke                       a made-up package of a few icons, no network
 
-sources.json pins each package's version and SHA-256, names the colour sets with their licences, the sets that are left out and why,
-and the texts that go into NOTICE; glyph_sets.json names the one-colour sets.
+sources.json pins each package's version and SHA-256, names the colour sets with their licences, says which sets are left out and
+why, and holds the texts that go into NOTICE; glyph_sets.json names the one-colour sets.
 A package is fetched with `npm pack` into --packages (where it may lie already) and is not used if its hash differs.
 A build that was cut off goes on with the set that it was drawing: give the same command again.
 The same packages and librsvg give the same bytes; manifest.json holds the SHA-256 of every file.
@@ -35,12 +35,17 @@ def load_sources():
     return sources
 
 
+def kind_of(source):
+    return "glyphs" if source["tier"] == "glyph" else "icons"
+
+
 def check_all_known(sources, packages):
     """Every set that the package lists is used, or left out for a reason: a newer package may have others."""
     listed = set(json.loads(packages.read(sources["collections"], "collections.json")))
     known = {source["set"] for source in sources["sets"]} | {name for names in sources["left_out"].values() for name in names}
     if listed - known:
-        raise SourceError(f"{sources['collections']}: expected sets that sources.json uses or leaves out, found {sorted(listed - known)}")
+        raise SourceError(f"{sources['collections']}: expected sets that sources.json uses or leaves out, "
+                          f"found {sorted(listed - known)}")
 
 
 def build_all(sources, out, folder, wanted, jobs):
@@ -53,11 +58,11 @@ def build_all(sources, out, folder, wanted, jobs):
     counts, dropped = {}, {}
     for kind, made in (("icons", builder.IconBuilder(sources, packages, finished, jobs)),
                        ("glyphs", builder.GlyphBuilder(packages, finished, jobs))):
-        chosen = [source for source in sources["sets"] if source["set"] in wanted and (source["tier"] == "glyph") == (kind == "glyphs")]
+        chosen = [source for source in sources["sets"] if source["set"] in wanted and kind_of(source) == kind]
         if chosen:
             pictures, rows = made.build(chosen)
             counts |= write_pack(out, kind, pictures, rows, finished, jobs)
-            dropped |= {name: {reason: count for reason, count in reasons.items() if count} for name, reasons in made.dropped.items()}
+            dropped |= {name: +reasons for name, reasons in made.dropped.items()}
     write_manifest(out, sources, counts, dropped)
     finished.remove()
     print(f"{out}: {sum(counts.values())} pictures of {len(counts)} sets in {time.time() - start:.0f} s")
@@ -77,7 +82,7 @@ def main():
         import smoke
         return smoke.run(sys.modules[__name__])
     sources = load_sources()
-    names = [source["set"] for source in sources["sets"] if options.only in (None, "glyphs" if source["tier"] == "glyph" else "icons")]
+    names = [source["set"] for source in sources["sets"] if options.only in (None, kind_of(source))]
     wanted = options.sets or names
     unknown = set(wanted) - set(names)
     if unknown or not options.out:

@@ -121,12 +121,13 @@ class Builder:
                 self.finished.save(source, *part)
                 seconds = time.time() - begin
                 drawn, said = drawn + len(some), f"{seconds:5.1f} s, {len(some) / seconds:5.0f} a second"
-            why = ", ".join(f"{reason} {count}" for reason, count in part[2].items() if count)
+            why = ", ".join(f"{reason} {count}" for reason, count in (+part[2]).items())
             print(f"{name:28s} {len(part[0]):5d} kept, {said}; left out: {why or 'none'}", flush=True)
             pictures.append(part[0])
             rows += part[1]
         if drawn:
-            print(f"{drawn} icons in {time.time() - start:.0f} s: {drawn / (time.time() - start):.0f} a second, {self.jobs} processes")
+            seconds = time.time() - start
+            print(f"{drawn} icons in {seconds:.0f} s: {drawn / seconds:.0f} a second, {self.jobs} processes", flush=True)
         return np.concatenate(pictures), rows
 
     def build(self, sources):
@@ -230,8 +231,9 @@ class GlyphBuilder(Builder):
         dropped["too faint"] += len(icons) - len(kept) - dropped["cannot be drawn"]
         masks = [mask for _, mask in kept]
         measured = choose.drawn_as(masks)
-        rows = [{"set": name, "id": icon["id"], "name": icon["name"], **glyphs.look(icon["looks"], *values, self.rules),
-                 "cut": icon["cut"], "cat": icon["cat"], "license": source["license"]} for (icon, _), values in zip(kept, measured)]
+        rows = [{"set": name, "id": icon["id"], "name": icon["name"], **glyphs.look(icon["looks"], *drawn, self.rules),
+                 "cut": icon["cut"], "cat": icon["cat"], "license": source["license"]}
+                for (icon, _), drawn in zip(kept, measured)]
         return masks, rows
 
     @staticmethod

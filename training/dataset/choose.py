@@ -88,8 +88,8 @@ def thumbnails(icons, block=2000):
 def twins(icons, limit=TWINS, block=1000):
     """For each icon [n,64,64,c] the index of an earlier one that is the same picture, or -1.
 
-    Means are no farther apart than what they are means of: pictures whose means of all, or of 4x4 thumbnails, differ by more than the
-    limit need no closer look, which leaves few of a hundred thousand squared pairs."""
+    Means are no farther apart than what they are means of: pictures whose means of all, or of 4x4 thumbnails, differ by more than
+    the limit need no closer look, which leaves few of a hundred thousand squared pairs."""
     small, same = thumbnails(icons), np.full(len(icons), -1)
     flat = small.reshape(len(small), small[0].size if len(small) else 1)
     coarse = small.reshape(-1, 4, 4, 4, 4, icons.shape[-1]).mean((2, 4)).reshape(len(small), 16 * icons.shape[-1])
@@ -145,8 +145,8 @@ def neighbours(masks, worst):
 def drawn_as(masks, block=1000):
     """How masks [64,64] are drawn, each: share of the ink that is grey, share thicker than a line, width of lines in pixels.
 
-    Grey is even and neither clear nor full, so it is no edge. What is left when four rings of pixels are taken off and put on again is
-    thicker than eight pixels: no line of an icon. A line's width is its area by half of its outline."""
+    Grey is even and neither clear nor full, so it is no edge. What is left when four rings of pixels are taken off and put on again
+    is thicker than eight pixels: no line of an icon. A line's width is its area by half of its outline."""
     out = []
     for begin in range(0, len(masks), block):
         some = np.stack(masks[begin:begin + block])

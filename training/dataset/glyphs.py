@@ -2,8 +2,8 @@
 """What a glyph shows: the thing, and the look in which it is drawn, both from its id; or why it is left out.
 
 One-colour sets draw a thing as lines, filled, in two tones, thin, bold, sharp, in several pixel sizes, and say so in ids:
-"traffic-light-24-filled". Which words do so differs by set: the package lists suffixes of most sets, others are found by their share
-of the ids, and a word that is said of one icon only ("format-bold") is part of the thing.
+"traffic-light-24-filled". Which words do so differs by set: the package lists suffixes of most sets, others are found by their
+share of the ids, and a word that is said of one icon only ("format-bold") is part of the thing.
 """
 import collections
 import json
@@ -58,10 +58,11 @@ class SetNames:
         ended = sum(tails[word] for word in self.systematic)
         self.always = ended >= 0.95 * len(self.ids)
         self.prefixes = [rules["prefixes"][name] + "-"] if name in rules["prefixes"] else []
-        self.counted = {*rules["counted"], *(() if name.startswith(tuple(rules["numbered_variants"])) else rules["sometimes_counted"])}
+        numbers_are_variants = name.startswith(tuple(rules["numbered_variants"]))
+        self.counted = {*rules["counted"], *(() if numbers_are_variants else rules["sometimes_counted"])}
         if name in rules["category_prefix"]:
-            slugs = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", category).lower() + "-" for category in data["categories"]}
-            self.prefixes = sorted(slugs, key=len, reverse=True)
+            parted = [re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", category) for category in data["categories"]]
+            self.prefixes = sorted({category.lower() + "-" for category in parted}, key=len, reverse=True)
 
     def is_look(self, words):
         """Whether the last of the words is a look, not part of the thing."""
@@ -126,8 +127,8 @@ def reason_against(name, key, entry, categories, rules):
         return "moves, or has a filter"
     if rules["brand"].search(key):
         return "brand"
-    patterns = [rules["left_out_categories"]["*"], rules["left_out_categories"].get(name)]
-    if any(pattern and re.search(pattern, category, 0 if pattern[0] == "^" else re.I) for category in categories for pattern in patterns):
+    patterns = [rules["left_out_categories"]["*"], rules["left_out_categories"].get(name, "^$")]
+    if any(re.search(pattern, category.lower()) for category in categories for pattern in patterns):
         return "category"
     if rules["word"].search(key):
         return "word"
@@ -166,7 +167,8 @@ def choose_icons(name, data, rules, dropped):
     for key in [key for key in folded if key in best]:
         words, looks, _ = folded[key]
         entry = data["icons"][key]
-        box = [entry.get(field, data.get(field, default)) for field, default in (("left", 0), ("top", 0), ("width", 16), ("height", 16))]
+        box = [entry.get(field, data.get(field, default)) for field, default in
+               (("left", 0), ("top", 0), ("width", 16), ("height", 16))]
         icons.append({"id": key, "name": names.thing(words), "looks": looks, "cut": names.cut(looks),
                       "cat": (categories[key] or [None])[0], "svg": (entry["body"], *box)})
     return icons
@@ -175,7 +177,7 @@ def choose_icons(name, data, rules, dropped):
 def look(said, grey, thick, width, rules):
     """{"look": "line", "solid" or "duotone", "weight": "thin", "bold" or None} from what the id says and what is drawn.
 
-    Sets call solid shapes "bold" and put lines into their filled half (arrows), so the drawing decides and the id where it is close."""
+    Sets call solid shapes "bold" and put lines (arrows) into their filled half: the drawing decides, and the id where it is close."""
     stated = {rules["look_of"].get(word) for word in said}
     if grey >= GREY:
         return {"look": "duotone", "weight": None}

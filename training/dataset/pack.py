@@ -56,7 +56,8 @@ class Finished:
             return part["pictures"], json.loads(str(part["rows"])), collections.Counter(json.loads(str(part["dropped"])))
 
     def save(self, source, pictures, rows, dropped):
-        place(self.path(source), lambda file: np.savez(file, pictures=pictures, rows=json.dumps(rows), dropped=json.dumps(dropped)))
+        texts = {"rows": json.dumps(rows), "dropped": json.dumps(dropped)}
+        place(self.path(source), lambda file: np.savez(file, pictures=pictures, **texts))
 
     def packed(self, planes):
         """The path of the encoded planes, written unless it is there already."""

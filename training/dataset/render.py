@@ -88,9 +88,10 @@ def straight(mean):
 
 
 def cropped(body, grid, probe, pixels):
-    """An icon's body, drawn in a first, small rendering of `probe` pixels to find what is visible, and then that on a canvas of `pixels`.
+    """What is visible of an icon's body, found by a first, small rendering of `probe` pixels, drawn on a canvas of `pixels`.
 
-    grid: (left, top, width, height) of the body. Returns (premultiplied BGRA [pixels,pixels,4], share of the grid filled [2]) or None."""
+    grid: (left, top, width, height) of the body. Returns (premultiplied BGRA [pixels,pixels,4], share of the grid filled [2])
+    or None."""
     left, top, width, height = grid
     grid = max(width, height)
     x, y = left - (grid - width) / 2, top - (grid - height) / 2
