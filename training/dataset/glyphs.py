@@ -52,17 +52,15 @@ class SetNames:
         self.sizes = {word for word in declared if re.fullmatch(r"\d+(px)?", word)} | set(rules["sizes"].get(name, ()))
         self.size_words = set(rules["size_words"].get(name, ()))
         sized = re.compile(f"-({'|'.join(self.sizes) or '$'})$")
+        self.unsized = {sized.sub("", key) for key in self.ids}
         tails = collections.Counter(sized.sub("", key).rpartition("-")[2] for key in self.ids)
         self.systematic = {word for word in rules["look_of"] if word in declared or (
             word not in rules["only_if_declared"] and tails[word] >= SYSTEMATIC * len(self.ids))}
         ended = sum(tails[word] for word in self.systematic)
         self.always = ended >= 0.95 * len(self.ids)
-        self.prefixes = [rules["prefixes"][name] + "-"] if name in rules["prefixes"] else []
+        self.prefixes = sorted((prefix + "-" for prefix in rules["prefixes"].get(name, ())), key=len, reverse=True)
         numbers_are_variants = name.startswith(tuple(rules["numbered_variants"]))
         self.counted = {*rules["counted"], *(() if numbers_are_variants else rules["sometimes_counted"])}
-        if name in rules["category_prefix"]:
-            parted = [re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", category) for category in data["categories"]]
-            self.prefixes = sorted({category.lower() + "-" for category in parted}, key=len, reverse=True)
 
     def is_look(self, words):
         """Whether the last of the words is a look, not part of the thing."""
@@ -76,7 +74,7 @@ class SetNames:
         if word in self.systematic:
             return True
         others = {f"{base}-{other}" for other in self.rules["look_of"] if other != word}
-        return word not in self.rules["only_if_declared"] and bool({base, *others} & self.ids)
+        return word not in self.rules["only_if_declared"] and bool({base, *others} & self.unsized)
 
     def fold(self, key):
         """(words of the thing, looks, size or "") of an id."""
@@ -96,21 +94,28 @@ class SetNames:
     def thing(self, words):
         """The name of a thing from its words, or "" if they say nothing."""
         rules, key = self.rules, "-".join(words)
-        key = next((key[len(prefix):] for prefix in self.prefixes if key.startswith(prefix) and key != prefix), key)
-        words = key.split("-")
+        words = next((key[len(prefix):] for prefix in self.prefixes if key.startswith(prefix) and key != prefix), key).split("-")
         words[-1] = rules["numbered_tails"].get(self.name, {}).get(words[-1], words[-1]) if len(words) > 1 else words[-1]
-        noise = {*rules["noise"], *rules["numbered_noise"].get(self.name, ())}
-        while len(words) > 1 and (words[-1] in noise or (words[-1].isdigit() and words[-2] not in self.counted)):
-            words.pop()
-        if self.name in rules["glued_numbers"]:
-            words[-1] = re.sub(r"(?<=[a-z]{3})\d$", "", words[-1])
-        words = [word.lstrip("0") or "0" if word.isdigit() else rules["spelling"].get(word, word) for word in words]
-        name = " ".join(words)
+        words = self.without_numbers(words)
+        if self.name in rules["split_acronyms"]:
+            words = re.sub(r"\b(\w) (?=\w\b)", r"\1", " ".join(words)).split()
+        name = " ".join(rules["spelling"].get(word, word) for word in words)
         if len(name) == 1 and self.name in rules["letter_sets"]:
             name = ("number " if name.isdigit() else "letter ") + name
         for pattern, said in rules["renamed"]:
             name = re.sub(pattern, said, name)
         return name if re.search("[a-z]", name) else ""
+
+    def without_numbers(self, words):
+        """Words without those that only tell drawings of one thing apart: "home-2", "home2", "home-alt", "home-2-plus"."""
+        noise = {*self.rules["noise"], *self.rules["numbered_noise"].get(self.name, ())}
+        while len(words) > 1 and (words[-1] in noise or (words[-1].isdigit() and words[-2] not in self.counted)):
+            words = words[:-1]
+        if self.name in self.rules["glued_numbers"]:
+            words = [re.sub(r"(?<=[a-z]{3})\d$", "", word) for word in words]
+        if self.name in self.rules["inner_numbers"]:
+            words = [word for before, word in zip([words[0], *words], words) if not re.fullmatch(r"\d", word) or before in self.counted]
+        return [word.lstrip("0") or "0" if word.isdigit() else word for word in words]
 
     def cut(self, looks):
         for cut, sets in self.rules["set_cuts"].items():

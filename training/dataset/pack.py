@@ -60,10 +60,11 @@ class Finished:
         place(self.path(source), lambda file: np.savez(file, pictures=pictures, **texts))
 
     def packed(self, planes):
-        """The path of the encoded planes, written unless it is there already."""
+        """The path of the encoded planes, written unless it is there already. Masks at preset 3 take a
+        fifth of the time of 6 and a ninth more bytes."""
         path = os.path.join(self.folder, hashlib.sha256(planes.tobytes()).hexdigest()[:32] + ".xz")
         if not os.path.exists(path):
-            place(path, lambda file: file.write(encode(planes, 6)))
+            place(path, lambda file: file.write(encode(planes, 3 if planes.shape[1] == 1 else 6)))
         return path
 
     def remove(self):
