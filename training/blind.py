@@ -87,8 +87,9 @@ def real(folder, words, style, shuffle):
         found[plain(row["name"])].append(i)
     pictures = {}
     for word in words:
-        alike = [i for name in (word, *words[word]) for i in found[plain(name)]]
-        chosen = [i for i in alike if rows[i]["style"] == style] or alike
+        alike = [found[plain(name)] for name in (word, *words[word])]
+        same_style = [[i for i in some if rows[i]["style"] == style] for some in alike]
+        chosen = next(filter(None, same_style + alike), None)
         if chosen:
             pictures[word] = Image.fromarray(planes[shuffle.choice(chosen)].transpose(1, 2, 0), "RGBA")
     return pictures
