@@ -19,6 +19,16 @@ GREY, THIN, BOLD = 0.02, 3.4, 6.4
 
 
 def load_rules():
+    """The rules with their patterns compiled. Most are by set. What is in them:
+
+    looks, cuts, set_cuts     words that say how a thing is drawn, and sets all of which is drawn in one way
+    declared                  looks that a set has and its package does not list; only_if_declared: words that are looks of no other sets
+    protected                 look: the words after which it is part of the thing ("traffic light")
+    tails, tail_words         abbreviations at the end of ids, of looks and of things; prefixes: categories at their beginning
+    size_order, sizes         which size is best, and sets whose package does not list theirs; size_words: "small"
+    noise, set_noise          last words that only tell drawings of one thing apart; counted, ...: words after which a number says something
+    renamed, spelling         patterns and words of names, and what they are called here
+    left_out_*, brands*       patterns of ids, categories and words; brands_first begin an id, brands_whole are one"""
     with open(os.path.join(HERE, "glyph_rules.json")) as file:
         rules = json.load(file)
     either = {key: "|".join(rules[key]) for key in ("brands", "brands_first", "brands_whole", "left_out_words")}
@@ -95,7 +105,7 @@ class SetNames:
         """The name of a thing from its words, or "" if they say nothing."""
         rules, key = self.rules, "-".join(words)
         words = next((key[len(prefix):] for prefix in self.prefixes if key.startswith(prefix) and key != prefix), key).split("-")
-        words[-1] = rules["numbered_tails"].get(self.name, {}).get(words[-1], words[-1]) if len(words) > 1 else words[-1]
+        words[-1] = rules["tail_words"].get(self.name, {}).get(words[-1], words[-1]) if len(words) > 1 else words[-1]
         words = self.without_numbers(words)
         if self.name in rules["split_acronyms"]:
             words = re.sub(r"\b(\w) (?=\w\b)", r"\1", " ".join(words)).split()
@@ -108,7 +118,7 @@ class SetNames:
 
     def without_numbers(self, words):
         """Words without those that only tell drawings of one thing apart: "home-2", "home2", "home-alt", "home-2-plus"."""
-        noise = {*self.rules["noise"], *self.rules["numbered_noise"].get(self.name, ())}
+        noise = {*self.rules["noise"], *self.rules["set_noise"].get(self.name, ())}
         while len(words) > 1 and (words[-1] in noise or (words[-1].isdigit() and words[-2] not in self.counted)):
             words = words[:-1]
         if self.name in self.rules["glued_numbers"]:
