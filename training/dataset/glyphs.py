@@ -22,11 +22,12 @@ def load_rules():
     """The rules with their patterns compiled. Most are by set. What is in them:
 
     looks, cuts, set_cuts     words that say how a thing is drawn, and sets all of which is drawn in one way
-    declared                  looks that a set has and its package does not list; only_if_declared: words that are looks of no other sets
+    declared                  looks of a set that its package does not list; only_if_declared: words that are looks of no other sets
     protected                 look: the words after which it is part of the thing ("traffic light")
     tails, tail_words         abbreviations at the end of ids, of looks and of things; prefixes: categories at their beginning
     size_order, sizes         which size is best, and sets whose package does not list theirs; size_words: "small"
-    noise, set_noise          last words that only tell drawings of one thing apart; counted, ...: words after which a number says something
+    noise, set_noise          last words that only tell drawings of one thing apart
+    counted, ...              words after which a number says something
     renamed, spelling         patterns and words of names, and what they are called here
     left_out_*, brands*       patterns of ids, categories and words; brands_first begin an id, brands_whole are one"""
     with open(os.path.join(HERE, "glyph_rules.json")) as file:
@@ -124,7 +125,8 @@ class SetNames:
         if self.name in self.rules["glued_numbers"]:
             words = [re.sub(r"(?<=[a-z]{3})\d$", "", word) for word in words]
         if self.name in self.rules["inner_numbers"]:
-            words = [word for before, word in zip([words[0], *words], words) if not re.fullmatch(r"\d", word) or before in self.counted]
+            before = [words[0], *words]
+            words = [word for last, word in zip(before, words) if not re.fullmatch(r"\d", word) or last in self.counted]
         return [word.lstrip("0") or "0" if word.isdigit() else word for word in words]
 
     def cut(self, looks):
