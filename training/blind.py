@@ -80,8 +80,8 @@ def stored(folder, words, style):
 
 def real(folder, words, style, shuffle):
     """{word: picture} of real icons of these things: of this style, else of any."""
-    import data
-    planes, rows = data.read_pack(folder, "icons")
+    from data import read_pack
+    planes, rows = read_pack(folder, "icons")
     found = collections.defaultdict(list)
     for i, row in enumerate(rows):
         found[plain(row["name"])].append(i)

@@ -12,7 +12,7 @@ import tempfile
 import numpy as np
 
 import choose
-import data
+from data import read_pack
 from packages import SourceError
 
 LINE = '<path fill="none" stroke="currentColor" stroke-width="{}" d="{}"/>'
@@ -177,9 +177,9 @@ def run(build):
     sources = made_up(folder)
     counts = build.build_all(sources, out, folder, ["tw", "gl"], 1)
     assert counts == {"tw": 3, "gl": 4}, counts
-    icons = data.IconSet(out)
-    by_id = {row["id"]: (row, picture) for row, picture in zip(icons.rows, icons.pixels)}
-    assert set(by_id) == {"red-ball", "green-box", "1f600"} and len(icons.glyphs) == 4
+    (planes, rows), (masks, _) = (read_pack(out, kind) for kind in ("icons", "glyphs"))
+    by_id = {row["id"]: (row, picture) for row, picture in zip(rows, planes)}
+    assert set(by_id) == {"red-ball", "green-box", "1f600"} and masks.shape == (4, 1, 64, 64)
     row, picture = by_id["red-ball"]
     assert row["shape"] == "circle" and row["colors"] == ["red"] and picture[3, 32, 32] == 255 and picture[3, 0, 0] == 0
     assert by_id["green-box"][0]["aka"] == ["green box twin"]
