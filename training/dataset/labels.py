@@ -218,6 +218,8 @@ def ui_label(icon, rules):
         name = re.sub(r"-\d+$", "", name)
     else:
         name = re.sub(r"-(\d+|solid|filled)$", "", re.sub(r"-\d+$", "", name))
+    if icon_set == "marketeq":
+        name = re.sub(r"-alt$", "", name)
     group = next((rules["categories"][c] for c in icon["categories"] if c in rules["categories"]), "")
     return {"name": name.replace("-", " ").lower(), "keywords": extra, "group": group,
             "sub": (icon["categories"] or [None])[0], "tone": None, "lab": "id", "style": style}
