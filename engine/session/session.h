@@ -57,11 +57,11 @@ class Session {
   /// Starts icons first_index … first_index + count − 1 of settings.seed.
   void begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count, Pace pace = Pace::whole);
 
-  /// Says which icons begin_announced() will start: as many as this batch has, of its settings and pace. At a whole
-  /// pace a device beside the host then goes on with them by itself as soon as it is done with this batch; best said
-  /// before the advance(). Waits for nothing but work on the device that nobody wants any more. Once a batch: an
-  /// announcement stands until the next begin or pipeline. errors  Cancelled, device; settings if no batch is begun,
-  /// one is announced, or there are more or fewer icons
+  /// Says which icons begin_announced() will start: as many as this batch has, of its settings and pace. At a
+  /// whole pace a device beside the host then goes on with them by itself as soon as it is done with this batch;
+  /// best said before the advance(). Waits for nothing but work on the device that nobody wants any more. Once a
+  /// batch: an announcement stands until the next begin or pipeline.
+  /// errors  Cancelled, device; settings if no batch is begun, one is announced, or the number of icons differs
   void announce(std::span<const IconPoint> icons);
   /// Starts the batch announced. read() gives the batch before until its first advance().
   /// errors  as begin(); settings if none is announced
