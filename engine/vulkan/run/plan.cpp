@@ -153,7 +153,7 @@ void VulkanPlan::capture(bool prepare, std::uint32_t step, const Checkpoint& che
   guarded([&] {
     submissions_.drop();
     runs_.forget_pictures();
-    for (const LoweredOp& op : prepare ? schedule().prepare : schedule().step)
+    for (const LaunchedOp& op : prepare ? schedule().prepare : schedule().step)
       tensors_.capture(op, step, icons_, checkpoint);
     if (!prepare && schedule().bytes) tensors_.capture(*schedule().bytes, step, icons_, checkpoint);
   });

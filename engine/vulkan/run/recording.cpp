@@ -45,8 +45,8 @@ class OpRecorder {
   OpRecorder(const Device& device, const vk::raii::CommandBuffer& commands)
       : device_(device), commands_(commands), launches_(commands) {}
 
-  void record(const std::vector<LoweredOp>& ops, std::uint32_t step) {
-    for (const LoweredOp& op : ops) {
+  void record(const std::vector<LaunchedOp>& ops, std::uint32_t step) {
+    for (const LaunchedOp& op : ops) {
       if (device_.labels()) commands_.beginDebugUtilsLabelEXT(vk::DebugUtilsLabelEXT(op.op->label.c_str()));
       for (const Launch& one : op.launches) {
         if (hazards_.conflict(one.call)) {
@@ -146,7 +146,7 @@ vk::raii::CommandBuffer Recording::record(const Stretch& s) const {
   // A run begins after the end of another, whose barrier has seen the last reader of the words, or after a wait.
   if (!s.begins) full_barrier(commands);
   if (persistent()) {
-    record_icon(commands, *schedule_, s.entry);
+    record_persistent(commands, *schedule_, s.entry);
   } else {
     if (s.begins) {
       record_words(commands, *schedule_, s.entry);
@@ -204,16 +204,16 @@ void record_words(const vk::raii::CommandBuffer& commands, const Schedule& sched
                         vk::BufferCopy(from.offset, to.offset, from.size_bytes));
   };
   copy(memory.entry(entry).icons, memory.of({Region::icons}));
-  if (!schedule.icon) return;
+  if (!schedule.persistent) return;
   copy(memory.entry(entry).range, memory.of({Region::range}));
   const Place control = memory.of({Region::control});
   commands.fillBuffer(control.buffer->handle(), control.offset, control.size_bytes, 0);
 }
 
-void record_icon(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry) {
+void record_persistent(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry) {
   record_words(commands, schedule, entry);
   full_barrier(commands);
-  record_launch(commands, *schedule.icon, 0);
+  record_launch(commands, *schedule.persistent, 0);
 }
 
 }  // namespace dit::vulkan

@@ -34,7 +34,7 @@ class Recording {
 
   const Schedule& schedule() const { return *schedule_; }
   /// Whether one dispatch does all steps of a stretch, told by the range of its ring entry.
-  bool persistent() const { return schedule_->icon.has_value(); }
+  bool persistent() const { return schedule_->persistent.has_value(); }
   /// Of such a dispatch; see Ring.
   std::array<std::uint32_t, RANGE_WORDS> range_of(const Stretch& stretch) const;
   double tick_ns() const { return tick_ns_; }
@@ -92,6 +92,6 @@ void record_launch(const vk::raii::CommandBuffer& commands, const Launch& launch
 /// barriers.
 void record_words(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry);
 /// The persistent dispatch; it runs what the range of the ring entry says.
-void record_icon(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry);
+void record_persistent(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry);
 
 }  // namespace dit::vulkan
