@@ -88,8 +88,8 @@ void make_lhs(uint lhs, uint first_fragment, uint fragments, uint step, bool kee
   barrier();
 }
 
-/// Each subgroup for itself; it loads DEPTH_STEP fragments of the depth before it multiplies the first, the rhs before the
-/// prologue.
+/// Each subgroup for itself; it loads DEPTH_STEP fragments of the depth before it multiplies the first, the rhs before
+/// the prologue.
 void multiply_from_cache(TilePlace t, uint step) {
   const uint deep = S(subgroups_deep), depth = S(depth_fragments), share = (depth + deep - 1u) / deep;
   bool whole = depth % deep == 0u && share % DEPTH_STEP == 0u, prologue = S(lhs) != LHS_FRAGMENTS;
