@@ -141,6 +141,8 @@ def product_kernels(of):
         "const uint first_column = modulation_row[p.step * p.batch_rows] * p.columns;", vulkan("ModulatedLinear")),
        ("const vec4 n = (x_quads[(row * p.inputs + k) >> 2] - stat.x) * stat.y;",
         "const vec4 n = x_quads[(row * p.inputs + k) >> 2] * stat.y;", on("vulkan", "QuantisedOps.ModulatedLinear")))
+    of("shaders/plain/rows.glsl",
+       ("const uint i = row * p.inputs + k;", "const uint i = row * p.outputs + k;", vulkan("Linear")))
     of("shaders/plain/linear.comp",
        ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("Linear")))
     of("shaders/plain/modulated_linear.comp",
