@@ -144,12 +144,12 @@ def reason_against(name, key, entry, categories, rules):
         return "moves, or has a filter"
     if rules["brand"].search(key):
         return "brand"
-    patterns = [rules["left_out_categories"]["*"], rules["left_out_categories"].get(name, "^$")]
+    patterns = [rules["left_out_categories"][key] for key in ("*", name) if key in rules["left_out_categories"]]
     if any(re.search(pattern, category.lower()) for category in categories for pattern in patterns):
         return "category"
     if rules["word"].search(key):
         return "word"
-    return "variant" if re.search(rules["left_out_ids"].get(name, "^$"), key) else None
+    return "variant" if name in rules["left_out_ids"] and re.search(rules["left_out_ids"][name], key) else None
 
 
 def best_sizes(folded, order):

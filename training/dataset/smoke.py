@@ -26,7 +26,9 @@ ICONS = {"tw": {"red-ball": '<circle cx="16" cy="16" r="12" fill="#d22"/>', "gre
                 "lock-24-regular": LINE.format(2, "M6 6h20v20H6z") + BOX.format('currentColor" opacity=".4', 6, 6, 20, 20, 20),
                 "github-24-filled": BOX.format("#000", 2, 2, 9, 9, 9), "spin-24-regular": '<path d="M0 0h9v9z"><animate/></path>',
                 "hair-24-regular": LINE.format(0.1, "M6 8h20v12H6z"),
+                "arch-24-filled": BOX.format("currentColor", 6, 6, 14, 20, 14),
                 "door-24-filled": BOX.format("currentColor", 6, 8, 20, 12.02, 20)}}
+CATEGORIES = {"gl": {"": ["key-24-filled", "key-24-regular"], "Brand / Logo": ["arch-24-filled"]}}
 SUFFIXES = {"gl": {"24-filled": "24 Filled", "16-filled": "16 Filled", "24-regular": "24 Regular"}}
 
 
@@ -34,6 +36,7 @@ def archive(path):
     """A tar of two sets and an emoji list; returns its SHA-256."""
     files = {f"json/{name}.json": {"width": 32, "height": 32, "icons": {key: {"body": body} for key, body in icons.items()},
                                    "chars": {"1f600": "1f600"} if name == "tw" else {}, "suffixes": SUFFIXES.get(name),
+                                   "categories": CATEGORIES.get(name, {}),
                                    "info": {"license": {"spdx": "MIT"}}}
              for name, icons in ICONS.items()}
     files |= {"collections.json": {"tw": {}, "gl": {}, "gone": {}},
@@ -139,7 +142,7 @@ def check_glyphs(out):
     assert drawn["lock-24-regular"] == ("lock", "duotone", None), drawn
     with open(os.path.join(out, "manifest.json")) as file:
         manifest = json.load(file)
-    reasons = ("other size", "brand", "moves, or has a filter", "too faint", "twin")
+    reasons = ("other size", "brand", "category", "moves, or has a filter", "too faint", "twin")
     assert manifest["dropped"]["gl"] == dict.fromkeys(reasons, 1), manifest
     assert manifest["left_out"] == {"licence GPL": ["gone"]}
 
