@@ -335,11 +335,21 @@ def cpu_kernels(of):
 
 
 def host(of):
-    of("engine/vulkan/compile/lane_stages.cpp",
-       ("return shape.row_fragments % tile.rows() == 0 && shape.column_fragments % tile.columns() == 0;",
-        "return shape.row_fragments % tile.rows() == 0;", "Stages.AreToldThatTilesCoverTheProductOnlyWhereTheyDo"),
-       ("s.by_column = options_.fusion != Fusion::single && s.tiles_across >= 8 &&",
-        "s.by_column = s.tiles_across >= 8 ||", "Stages.TilesAreNumberedByColumnWhereTheResultIsTooLargeForTheCache"))
+    of("engine/vulkan/compile/fuse.cpp",
+       ("const bool solved = target_.joins_ops() && combine && combine->prediction == o.y && !program_.shape.guided &&",
+        "const bool solved = target_.joins_ops() && combine && combine->prediction == o.y &&",
+        "Fuse.TheSolverFollowsThePredictionAtOnceWithoutGuidance"))
+    of("engine/vulkan/compile/layout.cpp",
+       ("if (group.lhs_in_scratch) scratch.lhs = std::max(scratch.lhs, room(product, product.depth.columns));", "",
+        "Layout.ScratchIsKeptOnlyForGroupsThatUseIt"))
+    of("engine/vulkan/compile/tiles/tile_shape.h",
+       ("return p.row_fragments % rows() == 0 && p.column_fragments % columns() == 0;",
+        "return p.row_fragments % rows() == 0;", "Tile.KernelsAreToldThatTilesCoverTheProductOnlyWhereTheyDo"))
+    of("engine/vulkan/compile/tile.cpp",
+       ("t.by_column = target_.fusion != Fusion::persistent && t.tiles_across >= 8 &&",
+        "t.by_column = t.tiles_across >= 8 ||", "Tile.AreNumberedByColumnWhereTheResultIsTooLargeForTheCache"))
+    of("engine/vulkan/compile/emit.cpp",
+       ("if (known != keys.end()) continue;", "", "Emit.PersistentStagesThatDifferOnlyInPlacesShareAVariant"))
     of("engine/network/noise.cpp",
        ("key[1] += 0xBB67AE85u;", "key[1] += 0xBB67AE84u;", "Noise.*"),
        ("if (i == 0 || element % 4 == 0) {", "if (element % 4 == 0) {", "Noise.*"),
