@@ -3,8 +3,8 @@
 // large number need not be infinite everywhere.
 
 #ifdef MATRIX
-/// v·Φ(v) to 9e-5, for results that are rounded to halves: an odd polynomial in place of the exponential and the division.
-/// Fitted to the largest error over |v| < 4.2, beyond which Φ is taken for 0 or 1.
+/// v·Φ(v) to 9e-5, for results that are rounded to halves: an odd polynomial in place of the exponential and the
+/// division. Fitted to the largest error over |v| < 4.2, beyond which Φ is taken for 0 or 1.
 float gelu(float v) {
   const float x = clamp(v, -4.2, 4.2), u = x * x;
   float p = -9.01757685e-10 * u + 7.94136891e-08;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The barrier of all workgroups of a dispatch, who are no more than the device keeps resident: nobody goes on before all have
-// arrived. The including kernel defines CONTROL_BINDING: u32, zero at the start, words CONTROL_… of stage.h; SPIN_LIMIT: one
-// that waits for more polls sets the failed flag and does GIVE_UP, and everybody leaves: go_on is 0.
+// The barrier of all workgroups of a dispatch, who are no more than the device keeps resident: nobody goes on before
+// all have arrived. The including kernel defines CONTROL_BINDING: u32, zero at the start, words CONTROL_… of stage.h;
+// SPIN_LIMIT: one that waits for more polls sets the failed flag and does GIVE_UP, and all return: go_on is 0.
 // source: Xiao & Feng 2010, "Inter-block GPU communication via fast barrier synchronization"
 shared uint go_on;
 uint arrivals = 0u;    // of each workgroup so far
@@ -19,7 +19,8 @@ void count_arrival() {
   atomicAdd(control[CONTROL_ARRIVED], 1u, gl_ScopeDevice, in_buffers, gl_SemanticsRelease | gl_SemanticsMakeAvailable);
 }
 uint counted() {
-  return atomicLoad(control[CONTROL_ARRIVED], gl_ScopeDevice, in_buffers, gl_SemanticsAcquire | gl_SemanticsMakeVisible);
+  return atomicLoad(control[CONTROL_ARRIVED], gl_ScopeDevice, in_buffers,
+                    gl_SemanticsAcquire | gl_SemanticsMakeVisible);
 }
 void see_others() {}
 #else

@@ -11,37 +11,22 @@ using uint = std::uint32_t;
 #endif
 
 struct Noise {
-  uint step;
-  uint batch;
+  uint step, batch;
   uint elements;  // of one icon, C·H·W
 };
 
+// Of products: rows of the lhs, inputs = columns of the lhs and of the weight, outputs = rows of the weight.
 struct Linear {
-  uint step;
-  uint rows;     // of the left side
-  uint inputs;   // columns of the left side and of the weight
-  uint outputs;  // rows of the weight
-  uint has_bias;
+  uint step, rows, inputs, outputs, has_bias;
 };
 
 struct Embed {
-  uint step;
-  uint rows;  // R·T
-  uint inputs;
-  uint outputs;
-  uint has_bias;
-  uint tokens;
-  uint batch;
-  uint channels;
-  uint height;
-  uint width;
-  uint patch_size;
-  uint window_size;
+  uint step, rows, inputs, outputs, has_bias;  // rows: R·T
+  uint tokens, batch, channels, height, width, patch_size, window_size;
 };
 
 struct NormStats {
-  uint step;
-  uint rows;
+  uint step, rows;
   uint width;  // values of one row
   float eps;
   uint eps_outside;  // of the root
@@ -50,79 +35,48 @@ struct NormStats {
 };
 
 struct ModulatedLinear {
-  uint step;
-  uint rows;  // R·T
-  uint inputs;
-  uint outputs;
-  uint has_bias;
+  uint step, rows, inputs, outputs, has_bias;  // rows: R·T
   uint tokens;
-  uint batch_rows;  // R
-  uint columns;     // of the modulation table
-  uint shift;       // first column
-  uint scale;       // first column
-  uint activation;  // 0 none, 1 silu, 2 gelu_erf, 3 gelu_tanh
+  uint batch_rows;    // R
+  uint columns;       // of the modulation table
+  uint shift, scale;  // first column
+  uint activation;    // as in activation.glsl
 };
 
 struct Attention {
-  uint step;
-  uint tokens;
-  uint heads;
+  uint step, tokens, heads;
   float norm_eps;
   float scale;  // 1/√D
 };
 
 struct GatedLinearAdd {
-  uint step;
-  uint rows;  // R·T
-  uint inputs;
-  uint outputs;
-  uint has_bias;
-  uint tokens;
-  uint batch_rows;
-  uint columns;
+  uint step, rows, inputs, outputs, has_bias;  // rows: R·T
+  uint tokens, batch_rows, columns;
   uint gate;  // first column, or 0xffffffff: 1
 };
 
 struct Final {
-  uint step;
-  uint rows;  // R·T
-  uint inputs;
-  uint outputs;  // C·V·V
-  uint has_bias;
-  uint tokens;
-  uint batch_rows;
-  uint columns;
-  uint shift;
-  uint scale;
-  uint height;
-  uint width;
-  uint patch_size;
+  uint step, rows, inputs, outputs, has_bias;  // rows: R·T, outputs: C·V·V
+  uint tokens, batch_rows, columns, shift, scale;
+  uint height, width, patch_size;
 };
 
 struct OverlapAdd {
   uint step;
   uint images;  // R
-  uint channels;
-  uint height;
-  uint width;
-  uint patch_size;
-  uint window_size;
+  uint channels, height, width, patch_size, window_size;
 };
 
 struct Combine {
-  uint step;
-  uint batch;
+  uint step, batch;
   uint elements;  // of one icon
   uint guided;
 };
 
 struct ToRgba {
-  uint step;
-  uint batch;
-  uint channels;
+  uint step, batch, channels;
   uint pixels;  // of one icon, H·W
-  uint premultiplied;
-  uint round_down;
+  uint premultiplied, round_down;
 };
 
 struct Ceiling {

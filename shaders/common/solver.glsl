@@ -2,8 +2,8 @@
 // The solver's step of an icon by its row w of the solver's table, e = prediction, z = normals of draw row + 1:
 //   d0 = w.from_x·x + w.from_e·e          kept in the history, at step mod 4
 //   x  ← w.a·x + Σᵢ w.b[i]·dᵢ + w.c·z     dᵢ = what was kept at step − i
-// A term whose coefficient is 0 is not read, so that stale history never leaks in. After noise.glsl; the including kernel
-// defines SOLVER_BINDING, and PICTURE(at), HISTORY(at) and PREDICTION(at), where element `at` of these is.
+// A term whose coefficient is 0 is not read, so that stale history never leaks in. After noise.glsl; the including
+// kernel defines SOLVER_BINDING, and PICTURE(at), HISTORY(at) and PREDICTION(at), where element `at` of these is.
 
 struct SolverRow {  // of engine/network/sampler.h
   float from_x, from_e, a, b0, b1, b2, b3, c, guidance, padding0, padding1, padding2;

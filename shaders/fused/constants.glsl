@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A stage as specialization constants, so that every size, choice and bound is known when the pipeline is compiled. Those of
-// stage VARIANT are S(name); a variant that the host gives no constants is of no kind.
+// A stage as specialization constants, so that every size, choice and bound is known when the pipeline is compiled.
+// Those of VARIANT are S(name); a variant that the host gives none is of no kind.
 #define OF_VARIANT(name) OF_VARIANT_2(name, VARIANT)
 #define OF_VARIANT_2(name, variant) OF_VARIANT_3(name, variant)
 #define OF_VARIANT_3(name, variant) name##_of_##variant

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// stage: one stage of a step as a dispatch of its own; see stage.h for what a stage is, stage.glsl and lanes.glsl for the
-// variants
-//   groups (n, 1, 1): workgroup g takes tiles g, g + n, …
+// dispatch: one stage of a step as a dispatch of its own, on matrix hardware or without; see stage.h for what a stage is.
+// Groups (n, 1, 1): workgroup g takes tiles g, g + n, …
 #extension GL_GOOGLE_include_directive : require
 #if defined(MATRIX_NV) || defined(MATRIX_KHR) || defined(MATRIX_EMULATED)
 #include "shaders/fused/matrix/fragments.glsl"
@@ -10,30 +9,23 @@
 #include "shaders/fused/portable/fragments.glsl"
 #endif
 #include "shaders/fused/constants.glsl"
-#define VARIANT 0
-STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
 layout(push_constant) uniform Push { StagePush P; };
 #include "shaders/fused/formulas.glsl"
 void wait_for_others() {}  // a dispatch of its own need not
-#include "shaders/fused/places.glsl"
+#define VARIANT 0
 #ifdef MATRIX
-#include "shaders/fused/matrix/tables.glsl"
-#include "shaders/fused/overlap.glsl"
-#include "shaders/fused/picture.glsl"
-#include "shaders/fused/matrix/lhs.glsl"
-#include "shaders/fused/matrix/attention.glsl"
-#include "shaders/fused/matrix/epilogue.glsl"
-#include "shaders/fused/matrix/product.glsl"
-#include "shaders/fused/matrix/rows.glsl"
+#include "shaders/fused/variant.glsl"
 #else
+STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
+#include "shaders/fused/places.glsl"
 #include "shaders/fused/portable/tables.glsl"
-#include "shaders/fused/overlap.glsl"
-#include "shaders/fused/picture.glsl"
 #include "shaders/fused/portable/lhs.glsl"
 #include "shaders/fused/portable/attention.glsl"
 #include "shaders/fused/portable/product.glsl"
-#endif
+#include "shaders/fused/overlap.glsl"
 #include "shaders/fused/run.glsl"
+#endif
+#include "shaders/fused/picture.glsl"
 
 void main() {
   for (uint t = gl_WorkGroupID.x; t < P.tiles; t += gl_NumWorkGroups.x) {

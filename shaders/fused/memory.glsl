@@ -8,13 +8,14 @@
 #define ARENA coherent
 #define WEIGHT_VECTORS readonly
 #else
-// A kernel that runs many stages sees the arena through several types, which GLSL has no word to mark as aliases of each
+// A kernel that runs many stages sees the arena through several types, which GLSL has no word to mark as aliases of
+// each
 // other: unmarked, what was read through one of them may be kept while another is written.
 #extension GL_EXT_spirv_intrinsics : require
 #define ALIASED spirv_decorate(20)
 #define ARENA ALIASED nonprivate
-// What is never written may be loaded at any time, and drivers load it late: vectors only after the wait that should have
-// hidden them. Matrices are better off so.
+// What is never written may be loaded at any time, and drivers load it late: vectors only after the wait that should
+// have hidden them. Matrices are better off so.
 #define WEIGHT_VECTORS ALIASED nonprivate
 #endif
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The sum of overlapping windows, and the solver's step that may follow it: an element an invocation. The maths are those
-// of overlap_add.comp.
+// The sum of overlapping windows, and the solver's step that may follow it: an element an invocation. The maths are
+// those of overlap_add.comp.
 
 /// Grid lines x … y−1 whose windows cover pixel `at` of an axis with `count` patches.
 uvec2 cover(uint at, uint border, uint count) {

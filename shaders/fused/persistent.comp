@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// persistent: all stages of all steps in one dispatch, on matrix hardware. Each kind of stage has code of its own, a variant,
-// with its sizes as constants; workgroups wait for each other as late as a stage allows, and meanwhile ask for its weights.
+// persistent: all stages of all steps in one dispatch, on matrix hardware. Each kind of stage has code of its own, a
+// variant, with its sizes as constants; workgroups wait for each other as late as a stage allows, and meanwhile ask for
+// its weights.
 //   range [8] u32: barriers, then steps and stages to run, see stage.h   status u32: set to 1 if the dispatch gave up
 // Groups (n, 1, 1), n no more than the device keeps resident.
 #extension GL_GOOGLE_include_directive : require
@@ -38,10 +39,10 @@ bool idle_stage(uint step, uint last_step) {
   return P.kind == STAGE_RGBA ? step + 1u < last_step : P.kind == STAGE_NOISE && !some_icon_begins(step);
 }
 
-#define TILES(run)                                                             \
-  for (uint t = gl_WorkGroupID.x; t < P.tiles; t += gl_NumWorkGroups.x) {      \
-    run(t, step);                                                              \
-    if (t + gl_NumWorkGroups.x < P.tiles) barrier();                           \
+#define TILES(run)                                                        \
+  for (uint t = gl_WorkGroupID.x; t < P.tiles; t += gl_NumWorkGroups.x) { \
+    run(t, step);                                                         \
+    if (t + gl_NumWorkGroups.x < P.tiles) barrier();                      \
   }
 #define CASE(variant) \
   case variant:       \

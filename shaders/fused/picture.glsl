@@ -29,7 +29,8 @@ void activate_stage(uint i) {
 
 /// residual += gate · rows, four values at a time.
 void add_stage(uint i, uint step) {
-  if (i < P.row_fragments * S(column_fragments) * 64u) arena_floats4[P.y + i] += gate_of_four(i, step) * arena_floats4[P.a + i];
+  if (i < P.row_fragments * S(column_fragments) * 64u)
+    arena_floats4[P.y + i] += gate_of_four(i, step) * arena_floats4[P.a + i];
 }
 
 /// One tile of a stage of these kinds.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where things lie. S is the stage at work, as far as all stages of a kind are alike: constants, but in icon.comp. P is what
-// differs between them: places, and how many rows there are.
+// Where things lie. S(name) is a field of the stage at work that is fixed, P.name one that moves; see stage_fields.h.
 
 /// Start of the table row that a row of the batch reads.
 uint table_row(uint batch_row, uint step) {
@@ -17,12 +16,13 @@ uint pixel_of(uint token, uint feature) {
   return (feature / area * S(height) + line) * S(image_width) + column;
 }
 
-/// Column and line of the image where a feature of a token's window lies. Above or left of the image these wrap round, and
-/// are then far beyond its size.
+/// Column and line of the image where a feature of a token's window lies. Above or left of the image these wrap round,
+/// and are then far beyond its size.
 uvec2 window_pixel(uint token, uint feature) {
   const uint border = (S(window_size) - S(patch_size)) / 2u, across = S(image_width) / S(patch_size);
   const uint at = feature % (S(window_size) * S(window_size));
-  return uvec2(token % across, token / across) * S(patch_size) + uvec2(at % S(window_size), at / S(window_size)) - border;
+  const uvec2 patch_at = uvec2(token % across, token / across) * S(patch_size);
+  return patch_at + uvec2(at % S(window_size), at / S(window_size)) - border;
 }
 
 /// One value of a token's window of the image; 0 beyond its edges.

@@ -48,7 +48,8 @@ void main() {
   [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = Accumulator(0.0);
   for (uint n = 0u; n < p.repeats; ++n)
     [[unroll]] for (uint i = 0u; i < 8u; ++i) sums[i] = MULTIPLY_ADD(lhs[i & 1u], rhs[i >> 1], sums[i]);
-  [[unroll]] for (uint i = 0u; i < 8u; ++i) STORE_ACCUMULATOR(sums[i], b, (gl_GlobalInvocationID.x / 32u * 8u + i) * 256u);
+  [[unroll]] for (uint i = 0u; i < 8u; ++i)
+    STORE_ACCUMULATOR(sums[i], b, (gl_GlobalInvocationID.x / 32u * 8u + i) * 256u);
 }
 #elif defined(BARRIER)
 #define CONTROL_BINDING 1

@@ -58,7 +58,8 @@ void stage_queries(uint query0) {
   barrier();
   if (invocation < QUERIES) {
     float squares = 0.0;
-    [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) squares += q_tile[invocation * PITCH + d] * q_tile[invocation * PITCH + d];
+    [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d)
+      squares += q_tile[invocation * PITCH + d] * q_tile[invocation * PITCH + d];
     row_max[invocation] = LOWEST;
     row_shrink[invocation] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;
   }
@@ -88,7 +89,8 @@ void main() {
       float factor = 1.0;
       if (NORM) {
         float squares = 0.0;
-        [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) squares += kv_tile[invocation * PITCH + d] * kv_tile[invocation * PITCH + d];
+        [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d)
+          squares += kv_tile[invocation * PITCH + d] * kv_tile[invocation * PITCH + d];
         factor = 1.0 / sqrt(squares / float(HEAD_DIM) + p.norm_eps);
       }
       key_factor[invocation] = factor;

@@ -3,8 +3,8 @@
 // embed: y = windows(x) Wᵀ + bias + position        patch embedding of DiT (arXiv 2212.09748) §3.2
 //   x [B,C,H,W] f32   weight [D,C·V·V] any type   bias [D] f32, read if has_bias   position [T,D] f32 or f16
 //   y [R,T,D] f32, must not alias x; row r reads icon r mod B
-// Token = gy·(W/P)+gx, feature = c·V²+wy·V+wx; a window of V ≥ P pixels is centred on its patch, zero outside the image.
-// Any sizes. Groups (⌈D/32⌉, ⌈R·T/32⌉, 1).
+// Token = gy·(W/P)+gx, feature = c·V²+wy·V+wx; a window of V ≥ P pixels is centred on its patch, zero outside the
+// image. Any sizes. Groups (⌈D/32⌉, ⌈R·T/32⌉, 1).
 #extension GL_GOOGLE_include_directive : require
 #include "shaders/common/params.h"
 

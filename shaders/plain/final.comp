@@ -3,8 +3,8 @@
 // final: y = unpatchify((norm(x)·(1+scale)+shift) Wᵀ + bias)        DiT (arXiv 2212.09748) §3.2
 //   x [R,T,D] f32   stats [R·T,2] f32 from norm_stats   table [S·K,columns] f32   modulation_row [S,R] u32
 //   weight [C·V·V,D] any type   bias [C·V·V] f32, read if has_bias   y [R,C,H,W] f32, must not alias x
-// Token and feature order as in embed. Where windows overlap, y is [R·T,C·V·V] f32 and overlap_add makes the image of it.
-// Any sizes. Groups (⌈C·V·V/32⌉, ⌈R·T/32⌉, 1).
+// Token and feature order as in embed. Where windows overlap, y is [R·T,C·V·V] f32 and overlap_add makes the image of
+// it. Any sizes. Groups (⌈C·V·V/32⌉, ⌈R·T/32⌉, 1).
 #extension GL_GOOGLE_include_directive : require
 #include "shaders/common/params.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// gated_linear_add: residual += gate · (x Wᵀ + bias); a gate of no column is 1        adaLN-Zero, DiT (arXiv 2212.09748) §3.2
+// gated_linear_add: residual += gate · (x Wᵀ + bias); a gate of no column is 1 adaLN-Zero, DiT (arXiv 2212.09748) §3.2
 //   x [R,T,I] f32   weight [D,I] any type   bias [D] f32, read if has_bias   table [S·K,columns] f32
 //   modulation_row [S,R] u32   residual [R,T,D] f32, in place, must not alias x
 // Any sizes. Groups (⌈D/32⌉, ⌈R·T/32⌉, 1).
@@ -8,22 +8,13 @@
 #include "shaders/common/params.h"
 
 layout(push_constant) uniform Push { GatedLinearAdd p; };
-layout(set = 0, binding = 0, std430) readonly buffer X { float x_values[]; };
-layout(set = 0, binding = 0, std430) readonly buffer XQuads { vec4 x_quads[]; };
 #define WEIGHT_BINDING 1
 layout(set = 0, binding = 2, std430) readonly buffer Bias { float bias[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Table { float table[]; };
 layout(set = 0, binding = 4, std430) readonly buffer ModulationRow { uint modulation_row[]; };
 layout(set = 0, binding = 5, std430) buffer Residual { float residual[]; };
 #include "shaders/plain/gemm.glsl"
-
-vec4 lhs4(uint row, uint k) {
-  const uint i = row * p.inputs + k;
-  if (ALIGNED) return x_quads[i >> 2];
-  const uint remaining = p.inputs - k;
-  return vec4(x_values[i], remaining > 1u ? x_values[i + 1u] : 0.0, remaining > 2u ? x_values[i + 2u] : 0.0,
-              remaining > 3u ? x_values[i + 3u] : 0.0);
-}
+#include "shaders/plain/rows.glsl"
 
 void store(uint row, uint column, float value) {
   if (p.has_bias != 0u) value += bias[column];

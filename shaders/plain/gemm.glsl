@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Tiled matrix product: result[row, column] = Σ_k left[row, k] · weight[column, k], any size, sums in f32.
+// Tiled matrix product: result[row, column] = Σ_k lhs[row, k] · weight[column, k], any size, sums in f32.
 // A workgroup of 8×8 invocations makes a tile of 32×32; each invocation owns rows y+8i and columns x+8j.
 // The including kernel declares the weight at WEIGHT_BINDING, push constants p (rows, inputs, outputs), and defines
-//   vec4 lhs4(uint row, uint k)                        four values from k on, row < p.rows, k < p.inputs, 0 past the end
-//   void store(uint row, uint column, float value)      row < p.rows, column < p.outputs
+//   vec4 lhs4(uint row, uint k)                       four values from k on, row < p.rows, k < p.inputs, 0 past the end
+//   void store(uint row, uint column, float value)    row < p.rows, column < p.outputs
 // then calls gemm() in uniform control flow. The weight's type: WEIGHT_F16, pairs of halves in 32-bit words; WEIGHT_Q8
 // and WEIGHT_Q4, integers of 8 or 4 bits in the order of the elements, then a half for each 32 of them; else floats.
 
@@ -60,7 +60,7 @@ vec4 weight4(uint column, uint k) {
 }
 
 const uint TILE = 32u;    // rows and columns of a tile
-const uint DEPTH = 8u;    // vectors of four k staged at a time
+const uint DEPTH = 8u;    // vectors of four k in shared memory at a time
 const uint PITCH = 9u;    // DEPTH + 1: neighbouring rows then start in different banks
 const uint PER_INVOCATION = 4u;  // TILE·DEPTH/64 vectors that an invocation stages of each side
 

@@ -7,20 +7,11 @@
 #include "shaders/common/params.h"
 
 layout(push_constant) uniform Push { Linear p; };
-layout(set = 0, binding = 0, std430) readonly buffer X { float x_values[]; };
-layout(set = 0, binding = 0, std430) readonly buffer XQuads { vec4 x_quads[]; };
 #define WEIGHT_BINDING 1
 layout(set = 0, binding = 2, std430) readonly buffer Bias { float bias[]; };
 layout(set = 0, binding = 3, std430) writeonly buffer Y { float y_values[]; };
 #include "shaders/plain/gemm.glsl"
-
-vec4 lhs4(uint row, uint k) {
-  const uint i = row * p.inputs + k;
-  if (ALIGNED) return x_quads[i >> 2];
-  const uint remaining = p.inputs - k;
-  return vec4(x_values[i], remaining > 1u ? x_values[i + 1u] : 0.0, remaining > 2u ? x_values[i + 2u] : 0.0,
-              remaining > 3u ? x_values[i + 3u] : 0.0);
-}
+#include "shaders/plain/rows.glsl"
 
 void store(uint row, uint column, float value) {
   if (p.has_bias != 0u) value += bias[column];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The adaLN lhs of modulated_linear and final: norm(x)·(1+scale)+shift, row statistics from norm_stats.
-// The including kernel declares p (inputs, tokens, batch_rows, columns, shift, scale, step) and includes gemm.glsl first.
+// The including kernel declares p (inputs, tokens, batch_rows, columns, shift, scale, step) and includes gemm.glsl
+// first.
 
 layout(set = 0, binding = 0, std430) readonly buffer X { float x_values[]; };
 layout(set = 0, binding = 0, std430) readonly buffer XQuads { vec4 x_quads[]; };

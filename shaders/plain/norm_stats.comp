@@ -2,8 +2,8 @@
 #version 450
 // norm_stats: mean and 1/deviation of each row, for the kernels that apply a norm to their lhs
 //   x [M,D] f32   stats [M,2] f32
-// Deviation = √(variance + eps) or √variance + eps; RMS norm takes the mean as 0. Two passes, so that a large mean costs
-// no digits. One workgroup of 64 per row: groups (min(M, 65535), ⌈M/65535⌉, 1).
+// Deviation = √(variance + eps) or √variance + eps; RMS norm takes the mean as 0. Two passes, so that a large mean
+// costs no digits. One workgroup of 64 per row: groups (min(M, 65535), ⌈M/65535⌉, 1).
 // source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4
 #extension GL_GOOGLE_include_directive : require
 #include "shaders/common/params.h"

@@ -23,7 +23,8 @@ void main() {
   if (i >= p.images * p.channels * p.height * p.width) return;
   const uint x = i % p.width, y = i / p.width % p.height, c = i / (p.width * p.height) % p.channels;
   const uint image = i / (p.width * p.height * p.channels);
-  const uint across = p.width / p.patch_size, down = p.height / p.patch_size, border = (p.window_size - p.patch_size) / 2u;
+  const uint across = p.width / p.patch_size, down = p.height / p.patch_size;
+  const uint border = (p.window_size - p.patch_size) / 2u;
   const uvec2 rows = cover(y, border, down), columns = cover(x, border, across);
   float sum = 0.0;
   for (uint gy = rows.x; gy < rows.y; ++gy) {

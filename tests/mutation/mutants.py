@@ -64,15 +64,16 @@ def plain_kernels(of):
         "return (((gl_WorkGroupID.z * p.tokens + token) * p.heads + gl_WorkGroupID.y) * 3u + part) * HEAD_DIM;",
         vulkan("Attention")))
     of("shaders/plain/combine.comp",
-       ("uint slot(uint back, uint at) { return ((p.step - back) & 3u) * (p.batch * p.elements) + at; }",
-        "uint slot(uint back, uint at) { return ((p.step + back) & 3u) * (p.batch * p.elements) + at; }",
+       ("solve_four(i, p.batch, p.elements, p.guided, p.step);", "solve_four(i, p.batch, p.elements, 0u, p.step);",
+        vulkan("Combine")))
+    of("shaders/common/solver.glsl",
+       ("#define KEPT(back) HISTORY(KEPT_AT(step - back, all, at))", "#define KEPT(back) HISTORY(KEPT_AT(step + back, all, at))",
         vulkan("Combine")),
        ("if (w.c != 0.0) z = normals(icon, row + 1u, quad);", "if (w.c != 0.0) z = normals(icon, row, quad);",
         vulkan("Combine")),
-       ("if (w.guidance != 1.0) e += (1.0 - w.guidance) * prediction[p.batch * p.elements + at];",
-        "if (w.guidance != 1.0) e += (1.0 - w.guidance) * prediction[p.elements + at];", vulkan("Combine")),
-       ("const uint row = solver_row[p.step * p.batch + icon];", "const uint row = solver_row[p.step + icon];",
-        vulkan("Combine")))
+       ("ADD_TERM(e, 1.0 - w.guidance, PREDICTION(all + at))", "ADD_TERM(e, 1.0 - w.guidance, PREDICTION(elements + at))",
+        vulkan("Combine")),
+       ("const uint row = solver_row[step * batch + icon];", "const uint row = solver_row[step + icon];", vulkan("Combine")))
     of("shaders/plain/norm_stats.comp",
        ("barrier();", "", vulkan("ModulatedLinearOfEveryNorm"),
         {"previous": "if (invocation < stride) partial[invocation] += partial[invocation + stride];"}),
@@ -92,10 +93,14 @@ def plain_kernels(of):
         "const uint line = x + border - gx * p.patch_size, column = y + border - gy * p.patch_size;",
         vulkan("FinalOfOverlappingWindows")))
     of("shaders/plain/to_rgba.comp",
-       ("rgba[i] = byte_of(colour.r) | byte_of(colour.g) << 8 | byte_of(colour.b) << 16 | alpha << 24;",
-        "rgba[i] = byte_of(colour.b) | byte_of(colour.g) << 8 | byte_of(colour.r) << 16 | alpha << 24;", vulkan("ToRgba")),
-       ("uint byte_of(float v) { return uint(floor(v * 255.0 + (p.round_down != 0u ? 0.0 : 0.5))); }",
-        "uint byte_of(float v) { return uint(floor(v * 255.0 + 0.5)); }", vulkan("ToRgbaRoundedDown")),
+       ("const uint at = i / p.pixels * p.channels * p.pixels + i % p.pixels;",
+        "const uint at = i / p.pixels * 3u * p.pixels + i % p.pixels;", vulkan("ToRgba")))
+    of("shaders/common/picture.glsl",
+       ("return byte_of(colour.r, round_down) | byte_of(colour.g, round_down) << 8 | byte_of(colour.b, round_down) << 16 |",
+        "return byte_of(colour.b, round_down) | byte_of(colour.g, round_down) << 8 | byte_of(colour.r, round_down) << 16 |",
+        vulkan("ToRgba")),
+       ("uint byte_of(float v, uint round_down) { return uint(floor(v * 255.0 + (round_down != 0u ? 0.0 : 0.5))); }",
+        "uint byte_of(float v, uint round_down) { return uint(floor(v * 255.0 + 0.5)); }", vulkan("ToRgbaRoundedDown")),
        ("colour = alpha == 0u ? vec3(0.0) : min(colour, vec3(a)) / a;",
         "colour = alpha == 0u ? vec3(0.0) : min(colour, vec3(a));", vulkan("ToRgba")))
     of("shaders/common/noise.glsl",
@@ -183,27 +188,25 @@ def fused_kernels(of):
         fused("Attention")),
        ("high *= weight_floats[column + 1u];", "high *= weight_floats[column];", fused("Attention")))
     of("shaders/fused/picture.glsl",
-       ("if (w.guidance != 1.0) e += (1.0 - w.guidance) * arena_floats[from + P.batch * elements + i];",
-        "if (w.guidance != 1.0) e += (1.0 - w.guidance) * arena_floats[from + i];", fused("Combine")))
+       ("rgba_words[i] = rgba_word(vec4(PICTURE(at), PICTURE(at + pixels), PICTURE(at + 2u * pixels), alpha),",
+        "rgba_words[i] = rgba_word(vec4(PICTURE(at), PICTURE(at + pixels), PICTURE(at + pixels), alpha),", fused("ToRgba")))
+    of("shaders/fused/formulas.glsl",
+       ("#define HISTORY(at) arena_floats[P.history * 4u + (at)]", "#define HISTORY(at) arena_floats[P.history * 4u]",
+        fused("Combine")))
     of("shaders/fused/overlap.glsl",
-       ("if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step - 1u) & 3u) * slot];",
-        "if (w.b1 != 0.0) result += w.b1 * arena_floats[history + ((step + 1u) & 3u) * slot];", fused("Combine")),
        ("sum += rows.x + down < rows.y && columns.x + across < columns.y ? v : 0.0;", "sum += v;",
         fused("FinalOfOverlappingWindows")),
        ("const uint line = y + border - gy * patch_size, column = x + border - gx * patch_size;",
         "const uint line = x + border - gx * patch_size, column = y + border - gy * patch_size;",
         fused("FinalOfOverlappingWindows")),
-       ("solved(row, i, sum, row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0, step);",
-        "solved(row, i, sum, row.c != 0.0 ? normals(batch_row, row_at, element / 4u)[element % 4u] : 0.0, step);",
+       ("const float z = row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0;",
+        "const float z = row.c != 0.0 ? normals(batch_row, row_at, element / 4u)[element % 4u] : 0.0;",
         on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
     of("shaders/fused/portable/product.glsl",
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
        ("if (w.c != 0.0) z = normals(batch_row, solver_at + 1u, pixel / 4u);",
         "if (w.c != 0.0) z = normals(batch_row, solver_at, pixel / 4u);", on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
-    of("shaders/fused/icon.comp",
-       ("for (uint step = range[RANGE_FIRST_STEP]; step < last_step; ++step) {",
-        "for (uint step = range[RANGE_FIRST_STEP]; step + 1u < last_step; ++step) {", fused("ToRgba", "vulkan_single_f32")))
 
 
 def lanes(*tests):
@@ -231,7 +234,8 @@ def matrix_kernels(of):
         lanes("Attention")),
        ("const uint from = own_column() * 4u;", "const uint from = own_column() * 2u;", lanes("Attention")))
     of("shaders/fused/matrix/product.glsl",
-       ("h.lower += exchange[at + 32u];", "h.lower += exchange[at];", lanes("NormAndProduct")),
+       ("h.lower += exchange[at + 32u];", "h.lower += exchange[at];", lanes("NormAndProduct")))
+    of("shaders/fused/matrix/epilogue.glsl",
        ("arena_floats4[in_rows(p) + 32u] = h.lower;", "arena_floats4[in_rows(p) + 32u] = h.upper;",
         lanes("GatedProduct")),
        ("const uint at = all % SUBGROUPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_subgroup = at / places;",
@@ -242,8 +246,8 @@ def matrix_kernels(of):
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
        ("modulation_start = table_row(fragment / S(token_fragments), step);", "modulation_start = table_row(0u, step);",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")),
-       ("EACH(j, S(across)) arena_quads[P.normed + (fragment * S(column_fragments) + first + j) * FRAGMENT + invocation()] = lhs_fragments[j];",
-        "EACH(j, S(across)) arena_quads[P.normed + (first + j) * FRAGMENT + invocation()] = lhs_fragments[j];",
+       ("arena_quads[P.normed + (fragment * S(column_fragments) + first + j) * FRAGMENT + invocation()] = lhs_fragments[j];",
+        "arena_quads[P.normed + (first + j) * FRAGMENT + invocation()] = lhs_fragments[j];",
         lanes("WholeStepsWhoseRowsAreNormedAsTheyLeave")))
     of("shaders/fused/matrix/tables.glsl",
        ("if (column_of(fragment, i) < width) v[i] = arena_floats[from + column_of(fragment, i) - column];",

@@ -37,10 +37,10 @@ class Mutants(unittest.TestCase):
         files = {str(path.relative_to(SOURCE)) for path in source_files()}
         kernels = {name for name in files if re.fullmatch(r"shaders/[\w/]+\.(comp|glsl)", name)}
         # Those without a line of arithmetic of their own, and what they are made of.
-        kernels -= {f"shaders/fused/{name}.glsl" for name in ("icon", "memory", "run", "constants", "slot", "slots")}
+        kernels -= {f"shaders/fused/{name}.glsl" for name in ("memory", "run", "constants", "variant")}
         kernels -= {"shaders/fused/dispatch.comp"}
         # What takes a software device minutes to compile.
-        kernels -= {"shaders/fused/persistent.comp"}
+        kernels -= {"shaders/fused/persistent.comp", "shaders/common/grid_barrier.glsl"}
         # Those that no picture is made by: they measure the device.
         kernels -= {"shaders/measure/ceiling.comp", "shaders/fused/matrix/extension.glsl"}
         kernels |= {f"engine/cpu/kernels/{name}.cpp" for name in ("attention", "gemm", "int8", "norm", "ops")}

@@ -17,7 +17,8 @@ namespace {
 using nlohmann::json;
 using vulkan::SweptProduct;
 
-constexpr std::size_t shown = 5;  // of the tiles of a product; the file has all
+constexpr std::size_t shown = 5;      // of the tiles of a product; the file has all
+constexpr double worth_a_row = 1.05;  // times the best's: less is noise between runs
 
 std::string text_of(const vulkan::Tile& t) {
   std::string text =
@@ -49,7 +50,20 @@ json to_json(const SweptProduct& p) {
           {"chosen", p.chosen}};
 }
 
-void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> runs, bool matrix) {
+/// A tile as a row of DeviceTable::tiles, which the compiler then takes for this shape.
+std::string table_row(const SweptProduct& p, Precision precision) {
+  constexpr const char* names[] = {"automatic", "f32", "f16", "f16_matrix", "int8"};
+  const vulkan::ProductShape& s = p.shape;
+  const vulkan::Tile& t = p.tile;
+  const std::string most_rows = s.most_rows == UINT32_MAX ? "UINT32_MAX" : std::to_string(s.most_rows);
+  return fmt::format("{{Precision::{}, {}, {{{}, {}, {}, {}, {}}}, {{{}, {}, {}, {}, {}, {}, {}, {}}}}},",
+                     names[static_cast<std::size_t>(precision)], p.processors, s.row_fragments, s.column_fragments,
+                     s.depth_fragments, s.lhs_prologue, most_rows, t.down, t.across, t.depth_step, t.subgroups_down,
+                     t.subgroups_across, t.subgroups_deep, t.chunk, t.buffers);
+}
+
+void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> runs, Precision precision) {
+  const bool matrix = precision == Precision::f16_matrix;
   std::ranges::sort(runs, {}, &SweptProduct::microseconds);
   const vulkan::ProductShape& shape = runs.front().shape;
   const double flop = 2.0 * 4096 * shape.row_fragments * shape.column_fragments * shape.depth_fragments;
@@ -67,6 +81,11 @@ void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> r
   if (chosen == runs.end()) return;
   if (chosen - runs.begin() >= static_cast<std::ptrdiff_t>(shown)) line(*chosen);
   fmt::print("    the choice takes {:.2f} of the best's time\n", chosen->microseconds / runs.front().microseconds);
+  const SweptProduct& best = runs.front();
+  // The engine's workgroups are as large as the choice's, but for tiles that bring a size of their own.
+  const bool usable = best.invocations == chosen->invocations || best.tile.chunk > 0;
+  if (usable && chosen->microseconds > worth_a_row * best.microseconds)
+    fmt::print("    for device_table.cpp: {}\n", table_row(best, precision));
 }
 
 }  // namespace
@@ -97,7 +116,7 @@ json bench_sweep(const BenchSubject& subject) {
         rows.back().update({{"precision", name}, {"batch", batch}});
       }
       for (const auto& [key, runs] : by_product) {
-        print_product(subject.ceilings, runs, precision == Precision::f16_matrix);
+        print_product(subject.ceilings, runs, precision);
       }
       std::fflush(stdout);
     }

@@ -15,7 +15,7 @@ namespace dit::vulkan {
 namespace {
 
 constexpr std::uint32_t invocations = 256;  // local_size of ceiling.comp
-constexpr std::uint32_t meetings = 100, dispatches = 100;
+constexpr std::uint32_t grid_barriers = 100, dispatches = 100;
 constexpr std::uint32_t spin_limit = 1u << 21;
 constexpr int rounds = 7;
 // Larger than any cache of the day, and no more than a software device copies in a moment.
@@ -48,7 +48,7 @@ class Measuring {
   double rate(const Kernel& kernel, std::uint32_t groups, double flop_a_repeat);
   double copy_rate();
   double dispatch_time(const Kernel& one, const Kernel& other);
-  double meeting_time();
+  double grid_barrier_time();
   double submit_time();
 
   Device& device_;
@@ -83,17 +83,18 @@ Measuring::Kernel Measuring::kernel(const std::string& name, std::uint32_t which
                            {{Region::arena}, {Region::pictures, no_tensor, true, true}},
                            std::vector<std::uint32_t>(sizeof(params::Ceiling) / 4),
                            {1, 1, 1}};
-  Kernel made = {&pipelines_.get(call), {}};
+  Kernel result = {&pipelines_.get(call), {}};
   // The pool frees its sets.
-  made.set = vk::raii::DescriptorSets(device_.handle(),
-                                      vk::DescriptorSetAllocateInfo(*descriptors_, *made.pipeline->set_layout))
-                 .front()
-                 .release();
+  result.set = vk::raii::DescriptorSets(device_.handle(),
+                                        vk::DescriptorSetAllocateInfo(*descriptors_, *result.pipeline->set_layout))
+                   .front()
+                   .release();
   const vk::DescriptorBufferInfo from(from_.handle(), 0, VK_WHOLE_SIZE), to(to_.handle(), 0, VK_WHOLE_SIZE);
   const auto type = vk::DescriptorType::eStorageBuffer;
   device_.handle().updateDescriptorSets(
-      {vk::WriteDescriptorSet(made.set, 0, 0, 1, type, nullptr, &from), {made.set, 1, 0, 1, type, nullptr, &to}}, {});
-  return made;
+      {vk::WriteDescriptorSet(result.set, 0, 0, 1, type, nullptr, &from), {result.set, 1, 0, 1, type, nullptr, &to}},
+      {});
+  return result;
 }
 
 void Measuring::dispatch(const vk::raii::CommandBuffer& commands, const Kernel& kernel, std::uint32_t groups,
@@ -134,8 +135,8 @@ double Measuring::dispatch_time(const Kernel& one, const Kernel& other) {
   return median([&] { return watch_.time(all, all); }) / dispatches;
 }
 
-double Measuring::meeting_time() {
-  const Kernel meet = kernel("ceiling_barrier");
+double Measuring::grid_barrier_time() {
+  const Kernel barriers = kernel("ceiling_barrier");
   const auto clear = [&](const vk::raii::CommandBuffer& commands) {
     commands.fillBuffer(to_.handle(), 0, 16, 0);
     full_barrier(commands);
@@ -143,18 +144,18 @@ double Measuring::meeting_time() {
   const double us = median([&] {
     return watch_.time(
         [&](const vk::raii::CommandBuffer& commands) {
-          dispatch(commands, meet, device_.abilities().processors, meetings);
+          dispatch(commands, barriers, device_.abilities().processors, grid_barriers);
         },
         clear);
   });
-  const Buffer words(device_, Memory::read_back, 16, "meetings");
+  const Buffer words(device_, Memory::read_back, 16, "grid barriers");
   device_.run_once([&](const vk::raii::CommandBuffer& commands) {
     commands.copyBuffer(to_.handle(), words.handle(), vk::BufferCopy(0, 0, 16));
   });
   words.invalidate();
   std::uint32_t failed = 0;
   std::memcpy(&failed, words.mapped() + 4, 4);
-  return failed ? 0 : us / meetings;
+  return failed ? 0 : us / grid_barriers;
 }
 
 double Measuring::submit_time() {
@@ -180,7 +181,7 @@ Ceilings Measuring::measure() {
   const Kernel empty = kernel("ceiling_empty"), other = kernel("ceiling_empty", 1);
   c.dispatch_us = dispatch_time(empty, empty);
   c.alternating_us = dispatch_time(empty, other);
-  c.grid_barrier_us = meeting_time();
+  c.grid_barrier_us = grid_barrier_time();
   c.submit_us = submit_time();
   return c;
 }

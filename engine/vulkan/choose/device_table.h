@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What is fast on which class of device: everything that was measured and not reasoned, in one place. The compiler asks
-// this table and nothing else; `dit bench --sweep --table` prints rows to put here. Knows no Vulkan.
+// this table and nothing else; `dit bench --sweep` prints rows of tiles to put here. Knows no Vulkan.
 #pragma once
 
 #include <cstdint>

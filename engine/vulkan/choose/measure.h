@@ -35,6 +35,7 @@ struct SweptProduct {
   std::string label;  ///< of the first op that has this shape
   ProductShape shape;
   std::uint32_t invocations = 0;
+  std::uint32_t processors = 0;  ///< of the device
   Tile tile;
   double microseconds = 0;  ///< median of three, barrier included
   bool chosen = false;      ///< what the cost model takes, with workgroups as the engine makes them

@@ -78,7 +78,7 @@ std::vector<SweptProduct> Sweep::run(std::uint32_t invocations, std::optional<Ti
   plan.run(0, 1, never_cancelled);  // so that the kernels find numbers, not zeros
   std::map<ProductKey, bool> seen;
   std::vector<SweptProduct> products;
-  for (const LoweredOp& op : plan.schedule().step) {
+  for (const LaunchedOp& op : plan.schedule().step) {
     for (const Launch& launch : op.launches) {
       const TiledGroup& group = *launch.group;
       if (group.group.work != Work::product) continue;
@@ -86,7 +86,8 @@ std::vector<SweptProduct> Sweep::run(std::uint32_t invocations, std::optional<Ti
       const ProductShape shape = shape_of(program_, group.group);
       if (std::exchange(seen[key_of(shape, group.group)], true)) continue;
       // Tiles that pass through shared memory bring their own size of workgroup.
-      products.push_back({op.op->label, shape, group.tile.subgroups() * 32, group.tile, time(launch), false});
+      products.push_back({op.op->label, shape, group.tile.subgroups() * 32, shared_.device->abilities().processors,
+                          group.tile, time(launch), false});
     }
   }
   return products;

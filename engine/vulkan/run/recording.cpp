@@ -45,8 +45,8 @@ class OpRecorder {
   OpRecorder(const Device& device, const vk::raii::CommandBuffer& commands)
       : device_(device), commands_(commands), launches_(commands) {}
 
-  void record(const std::vector<LoweredOp>& ops, std::uint32_t step) {
-    for (const LoweredOp& op : ops) {
+  void record(const std::vector<LaunchedOp>& ops, std::uint32_t step) {
+    for (const LaunchedOp& op : ops) {
       if (device_.labels()) commands_.beginDebugUtilsLabelEXT(vk::DebugUtilsLabelEXT(op.op->label.c_str()));
       for (const Launch& one : op.launches) {
         if (hazards_.conflict(one.call)) {
@@ -78,11 +78,7 @@ Recording::Recording(Device& device, std::unique_ptr<Schedule> schedule, std::ui
     tick_ns_ = static_cast<double>(device_.limits().timestampPeriod);
     times_ = vk::raii::QueryPool(handle, vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2 * OpenRuns::entries));
   }
-  prepare_ = make("prepare");
-  prepare_.begin(vk::CommandBufferBeginInfo());
-  full_barrier(prepare_);
-  OpRecorder(device_, prepare_).record(schedule_->prepare, 0);
-  prepare_.end();
+  record_prepare();
   // A software device runs one submission at a time anyway, and a second one would only delay a cancel.
   const std::uint32_t submissions = device_.info().software ? 1 : most_submissions;
   for (std::uint32_t i = 0; i < submissions; ++i) fences_.emplace_back(handle, vk::FenceCreateInfo());
@@ -117,6 +113,19 @@ void Recording::forget() {
   recorded_ = 0;
 }
 
+void Recording::record_anew() {
+  forget();
+  record_prepare();
+}
+
+void Recording::record_prepare() {
+  prepare_ = make("prepare");
+  prepare_.begin(vk::CommandBufferBeginInfo());
+  full_barrier(prepare_);
+  OpRecorder(device_, prepare_).record(schedule_->prepare, 0);
+  prepare_.end();
+}
+
 vk::CommandBuffer Recording::get(Stretch stretch) {
   if (!stretch.begins && !stretch.ends && !persistent()) stretch.entry = 0;
   auto found = stretches_.find(stretch);
@@ -146,7 +155,7 @@ vk::raii::CommandBuffer Recording::record(const Stretch& s) const {
   // A run begins after the end of another, whose barrier has seen the last reader of the words, or after a wait.
   if (!s.begins) full_barrier(commands);
   if (persistent()) {
-    record_icon(commands, *schedule_, s.entry);
+    record_persistent(commands, *schedule_, s.entry);
   } else {
     if (s.begins) {
       record_words(commands, *schedule_, s.entry);
@@ -204,16 +213,16 @@ void record_words(const vk::raii::CommandBuffer& commands, const Schedule& sched
                         vk::BufferCopy(from.offset, to.offset, from.size_bytes));
   };
   copy(memory.entry(entry).icons, memory.of({Region::icons}));
-  if (!schedule.icon) return;
+  if (!schedule.persistent) return;
   copy(memory.entry(entry).range, memory.of({Region::range}));
   const Place control = memory.of({Region::control});
   commands.fillBuffer(control.buffer->handle(), control.offset, control.size_bytes, 0);
 }
 
-void record_icon(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry) {
+void record_persistent(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry) {
   record_words(commands, schedule, entry);
   full_barrier(commands);
-  record_launch(commands, *schedule.icon, 0);
+  record_launch(commands, *schedule.persistent, 0);
 }
 
 }  // namespace dit::vulkan

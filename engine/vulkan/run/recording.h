@@ -34,7 +34,7 @@ class Recording {
 
   const Schedule& schedule() const { return *schedule_; }
   /// Whether one dispatch does all steps of a stretch, told by the range of its ring entry.
-  bool persistent() const { return schedule_->icon.has_value(); }
+  bool persistent() const { return schedule_->persistent.has_value(); }
   /// Of such a dispatch; see Ring.
   std::array<std::uint32_t, RANGE_WORDS> range_of(const Stretch& stretch) const;
   double tick_ns() const { return tick_ns_; }
@@ -55,8 +55,11 @@ class Recording {
   bool full() const { return recorded_ >= room_; }
   /// Nothing that append() gave may be pending.
   void forget();
+  /// Forgets, and records prepare() again: pipelines have other handles now.
+  void record_anew();
 
  private:
+  void record_prepare();
   vk::CommandBuffer get(Stretch stretch);
   vk::raii::CommandBuffer make(const std::string& name) const;
   vk::raii::CommandBuffer record(const Stretch& stretch) const;
@@ -92,6 +95,6 @@ void record_launch(const vk::raii::CommandBuffer& commands, const Launch& launch
 /// barriers.
 void record_words(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry);
 /// The persistent dispatch; it runs what the range of the ring entry says.
-void record_icon(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry);
+void record_persistent(const vk::raii::CommandBuffer& commands, const Schedule& schedule, std::uint32_t entry);
 
 }  // namespace dit::vulkan

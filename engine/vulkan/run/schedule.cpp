@@ -33,15 +33,15 @@ namespace {
 class Scheduling {
  public:
   Scheduling(Shared& shared, const Program& program, const Target& target)
-      : shared_(shared), program_(program), target_(target), made_(std::make_unique<Schedule>()) {}
+      : shared_(shared), program_(program), target_(target), schedule_(std::make_unique<Schedule>()) {}
 
   std::unique_ptr<Schedule> make() {
     expect(target_.plain() || device().abilities().stages, ErrorKind::unsupported,
            "{}: the fused kernels need 11 storage buffers a kernel and 60 KiB of uniform buffer", device().info().name);
-    made_->compiled = compile(program_, target_);
-    made_->memory =
-        std::make_unique<Placement>(device(), shared_.weights, program_, made_->compiled.layouts, !target_.plain());
-    emitted_ = emit(program_, made_->compiled.layouts, made_->compiled.tiled, target_, places());
+    schedule_->compiled = compile(program_, target_);
+    schedule_->memory =
+        std::make_unique<Placement>(device(), shared_.weights, program_, schedule_->compiled.layouts, !target_.plain());
+    emitted_ = emit(program_, schedule_->compiled.layouts, schedule_->compiled.tiled, target_, places());
     if (!target_.plain()) {
       pack();
       write_stages();
@@ -49,7 +49,7 @@ class Scheduling {
     launch_step();
     launch_prepare();
     write_descriptors();
-    return std::move(made_);
+    return std::move(schedule_);
   }
 
  private:
@@ -69,7 +69,7 @@ class Scheduling {
   Shared& shared_;
   const Program& program_;
   const Target& target_;
-  std::unique_ptr<Schedule> made_;
+  std::unique_ptr<Schedule> schedule_;
   EmittedProgram emitted_;
 };
 
@@ -84,7 +84,7 @@ Launch Scheduling::launch(KernelCall call, const std::string& label) const {
 }
 
 Places Scheduling::places() const {
-  const Placement& memory = *made_->memory;
+  const Placement& memory = *schedule_->memory;
   const auto quad = [](const Place& place) { return static_cast<std::uint32_t>(place.offset / 16); };
   return {.tensor = [&memory, quad](TensorId id) { return quad(memory.tensor(id)); },
           .lhs_scratch = quad(memory.lhs_scratch()),
@@ -95,48 +95,48 @@ Places Scheduling::places() const {
 void Scheduling::pack() {
   const PackingList& list = emitted_.packing;
   for (const auto& packed : shared_.packed) {
-    if (packed->list == list) made_->packed = packed;
+    if (packed->list == list) schedule_->packed = packed;
   }
-  if (!made_->packed) {
+  if (!schedule_->packed) {
     auto packed = std::make_shared<PackedWeights>();
     packed->list = list;
     const std::vector<std::byte> bytes = list.pack(*shared_.source);
     packed->buffer = Buffer(device(), Memory::device, std::max<std::uint64_t>(bytes.size(), 16), "packed weights");
     upload(device(), packed->buffer, bytes);
     shared_.packed.push_back(packed);
-    made_->packed = std::move(packed);
+    schedule_->packed = std::move(packed);
   }
-  const Buffer& buffer = made_->packed->buffer;
+  const Buffer& buffer = schedule_->packed->buffer;
   expect(buffer.size_bytes() <= device().limits().maxStorageBufferRange, ErrorKind::unsupported,
          "packed weights: model needs {} in one buffer, {} offers {}", size_text(buffer.size_bytes()),
          device().info().name, size_text(device().limits().maxStorageBufferRange));
-  made_->memory->set_packed_weights({&buffer, 0, buffer.size_bytes()});
+  schedule_->memory->set_packed_weights({&buffer, 0, buffer.size_bytes()});
 }
 
 void Scheduling::write_stages() const {
-  const Place place = made_->memory->of({Region::stages});
+  const Place place = schedule_->memory->of({Region::stages});
   std::memset(place.buffer->mapped(), 0, place.size_bytes);
   std::memcpy(place.buffer->mapped(), emitted_.stages.data(), emitted_.stages.size() * sizeof(params::Stage));
   place.buffer->flush();
 }
 
 void Scheduling::launch_step() {
-  const TiledProgram& tiled = made_->compiled.tiled;
-  made_->stages = static_cast<std::uint32_t>(tiled.groups.size());
-  if (emitted_.persistent) made_->icon = launch(std::move(*emitted_.persistent), "persistent");
+  const TiledProgram& tiled = schedule_->compiled.tiled;
+  schedule_->stages = static_cast<std::uint32_t>(tiled.groups.size());
+  if (emitted_.persistent) schedule_->persistent = launch(std::move(*emitted_.persistent), "persistent");
   for (const GroupedOp& op : tiled.ops) {
-    LoweredOp lowered{&program_.step[op.op], {}, op.first, op.last};
+    LaunchedOp launched{&program_.step[op.op], {}, op.first, op.last};
     for (std::uint32_t i = op.first; i < op.last; ++i) {
       for (KernelCall& call : emitted_.calls[i]) {
-        lowered.launches.push_back(launch(std::move(call), lowered.op->label));
-        lowered.launches.back().group = &tiled.groups[i];
+        launched.launches.push_back(launch(std::move(call), launched.op->label));
+        launched.launches.back().group = &tiled.groups[i];
       }
     }
     // The bytes of a picture are asked for once a run, not once a step.
-    if (std::holds_alternative<op::ToRgba>(lowered.op->what)) {
-      made_->bytes = std::move(lowered);
+    if (std::holds_alternative<op::ToRgba>(launched.op->what)) {
+      schedule_->bytes = std::move(launched);
     } else {
-      made_->step.push_back(std::move(lowered));
+      schedule_->step.push_back(std::move(launched));
     }
   }
 }
@@ -144,24 +144,24 @@ void Scheduling::launch_step() {
 /// What depends on neither x nor t runs once a condition, by the plain kernels.
 void Scheduling::launch_prepare() {
   for (const Op& op : program_.prepare) {
-    LoweredOp lowered{&op, {}};
-    for (KernelCall& call : plain_calls(program_, op, made_->memory->types()))
-      lowered.launches.push_back(launch(std::move(call), op.label));
-    made_->prepare.push_back(std::move(lowered));
+    LaunchedOp launched{&op, {}};
+    for (KernelCall& call : plain_calls(program_, op, schedule_->memory->types()))
+      launched.launches.push_back(launch(std::move(call), op.label));
+    schedule_->prepare.push_back(std::move(launched));
   }
 }
 
 template <typename Use>
 void Scheduling::each_launch(Use&& use) const {
-  for (std::vector<LoweredOp>* ops : {&made_->prepare, &made_->step}) {
-    for (LoweredOp& op : *ops) {
+  for (std::vector<LaunchedOp>* ops : {&schedule_->prepare, &schedule_->step}) {
+    for (LaunchedOp& op : *ops) {
       for (Launch& one : op.launches) use(one);
     }
   }
-  if (made_->bytes) {
-    for (Launch& one : made_->bytes->launches) use(one);
+  if (schedule_->bytes) {
+    for (Launch& one : schedule_->bytes->launches) use(one);
   }
-  if (made_->icon) use(*made_->icon);
+  if (schedule_->persistent) use(*schedule_->persistent);
 }
 
 void Scheduling::write_descriptors() const {
@@ -173,7 +173,7 @@ void Scheduling::write_descriptors() const {
   if (sets == 0) return;
   std::vector<vk::DescriptorPoolSize> sizes = {{vk::DescriptorType::eStorageBuffer, storage}};
   if (uniform > 0) sizes.emplace_back(vk::DescriptorType::eUniformBuffer, uniform);
-  made_->descriptors = vk::raii::DescriptorPool(device().handle(), vk::DescriptorPoolCreateInfo({}, sets, sizes));
+  schedule_->descriptors = vk::raii::DescriptorPool(device().handle(), vk::DescriptorPoolCreateInfo({}, sets, sizes));
   // One set for all that bind the same, so that it stays bound from one dispatch to the next.
   std::vector<const Launch*> written;
   each_launch([&](Launch& one) {
@@ -193,12 +193,12 @@ void Scheduling::write_descriptors() const {
 
 void Scheduling::write_set(Launch& launch) const {
   // The pool frees its sets, so the handles are taken out of their owners.
-  vk::raii::DescriptorSets made(device().handle(),
-                                vk::DescriptorSetAllocateInfo(*made_->descriptors, *launch.pipeline->set_layout));
-  launch.set = made.front().release();
+  vk::raii::DescriptorSets sets(device().handle(),
+                                vk::DescriptorSetAllocateInfo(*schedule_->descriptors, *launch.pipeline->set_layout));
+  launch.set = sets.front().release();
   std::vector<vk::DescriptorBufferInfo> infos;
   for (const Operand& operand : launch.call.operands) {
-    const Place place = made_->memory->of(operand);
+    const Place place = schedule_->memory->of(operand);
     infos.emplace_back(place.buffer->handle(), place.offset, place.size_bytes);
   }
   std::vector<vk::WriteDescriptorSet> writes;

@@ -43,7 +43,7 @@ struct Launch {
 };
 
 /// Launches that end with the op's output in memory.
-struct LoweredOp {
+struct LaunchedOp {
   const Op* op = nullptr;
   std::vector<Launch> launches;
   std::uint32_t first_stage = 0, last_stage = 0;  ///< of a persistent dispatch, in place of launches
@@ -54,10 +54,10 @@ struct Schedule {
   std::unique_ptr<Placement> memory;
   std::shared_ptr<const PackedWeights> packed;
   vk::raii::DescriptorPool descriptors{nullptr};
-  std::vector<LoweredOp> prepare, step;  ///< `step` without the bytes of the picture
-  std::optional<LoweredOp> bytes;
-  std::optional<Launch> icon;  ///< fusion single: the one dispatch
-  std::uint32_t stages = 0;    ///< of a step, bytes included
+  std::vector<LaunchedOp> prepare, step;  ///< `step` without the bytes of the picture
+  std::optional<LaunchedOp> bytes;
+  std::optional<Launch> persistent;  ///< the one dispatch of all steps, where there is one
+  std::uint32_t stages = 0;          ///< of a step, bytes included
 };
 
 /// What kernels are compiled for on this device. errors  unsupported: a pair that no kernels serve

@@ -9,9 +9,7 @@ namespace dit::vulkan {
 TensorAccess::TensorAccess(Device& device, const Program& program, const Schedule& schedule, const Ring& ring)
     : device_(device), program_(program), schedule_(schedule), ring_(ring) {}
 
-TensorLayout TensorAccess::layout(TensorId id) const {
-  return schedule_.compiled.layouts.tensors[id];
-}
+TensorLayout TensorAccess::layout(TensorId id) const { return schedule_.compiled.layouts.tensors[id]; }
 
 void TensorAccess::check_activation(TensorId id, const char* what) const {
   expect(id < program_.tensors.size() && program_.tensors[id].kind != TensorKind::weight, ErrorKind::settings,
@@ -60,7 +58,7 @@ void TensorAccess::write(TensorId id, std::span<const float> values) const {
   });
 }
 
-void TensorAccess::capture(const LoweredOp& op, std::uint32_t step, std::span<const IconPoint> icons,
+void TensorAccess::capture(const LaunchedOp& op, std::uint32_t step, std::span<const IconPoint> icons,
                            const Checkpoint& checkpoint) const {
   const bool persistent = op.launches.empty();
   ring_.put_icons(0, icons);
@@ -70,7 +68,7 @@ void TensorAccess::capture(const LoweredOp& op, std::uint32_t step, std::span<co
   }
   device_.run_once([&](const vk::raii::CommandBuffer& commands) {
     if (persistent) {
-      record_icon(commands, schedule_, 0);
+      record_persistent(commands, schedule_, 0);
     } else {
       record_words(commands, schedule_, 0);
     }

@@ -21,7 +21,7 @@ class TensorAccess {
   void write(TensorId id, std::span<const float> values) const;
 
   /// Runs one op of a step, for these icons, and shows its output.
-  void capture(const LoweredOp& op, std::uint32_t step, std::span<const IconPoint> icons,
+  void capture(const LaunchedOp& op, std::uint32_t step, std::span<const IconPoint> icons,
                const Checkpoint& checkpoint) const;
 
  private:

@@ -21,9 +21,9 @@ std::optional<std::chrono::nanoseconds> run_time(const Device& device, const Rec
 }
 
 std::uint32_t dispatches(const Schedule& schedule) {
-  if (schedule.icon) return schedule.stages;
+  if (schedule.persistent) return schedule.stages;
   std::size_t count = 0;
-  for (const LoweredOp& op : schedule.step) count += op.launches.size();
+  for (const LaunchedOp& op : schedule.step) count += op.launches.size();
   return static_cast<std::uint32_t>(count);
 }
 
@@ -33,13 +33,13 @@ std::vector<LaunchTime> time_launches(Device& device, const Recording& recording
   if (recording.tick_ns() <= 0) return times;
   const Schedule& schedule = recording.schedule();
   Stopwatch watch(device);
-  std::vector<const LoweredOp*> ops;
-  for (const LoweredOp& op : schedule.step) ops.push_back(&op);
+  std::vector<const LaunchedOp*> ops;
+  for (const LaunchedOp& op : schedule.step) ops.push_back(&op);
   if (ops.empty()) {
-    for (const LoweredOp& op : schedule.prepare) ops.push_back(&op);
+    for (const LaunchedOp& op : schedule.prepare) ops.push_back(&op);
     if (schedule.bytes) ops.push_back(&*schedule.bytes);
   }
-  for (const LoweredOp* op : ops) {
+  for (const LaunchedOp* op : ops) {
     for (const Launch& one : op->launches) {
       const auto some = [&](std::uint32_t count) {
         return [&one, step, count](const vk::raii::CommandBuffer& commands) {

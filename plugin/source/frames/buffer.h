@@ -2,6 +2,8 @@
 // One buffer: its pixels, its timestamp, and what it says of itself.
 #pragma once
 
+#include <span>
+
 #include "plugin/source/element.h"
 
 namespace dit::plugin {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Attention of 16 queries to all keys of their row of the batch, one head: softmax(q kᵀ/√D) v, no mask; q and k first
 // RMS-normed over their head where qk_weight is given. v lies with rows and columns of its fragments swapped.
-// S(subgroups_deep) subgroups share a head: alone a subgroup keeps its scores in registers, together each makes those of some keys
-// and all read them. source: Vaswani et al. 2017 eq. 1
+// S(subgroups_deep) subgroups share a head: alone a subgroup keeps its scores in registers, together each makes those
+// of some keys and all read them. source: Vaswani et al. 2017 eq. 1
 
 /// exp(score − highest) of KEYS fragments of keys as lhs, and one over their sum in the upper and the lower row.
 uvec4 likely[KEYS];
@@ -20,7 +20,9 @@ Fragment scores[KEYS];
 uvec4 values[PARTS_KEPT * KEYS];
 
 /// Where fragment `column` of columns of the q, k, v of fragment `fragment` of rows lies, in quads.
-uint qkv_at(uint fragment, uint column) { return P.a + (fragment * S(heads) * HEAD * 3u + column) * FRAGMENT + invocation(); }
+uint qkv_at(uint fragment, uint column) {
+  return P.a + (fragment * S(heads) * HEAD * 3u + column) * FRAGMENT + invocation();
+}
 
 /// What RMS norm multiplies a row by whose squares add up to `squares` over four invocations; 1 without norm.
 vec2 norm_factors(vec2 squares) {
@@ -29,7 +31,7 @@ vec2 norm_factors(vec2 squares) {
   return inversesqrt(sums * (1.0 / float(S(head_dim))) + uintBitsToFloat(S(eps_bits)));
 }
 
-/// Asks for a fragment of keys, the `nth`-th of those that a subgroup holds.
+/// Asks for a fragment of keys, the `nth`-th of those that a subgroup keeps.
 void ask_keys(uint key_row, uint head, uint nth) {
   [[unroll]] for (uint b = 0u; b < HEAD; ++b)
     keys[nth * HEAD + b] = arena_quads[qkv_at(key_row, (S(heads) + head) * HEAD + b)];
@@ -51,8 +53,8 @@ Fragment score(vec2 factors, uint key, uint nth) {
     // Keys are rows of their own fragments and columns of the scores.
     const vec2 of_row = norm_factors(squares);
     const uint from = own_column() * 4u;
-    const vec4 of_column = vec4(of_invocation(of_row.x, from), of_invocation(of_row.x, from + 4u), of_invocation(of_row.y, from),
-                                of_invocation(of_row.y, from + 4u));
+    const vec4 of_column = vec4(of_invocation(of_row.x, from), of_invocation(of_row.x, from + 4u),
+                                of_invocation(of_row.y, from), of_invocation(of_row.y, from + 4u));
     h.upper *= of_column;
     h.lower *= of_column;
   }
@@ -98,8 +100,8 @@ void ask_queries_and_keys(uint fragment, uint head, uint member, uint sharers) {
     ask_keys(first_key_of(fragment) + (sharers == 1u ? j : min(member, KEYS - 1u)), head, j);
 }
 
-/// Fills likely[] for a fragment of rows and a head, once queries and keys are asked for. This subgroup is number `member` of
-/// `sharers`, who hand each other scores in slot `place`.
+/// Fills likely[] for a fragment of rows and a head, once queries and keys are asked for. This subgroup is number
+/// `member` of `sharers`, who hand each other scores at `place`.
 void attend(uint fragment, uint head, uint member, uint sharers, uint place) {
   const uint first_key = first_key_of(fragment), last_key = first_key + KEYS - 1u;
   vec2 squares = vec2(0.0);
@@ -133,8 +135,8 @@ void attend(uint fragment, uint head, uint member, uint sharers, uint place) {
   soften();
 }
 
-/// Asks for fragment `part` of the head's values, the `nth`-th of those that a subgroup holds; they are needed only once the
-/// scores are known.
+/// Asks for fragment `part` of the head's values, the `nth`-th of those that a subgroup keeps; they are needed only
+/// once the scores are known.
 void ask_values(uint fragment, uint head, uint part, uint nth) {
   [[unroll]] for (uint j = 0u; j < KEYS; ++j)
     values[nth * KEYS + j] = arena_quads[qkv_at(first_key_of(fragment) + j, (2u * S(heads) + head) * HEAD + part)];
@@ -153,8 +155,9 @@ uvec4 weighed(uint nth) {
 void make_attention(uint fragment) {
   ask_qk_weights();
   wait_for_others();
-  // Warps beyond the last head repeat it, in vain.
-  const uint sharers = HEAD / S(lhs_share), head = min(subgroup() / sharers, S(heads) - 1u), member = subgroup() % sharers;
+  // Subgroups beyond the last head repeat it, in vain.
+  const uint sharers = HEAD / S(lhs_share), member = subgroup() % sharers;
+  const uint head = min(subgroup() / sharers, S(heads) - 1u);
   ask_queries_and_keys(fragment, head, member, sharers);
   EACH(u, PARTS_KEPT) ask_values(fragment, head, member * S(lhs_share) + u, u);
   attend(fragment, head, member, sharers, head);
@@ -164,11 +167,13 @@ void make_attention(uint fragment) {
   }
 }
 
-/// A stage of its own: SUBGROUPS / subgroups_deep heads of fragments of rows, those of a head and a row of the batch together.
+/// A stage of its own: SUBGROUPS / subgroups_deep heads of fragments of rows, those of a head and a row of the batch
+/// together.
 void attention_stage(uint tile_at) {
   ask_qk_weights();
   wait_for_others();
-  const uint sharers = S(subgroups_deep), member = subgroup() % sharers, heads = S(heads), token_fragments = S(token_fragments);
+  const uint sharers = S(subgroups_deep), member = subgroup() % sharers;
+  const uint heads = S(heads), token_fragments = S(token_fragments);
   const uint unit = tile_at * (SUBGROUPS / sharers) + subgroup() / sharers, count = P.row_fragments * heads;
   const uint mine = min(unit, count - 1u), head = mine / token_fragments % heads;
   const uint fragment = mine / (token_fragments * heads) * token_fragments + mine % token_fragments;
@@ -179,6 +184,7 @@ void attention_stage(uint tile_at) {
     const uint part = turn * sharers + member;
     if (turn > 0u) ask_values(fragment, head, min(part, HEAD - 1u), 0u);
     const uvec4 quad = weighed(0u);
-    if (unit < count && part < HEAD) arena_quads[P.y + ((fragment * heads + head) * HEAD + part) * FRAGMENT + invocation()] = quad;
+    if (unit < count && part < HEAD)
+      arena_quads[P.y + ((fragment * heads + head) * HEAD + part) * FRAGMENT + invocation()] = quad;
   }
 }

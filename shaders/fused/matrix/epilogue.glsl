@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is done to a product on the way out, a fragment a subgroup at a time: bias, activation, gate, what was there, the solver.
+// What is done to a product on the way out, a fragment a subgroup at a time: bias, activation, gate, solver.
 
 /// A fragment of the result.
 struct Result {
@@ -13,7 +13,7 @@ struct Solving {
   vec2 past[4], noise[4];
 };
 
-/// What the values of a fragment meet as they leave: bias and gate by column, the old value by place.
+/// Bias and gate by column, the old value by place.
 struct Epilogue {
   vec4 bias, gate;
   Fragment old;
@@ -81,7 +81,8 @@ Epilogue constants_of(Result p, uint step) {
   if (S(store) == STORE_ADD && S(gate) != NO_PLACE)
     m.gate = table_values(table_row(p.fragment / S(token_fragments), step), P.gate, p.column_fragment, S(columns));
   if (S(store) == STORE_EMBED) {
-    const uint from = P.position + (p.fragment % S(token_fragments) * S(column_fragments) + p.column_fragment) * 64u + invocation();
+    const uint fragment = p.fragment % S(token_fragments) * S(column_fragments) + p.column_fragment;
+    const uint from = P.position + fragment * 64u + invocation();
     m.old = Fragment(weight_floats[from], weight_floats[from + 32u]);
   }
   if (S(store) == STORE_SOLVE) {
@@ -124,19 +125,21 @@ void solve_pairs(Result p, Fragment h, Fragment old, Solving s, uint step) {
 /// A fragment that goes to the picture.
 void store_image(Result p, uint token, Fragment h) {
   [[unroll]] for (uint i = 0u; i < 4u; ++i) {
-    const uint column = column_of(p.column_fragment, i), at = P.y * 4u + p.fragment / S(token_fragments) * icon_elements();
+    const uint column = column_of(p.column_fragment, i);
+    const uint at = P.y * 4u + p.fragment / S(token_fragments) * icon_elements();
     if (column >= S(columns)) continue;
     if (token < S(tokens)) arena_floats[at + pixel_of(token, column)] = h.upper[i];
     if (token + 8u < S(tokens)) arena_floats[at + pixel_of(token + 8u, column)] = h.lower[i];
   }
 }
 
-/// Fragment `b` of those that leave through this subgroup: its own, or every SUBGROUPS-th of a tile whose sums are shared.
+/// Fragment `b` of those that this subgroup finishes: its own, or every SUBGROUPS-th of a tile whose depth is shared.
 Result result_fragment(uint b, uint first_row, uint first_column, uint row, uint column) {
   uint fragment = row + b / S(across), column_fragment = column + b % S(across);
   bool mine = true;
   if (S(subgroups_deep) > 1u) {
-    const uint places = S(subgroups_down) * S(subgroups_across), all = places * S(down) * S(across), nth = b * SUBGROUPS + subgroup();
+    const uint places = S(subgroups_down) * S(subgroups_across), all = places * S(down) * S(across);
+    const uint nth = b * SUBGROUPS + subgroup();
     mine = all % SUBGROUPS == 0u || nth < all;
     const uint at = all % SUBGROUPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_subgroup = at / places;
     fragment = first_row + place / S(subgroups_across) * S(down) + of_subgroup / S(across);
@@ -182,7 +185,8 @@ void apply_epilogue(Result p, Fragment h, Epilogue m, Solving s, uint step) {
       const uvec4 other = turned(quad);
       if (p.column_fragment >= S(turned_from)) quad = other;
     }
-    if (p.mine) arena_quads[P.y + (p.fragment * S(column_fragments) + p.column_fragment) * FRAGMENT + invocation()] = quad;
+    if (p.mine)
+      arena_quads[P.y + (p.fragment * S(column_fragments) + p.column_fragment) * FRAGMENT + invocation()] = quad;
     return;
   }
   if (!p.mine) return;

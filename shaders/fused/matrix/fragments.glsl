@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Stages on matrix hardware. A subgroup of 32 holds a fragment of 16×16 values, eight an invocation, and a fragment lies in
-// memory as its invocations hold it, so that each loads or stores 16 bytes (32 of f32) and nothing passes through shared
-// memory on the way to a matrix. Invocation l holds columns 2t, 2t+1, 2t+8, 2t+9 of row g ("upper") and of row g + 8
-// ("lower"); g = l/4, t = l%4. They lie in this order, but for lhs: see quad_of(). An lhs, rhs (a column
-// of the product in each row of the fragment) and sums are all held so on NVIDIA's hardware, as far as KHR matrices go. Vulkan
-// leaves that open: where it is otherwise the self-test sees wrong pictures and f16 is used instead.
-// MATRIX_EMULATED: the same through shared memory on any device, to test everything but the hardware's own part.
+// Fragments of 16×16 values on matrix hardware (MATRIX_EMULATED: through shared memory on any device, to test all but
+// the hardware's own part). A subgroup of 32 holds one, and it lies in memory as its invocations hold it, so that each
+// loads or stores its eight values at once, 16 bytes or 32 of f32, and nothing passes through shared memory on the way
+// to a matrix.
+
+// Invocation i holds columns 2t, 2t+1, 2t+8, 2t+9 of row g ("upper") and of row g + 8 ("lower"); g = i/4, t = i%4. They
+// lie in this order, but those of an lhs: see quad_of(). An lhs, an rhs (a column of the product in each row) and an
+// accumulator are all held so on NVIDIA's hardware, as far as KHR matrices go. Vulkan leaves that open: where it is
+// otherwise the self-test sees wrong pictures and f16 is used instead.
 #extension GL_EXT_control_flow_attributes : require
 #define MATRIX
 #ifndef MATRIX_EMULATED
@@ -40,7 +42,7 @@ uint invocation() { return gl_SubgroupInvocationID; }
 /// Rows own_row() and own_row() + 8 of a fragment are this invocation's, columns own_column() + 0, 1, 8, 9.
 uint own_row() { return invocation() / 4u; }
 uint own_column() { return invocation() % 4u * 2u; }
-/// Which column the i-th of four held values is in.
+/// Which column the i-th of an invocation's four values of a row is in.
 uint column_of(uint fragment, uint i) { return fragment * 16u + own_column() + (i & 1u) + (i >> 1) * 8u; }
 
 // Beyond the largest half a value would become infinite, and all that follows NaN.
@@ -55,16 +57,16 @@ uint packed_pair(vec2 v) {
 uvec2 packed(vec4 v) { return uvec2(packed_pair(v.xy), packed_pair(v.zw)); }
 vec4 unpacked(uvec2 v) { return vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)); }
 
-/// What an invocation holds of a fragment of sums.
+/// What an invocation holds of a fragment, in f32.
 struct Fragment {
   vec4 upper, lower;
 };
 
-/// An lhs lie as the hardware's registers want them, so that a loaded quad is multiplied without a move.
+/// An lhs lies as the hardware's registers want it, so that a loaded quad is multiplied without a move.
 uvec4 quad_of(Fragment h) { return uvec4(packed(h.upper), packed(h.lower)).xzyw; }
 vec4 upper_of(uvec4 quad) { return unpacked(quad.xz); }
 vec4 lower_of(uvec4 quad) { return unpacked(quad.yw); }
-/// What was stored as a lhs, as a rhs whose columns are its rows.
+/// What was stored as an lhs, as an rhs whose columns are its rows.
 uvec4 as_rhs(uvec4 quad) { return quad.xzyw; }
 
 #ifdef MATRIX_EMULATED
@@ -77,7 +79,7 @@ Accumulator no_accumulator() { return Fragment(vec4(0.0), vec4(0.0)); }
 Lhs lhs_of(uvec4 quad) { return Lhs(quad); }
 Rhs rhs_of(uvec4 quad) { return Rhs(quad); }
 Fragment fragment_of(Accumulator s) { return s; }
-/// left · rightᵀ + sum. All invocations of the workgroup must come here together, as with all that follows.
+/// lhs · rhsᵀ + s. All invocations of the workgroup must come here together, as with all that follows.
 Accumulator multiply_add(Lhs l, Rhs r, Accumulator s) {
   barrier();
   lhs_shared[local_index()] = l.quad;
@@ -104,11 +106,11 @@ float of_invocation(float v, uint from) {
 #define MULTIPLY_ADD multiply_add
 #else
 Accumulator no_accumulator() { return Accumulator(0.0); }
-#define SET_FRAGMENT(m, quad)                                \
-  [[unroll]] for (uint i = 0u; i < 4u; ++i) {             \
-    const f16vec2 pair = unpackFloat2x16(quad[i]);        \
-    m[2u * i] = pair.x;                                   \
-    m[2u * i + 1u] = pair.y;                              \
+#define SET_FRAGMENT(m, quad)                      \
+  [[unroll]] for (uint i = 0u; i < 4u; ++i) {      \
+    const f16vec2 pair = unpackFloat2x16(quad[i]); \
+    m[2u * i] = pair.x;                            \
+    m[2u * i + 1u] = pair.y;                       \
   }
 Lhs lhs_of(uvec4 quad) {
   const uvec4 by_row = quad.xzyw;
@@ -163,14 +165,15 @@ vec2 squares_of(uvec4 quad) {
   return vec2(dot(upper, upper), dot(lower, lower));
 }
 
-/// The fragment with rows and columns swapped: the product of the unit matrix and the fragment as a rhs, which is exact.
+/// The fragment with rows and columns swapped: the unit matrix times the fragment as an rhs, which is exact.
 uvec4 turned(uvec4 quad) {
   const vec4 unit = vec4(equal(uvec4(own_row()), own_column() + uvec4(0u, 1u, 8u, 9u)));
   const vec4 lower = vec4(equal(uvec4(own_row() + 8u), own_column() + uvec4(0u, 1u, 8u, 9u)));
-  return quad_of(fragment_of(MULTIPLY_ADD(lhs_of(quad_of(Fragment(unit, lower))), rhs_of(as_rhs(quad)), no_accumulator())));
+  const Lhs lhs = lhs_of(quad_of(Fragment(unit, lower)));
+  return quad_of(fragment_of(MULTIPLY_ADD(lhs, rhs_of(as_rhs(quad)), no_accumulator())));
 }
 
-/// 0 where a held value's column is not a real one.
+/// 0 where a value's column is not a real one.
 vec4 within(vec4 v, uint fragment, uint width) {
   [[unroll]] for (uint i = 0u; i < 4u; ++i) v[i] = column_of(fragment, i) < width ? v[i] : 0.0;
   return v;

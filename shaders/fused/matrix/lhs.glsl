@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An lhs that are made on the way to a product, or by a stage of their own: rows normed and modulated, windows of the
-// image. All subgroups work on one fragment of rows; each makes the fragments of the depth that it will multiply, S(lhs_share) of them from
-// fragment subgroup()·S(lhs_share) on, in registers. Beyond the depth they are 0.
+// The prologue of a product, or a stage of its own: the lhs is rows normed and modulated, or windows of the image. All
+// subgroups work on one fragment of 16 rows; each makes the fragments of the depth that it will multiply, S(lhs_share)
+// of them from fragment subgroup()·S(lhs_share) on, in registers. Beyond the depth they are 0.
 
 // Fragments of a row that a subgroup norms, and all do together.
 const uint NORMED = S(normed) == NO_PLACE ? S(lhs_share) : S(across);
@@ -10,7 +10,7 @@ const uint LHS_ROOM = NORMED > S(lhs_share) ? NORMED : S(lhs_share);
 // Where more workgroups side by side hide more than early loads do.
 const bool MODULATES_LATE = S(kind) == STAGE_NORM || S(normed) != NO_PLACE;
 
-// Not handed from function to function: an array whose length is a specialization constant is copied through memory then.
+// Not handed from function to function: arrays whose length is a specialization constant are copied through memory then.
 uvec4 lhs_fragments[LHS_ROOM];
 Fragment row_values[NORMED];
 vec4 scales[NORMED];
@@ -24,7 +24,8 @@ vec4 real_columns(vec4 v, uint fragment) { return even_columns() ? v : within(v,
 
 /// Asks for this subgroup's share of a fragment of rows.
 void ask_rows(uint fragment) {
-  const uint first = subgroup() * NORMED, depth = NORMED_ALL, at = P.a + (fragment * depth + first) * 64u + invocation();
+  const uint first = subgroup() * NORMED, depth = NORMED_ALL;
+  const uint at = P.a + (fragment * depth + first) * 64u + invocation();
   EACH(u, NORMED) {
     row_values[u] = Fragment(vec4(0.0), vec4(0.0));
     if (even_columns() || first + u < depth)
@@ -61,8 +62,8 @@ float values_of_subgroup(uint w) {
   return float(clamp(int(S(width)) - int(w * NORMED * 16u), 0, int(NORMED * 16u)));
 }
 
-/// norm(x)·(1 + scale) + shift. Means and squares are made a subgroup first, each about its own mean, so that a large mean
-/// costs no digits and subgroups meet once.
+/// norm(x)·(1 + scale) + shift. Means and squares are made a subgroup first, each about its own mean, so that a large
+/// mean costs no digits and there is one barrier.
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4;
 /// Chan, Golub, LeVeque 1979 for the union of sums
 void make_normed() {
@@ -93,7 +94,8 @@ void make_normed() {
     within_subgroups += of_subgroup.zw;
     between_subgroups += (even_columns() ? 1.0 : values_of_subgroup(w)) * apart * apart;
   }
-  const vec2 variance = (within_subgroups + (even_columns() ? mine : 1.0) * between_subgroups) * (1.0 / float(S(divisor)));
+  const vec2 squares_of_all = within_subgroups + (even_columns() ? mine : 1.0) * between_subgroups;
+  const vec2 variance = squares_of_all * (1.0 / float(S(divisor)));
   const float eps = uintBitsToFloat(S(eps_bits));
   const vec2 factor = S(eps_outside) != 0u ? 1.0 / (sqrt(variance) + eps) : inversesqrt(variance + eps);
   if (MODULATES_LATE) ask_modulation();
@@ -151,16 +153,17 @@ void make_windows(uint fragment, uint step, bool keep) {
     vec4 halves[2];
     [[unroll]] for (uint h = 0u; h < 2u; ++h)
       halves[h] = vec4(window_pair(batch_row, token, own_row() + 8u * h, column, noisy),
-                           window_pair(batch_row, token, own_row() + 8u * h, column + 8u, noisy));
+                       window_pair(batch_row, token, own_row() + 8u * h, column + 8u, noisy));
     lhs_fragments[u] = quad_of(Fragment(halves[0], halves[1]));
   }
-  if (S(noisy) != 0u) barrier();  // the sums of the product go where the noise is
+  if (S(noisy) != 0u) barrier();  // the accumulators go where the noise is
 }
 
 void store_lhs(uint fragment) {
   EACH(u, S(lhs_share)) {
     const uint at = subgroup() * S(lhs_share) + u;
-    if (at < S(depth_fragments)) arena_quads[P.y + (fragment * S(depth_fragments) + at) * FRAGMENT + invocation()] = lhs_fragments[u];
+    if (at < S(depth_fragments))
+      arena_quads[P.y + (fragment * S(depth_fragments) + at) * FRAGMENT + invocation()] = lhs_fragments[u];
   }
 }
 

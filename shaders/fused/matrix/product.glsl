@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Products on matrix hardware: a workgroup makes a tile of subgroups_down·down × subgroups_across·across fragments, each subgroup
-// down × across of them over a share of the sum. Both sides go from the caches straight into registers, `ahead` fragments of
-// the sum a turn; weights are asked for before the stage before has ended. Sums that subgroups_deep subgroups share meet in shared
-// memory, the others stay where they are, and both leave a fragment a subgroup at a time.
+// Products on matrix hardware: a workgroup makes a tile of subgroups_down·down × subgroups_across·across fragments, each
+// subgroup down × across of them over a share of the depth. Both sides go from the caches straight into registers,
+// depth_step fragments of the depth a turn; the rhs is asked for before the stage before has ended. Accumulators that
+// subgroups_deep subgroups share are added up in shared memory, the others stay where they are.
 
-/// Line and column of a tile. By column, workgroups side by side want the same weights, which their multiprocessor's cache
-/// then has; but what a line of tiles reads of the lhs has left the L2 cache when the next column wants it.
+/// Line and column of a tile. By column, workgroups side by side want the same weights, which their multiprocessor's
+/// cache then has; but what a line of tiles reads of the lhs is gone from the L2 cache when the next column wants it.
 uvec2 place_of_tile(uint tile_at) {
   if (S(by_column) == 0u) return uvec2(tile_at / S(tiles_across), tile_at % S(tiles_across));
   const uint down = P.tiles / S(tiles_across);
@@ -40,9 +40,10 @@ void product(uint tile_at, uint step) {
   Accumulator accumulators[S(down) * S(across)];
   EACH(i, S(down) * S(across)) accumulators[i] = no_accumulator();
   if (S(lhs) != LHS_FRAGMENTS) {
-    EACH(u, S(lhs_share))
-      EACH(j, S(across))
-        rhs_fragments[u * S(across) + j] = weight_quads[rhs_at[j] + min(subgroup() * S(lhs_share) + u, depth - 1u) * FRAGMENT];
+    EACH(u, S(lhs_share)) {
+      const uint k = min(subgroup() * S(lhs_share) + u, depth - 1u);
+      EACH(j, S(across)) rhs_fragments[u * S(across) + j] = weight_quads[rhs_at[j] + k * FRAGMENT];
+    }
     if (S(lhs) == LHS_NORM) ask_normed(first_row, step);
     // While the rows are on their way.
     if (deep > 1u && S(store) == STORE_SOLVE) solving = ask_solver(RESULT(0u), epilogue.solver_at, solver_now, step);
@@ -94,7 +95,7 @@ void product(uint tile_at, uint step) {
   }
 
   if (deep == 1u) {
-    // The old values of the next line of fragments are on their way while this one leaves.
+    // The old values of the next line of fragments are on their way during this one's epilogue.
     Epilogue now[S(across)], next[S(across)];
     EACH(j, S(across)) ask(RESULT(j), next[j], step);
     // Fragments below one another are of one icon, if they do not straddle two.
@@ -116,7 +117,7 @@ void product(uint tile_at, uint step) {
     }
     return;
   }
-  if (S(lhs) == LHS_ATTENTION) barrier();  // its scores lie where the sums meet
+  if (S(lhs) == LHS_ATTENTION) barrier();  // its scores lie where the accumulators go
   EACH(b, S(down) * S(across)) {
     const Fragment h = fragment_of(accumulators[b]);
     exchange[(subgroup() * S(down) * S(across) + b) * 64u + invocation()] = h.upper;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// A product that is added to rows, whose tile is a fragment of whole rows: subgroup w makes columns w·across to (w + 1)·across − 1.
-// No other workgroup has a part of these rows, so what the next op makes of them first, their norm, is made at once and
-// while they are in registers. For weights that a multiprocessor's cache holds; see Staging::fills_rows().
+// A product that is added to rows, whose tile is 16 whole rows: subgroup w makes columns w·across to (w + 1)·across − 1.
+// No other workgroup has a part of these rows, so what the next op does to them first, their norm, is done at once and
+// while they are in registers. For weights that a multiprocessor's cache holds: the host chooses.
 
 #define PRODUCT_OF_ROWS
 
-// Attention made on the way lies behind the scores that made it.
+// Attention computed on the way lies behind its scores.
 const uint LHS_FOURS = SHARERS > 1u ? S(heads) * KEYS * 64u : 0u;
 
-/// Hands every subgroup the lhs that all have made together.
+/// Hands every subgroup the lhs that all of them computed.
 void share_lhs() {
   EACH(u, S(lhs_share)) {
     const uint k = subgroup() * S(lhs_share) + u;
@@ -27,7 +27,8 @@ void product_of_rows(uint fragment, uint step) {
   EACH(j, S(across)) ask(Result(fragment, first + j, true), epilogue[j], step);
   Accumulator accumulators[S(across)];
   EACH(j, S(across)) accumulators[j] = no_accumulator();
-  const uint lhs_at = P.a + fragment * depth * FRAGMENT + invocation(), rhs_at = P.weight + first * depth * FRAGMENT + invocation();
+  const uint lhs_at = P.a + fragment * depth * FRAGMENT + invocation();
+  const uint rhs_at = P.weight + first * depth * FRAGMENT + invocation();
   [[dont_unroll]] for (uint done = 0u; done < depth; done += S(depth_step)) {
     EACH(u, S(depth_step)) {
       const uint k = done + u;
@@ -46,5 +47,6 @@ void product_of_rows(uint fragment, uint step) {
   }
   modulation_start = table_row(fragment / S(token_fragments), step);
   make_normed();
-  EACH(j, S(across)) arena_quads[P.normed + (fragment * S(column_fragments) + first + j) * FRAGMENT + invocation()] = lhs_fragments[j];
+  EACH(j, S(across))
+    arena_quads[P.normed + (fragment * S(column_fragments) + first + j) * FRAGMENT + invocation()] = lhs_fragments[j];
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Attention of 16 queries to all keys of their row of the batch, `head_group` heads at a time: softmax(q kᵀ/√D) v, no mask;
 // q and k first RMS-normed over their head where qk_weight is given. source: Vaswani et al. 2017 eq. 1
-// Shared memory: tile from `scratch` on holds q, then the probabilities; sums holds scores, then results, and after
-// them the factors of keys and queries, then two partial results an invocation.
+// Shared memory: tile from `scratch` on has q, then the probabilities; sums has scores, then results, and after them the
+// factors of keys and queries, then two partial results an invocation.
 
 /// Factor that RMS norm gives a row of one head; 1 without norm.
 float head_factor(uint fragment_row, uint row, uint first_fragment) {
@@ -11,8 +11,10 @@ float head_factor(uint fragment_row, uint row, uint first_fragment) {
   const uint start = P.a + (fragment_row * S(heads) * S(head_fragments) * 3u + first_fragment) * FRAGMENT;
   for (uint b = 0u; b < S(head_fragments); b += 4u) {
     vec4 v[16];
-    [[unroll]] for (uint c = 0u; c < 16u; ++c)
-      v[c] = b + c / 4u < S(head_fragments) ? arena_four(start + (b + c / 4u) * FRAGMENT, in_fragment(row, c % 4u)) : vec4(0.0);
+    [[unroll]] for (uint c = 0u; c < 16u; ++c) {
+      const uint nth = b + c / 4u;
+      v[c] = nth < S(head_fragments) ? arena_four(start + nth * FRAGMENT, in_fragment(row, c % 4u)) : vec4(0.0);
+    }
     [[unroll]] for (uint c = 0u; c < 16u; ++c) squares += dot(v[c], v[c]);
   }
   return 1.0 / sqrt(squares / float(S(head_dim)) + uintBitsToFloat(S(eps_bits)));
@@ -23,7 +25,8 @@ void stage_queries(uint fragment_row, uint head0, uint factors) {
   const uint group = S(head_group), head_fragments = S(head_fragments), key_fragments = S(token_fragments);
   const uint pitch = S(heads) * head_fragments * 3u, keys = key_fragments * 16u, weight = P.qk_weight;
   for (uint i = local_index(); i < group * head_fragments * 32u; i += INVOCATIONS) {
-    const uint fragment = i / 32u, eight = i % 32u, at = P.a + (fragment_row * pitch + head0 * head_fragments + fragment) * FRAGMENT;
+    const uint fragment = i / 32u, eight = i % 32u;
+    const uint at = P.a + (fragment_row * pitch + head0 * head_fragments + fragment) * FRAGMENT;
     vec4 low = arena_four(at, 2u * eight), high = arena_four(at, 2u * eight + 1u);
     if (weight != NO_PLACE) {
       const uint column = weight + fragment % head_fragments * 4u + eight % 2u * 2u;
@@ -76,7 +79,8 @@ void soften(uint factors, uint parts) {
   const float query = sums[factors + group * keys + line];
   float highest = -3.0e38;
   for (uint t = member; t < tokens; t += team) {
-    const float score = sums[(head * key_fragments + t / 16u) * 256u + row * 16u + t % 16u] * query * sums[factors + head * keys + t];
+    const uint at = (head * key_fragments + t / 16u) * 256u + row * 16u + t % 16u;
+    const float score = sums[at] * query * sums[factors + head * keys + t];
     highest = max(highest, score);
   }
   sums[parts + local_index()] = highest;
@@ -120,7 +124,8 @@ void weigh_values(uint fragment_row, uint head0) {
   }
 }
 
-/// Heads head0 … head0 + head_group − 1 of the 16 queries in fragment `fragment_row`, into the tile or to the arena as fragments.
+/// Heads head0 … head0 + head_group − 1 of the 16 queries in fragment `fragment_row`, into the tile or to the arena as
+/// fragments.
 void attend(uint fragment_row, uint head0, bool into_tile) {
   const uint group = S(head_group), head_fragments = S(head_fragments), key_fragments = S(token_fragments);
   const uint factors = max(group * max(key_fragments, head_fragments), 1u) * 256u;

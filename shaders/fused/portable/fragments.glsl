@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: MIT
-// What the stages share that need no matrix hardware: fragments of 16×16 values, row by row, and products of them.
-// Variants: f32; HALF: fragments hold f16. Sums are f32. A "subgroup" is 32 invocations that share work, no subgroup.
-// They do without the Vulkan memory model, as Mesa 22.3's software device takes every load of that model from shared
-// memory for a barrier.
+// Fragments of 16×16 values without matrix hardware, row by row, f32 or halves (HALF); sums are f32. A subgroup is here 32
+// invocations that share work, whether or not the driver runs them as one. No Vulkan memory model, since Mesa 22.3's
+// software device takes every load of that model from shared memory for a barrier.
 #extension GL_EXT_control_flow_attributes : require
 #include "shaders/fused/memory.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(constant_id = 0) const uint INVOCATIONS = 64;
-layout(constant_id = 1) const uint DOWN = 1;          // fragments that a subgroup makes of a product
+layout(constant_id = 1) const uint DOWN = 1;  // fragments of a product that a subgroup computes
 layout(constant_id = 2) const uint ACROSS = 1;
-layout(constant_id = 3) const uint DEPTH_STEP = 1;         // fragments of the sum loaded before they are multiplied
-layout(constant_id = 4) const uint TILE_QUADS = 1;    // shared memory for fragments
-layout(constant_id = 5) const uint TILE_FLOATS = 1;   // shared memory for sums
-layout(constant_id = 6) const uint CHUNK = 0;         // fragments of the sum staged at a time; 0: none are
-layout(constant_id = 7) const uint ROWS = 1;          // fragments of a staged tile
+layout(constant_id = 3) const uint DEPTH_STEP = 1;   // fragments of the depth loaded before they are multiplied
+layout(constant_id = 4) const uint TILE_QUADS = 1;   // shared memory for fragments
+layout(constant_id = 5) const uint TILE_FLOATS = 1;  // shared memory for sums
+layout(constant_id = 6) const uint CHUNK = 0;        // fragments of the depth in shared memory at a time; 0: none
+layout(constant_id = 7) const uint ROWS = 1;         // fragments of a tile in shared memory
 layout(constant_id = 8) const uint COLUMNS = 1;
-layout(constant_id = 9) const uint ROOM = 1;         // fragments of sums a subgroup has room for in shared memory
-layout(constant_id = 10) const uint KEPT_EIGHTS = 4;         // eights of a row that an invocation keeps while it is normed
+layout(constant_id = 9) const uint ROOM = 1;          // accumulators that a subgroup has room for in shared memory
+layout(constant_id = 10) const uint KEPT_EIGHTS = 4;  // eights of a row that an invocation keeps while it is normed
 
 shared uvec4 tile[TILE_QUADS];
 shared float sums[TILE_FLOATS];
-
 
 const uint SUBGROUPS = INVOCATIONS / 32u;
 #ifdef HALF
@@ -67,14 +65,15 @@ void set_tile_eight(uint at, uint eight, vec4 low, vec4 high) {
 }
 #endif
 
-// Rows of a staged line of CHUNK fragments start 16 bytes further apart than they must, so that eight of them lie in
+// Rows of a line of CHUNK fragments start 16 bytes further apart than they must, so that eight of them lie in
 // different banks.
 const uint ROW_QUADS = FRAGMENT / 16u;
 const uint CHUNK_PITCH = CHUNK * ROW_QUADS + 1u;
 const uint CHUNK_LINE = 16u * CHUNK_PITCH;
 const uint CHUNK_TILE = (ROWS + COLUMNS) * CHUNK_LINE;
 const bool TWO_TILES = TILE_QUADS >= 2u * CHUNK_TILE;  // one is filled while the other is read
-const uint CHUNK_QUADS = (ROWS + COLUMNS) * CHUNK * FRAGMENT / INVOCATIONS + (CHUNK == 0u ? 1u : 0u);  // quads an invocation
+// Quads an invocation.
+const uint CHUNK_QUADS = (ROWS + COLUMNS) * CHUNK * FRAGMENT / INVOCATIONS + (CHUNK == 0u ? 1u : 0u);
 
 // A fragment to multiply is a note of where it lies, read when it is multiplied.
 const uint in_tile = 0u, in_arena_quads = 1u, in_weight_quads = 2u;
@@ -82,7 +81,7 @@ struct Lhs { uint memory, at, pitch; };
 struct Rhs { uint memory, at, pitch; };
 #define LOAD_LHS(m, memory, at, pitch) m = Lhs(in_##memory, at, pitch)
 #define LOAD_RHS(m, memory, at, pitch) m = Rhs(in_##memory, at, pitch)
-/// Eight neighbouring values of one row of a fragment: row lane % 16, columns 8·(lane / 16) on.
+/// Eight neighbouring values of one row of a fragment: row invocation() % 16, columns 8·(invocation() / 16) on.
 struct Accumulator { vec4 low, high; };
 Accumulator no_accumulator() { return Accumulator(vec4(0.0), vec4(0.0)); }
 
@@ -97,10 +96,12 @@ void store_accumulator(Accumulator s, uint at) {
 
 vec4 fragment_four(uint memory, uint at, uint pitch, uint row, uint four) {
   const uint from = row * (pitch * 4u / ROW_QUADS) + four;
-  return memory == in_tile ? tile_four(at, from) : memory == in_arena_quads ? arena_four(at, from) : weight_four(at, from);
+  return memory == in_tile          ? tile_four(at, from)
+         : memory == in_arena_quads ? arena_four(at, from)
+                                    : weight_four(at, from);
 }
 
-/// sum + left · rightᵀ, the right fragment holding a column of the product in each row.
+/// accumulator + lhs · rhsᵀ, the rhs with a column of the product in each row.
 Accumulator multiply_add(Lhs l, Rhs r, Accumulator accumulator) {
   const uint column = (invocation() / 16u) * 8u;
   [[unroll]] for (uint k = 0u; k < 4u; ++k) {

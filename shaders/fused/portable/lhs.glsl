@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An lhs of products that are made on the way: rows normed and modulated, windows of the image.
+// The prologue of a product, or a stage of its own: the lhs is rows normed and modulated, or windows of the image.
 
 /// The sum of `v` over teams of `team` neighbouring invocations, `team` a power of two. Call in uniform control flow.
 float team_sum(float v, uint team) {
@@ -44,11 +44,12 @@ vec4 modulated(vec4 x, uint four, vec2 statistics, Modulation m) {
   return within((x - statistics.x) * statistics.y * (1.0 + m.scale) + m.shift, four, S(width));
 }
 
-// Where few eights are held there are registers for their modulation too, asked for before the statistics are known.
+// Where few eights are kept there are registers for their modulation too, asked for before the statistics are known.
 const uint MODULATIONS = KEPT_EIGHTS <= 4u ? KEPT_EIGHTS * 2u : 1u;
 
-/// Fragments of norm(x)·(1+scale)+shift for `fragments` fragments of rows, into the tile or to the arena. Two passes over the
-/// values, so that a large mean costs no digits; KEPT_EIGHTS eights of each row are read once and kept, the rest read again.
+/// Fragments of norm(x)·(1+scale)+shift for `fragments` fragments of rows, into the tile or to the arena. Two passes
+/// over the values, so that a large mean costs no digits; KEPT_EIGHTS eights of each row are read once and kept, the
+/// rest read again.
 /// source: Ba, Kiros, Hinton 2016 (arXiv 1607.06450) eq. 4; Zhang & Sennrich 2019 (arXiv 1910.07467) eq. 4
 void norm_rows(uint first_fragment, uint fragments, uint step, bool into_tile) {
   const uint team = INVOCATIONS / (16u * fragments), row = local_index() / team, member = local_index() % team;
@@ -66,7 +67,7 @@ void norm_rows(uint first_fragment, uint fragments, uint step, bool into_tile) {
     [[unroll]] for (uint i = 0u; i < MODULATIONS; ++i)
       early[i] = modulation_of(2u * (member + i / 2u * team) + i % 2u, row_start);
   }
-  const uint beyond = 2u * (member + KEPT_EIGHTS * team);  // first four beyond those held
+  const uint beyond = 2u * (member + KEPT_EIGHTS * team);  // first four beyond those kept
   float sum = 0.0, mean = 0.0;
   if (S(centred) != 0u) {
     [[unroll]] for (uint i = 0u; i < KEPT_EIGHTS * 2u; ++i) sum += dot(x[i], vec4(1.0));
@@ -120,8 +121,8 @@ vec4 window_four(uint batch_row, uint token, uint feature, bool noisy, bool keep
               window_value(icon, token, feature + 2u), window_value(icon, token, feature + 3u));
 }
 
-/// Fragments of windows of the image, into the tile or to the arena. Where noise is due it is made here, and kept in the
-/// image by the workgroup that says so.
+/// Fragments of windows of the image, into the tile or to the arena. Where noise is due it is made here, and kept in
+/// the image by the workgroup that says so.
 void window_rows(uint first_fragment, uint fragments, uint step, bool into_tile, bool keep) {
   const uint depth = S(depth_fragments);
   for (uint i = local_index(); i < fragments * depth * 32u; i += INVOCATIONS) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Products: a workgroup makes a tile of subgroups_down·DOWN × subgroups_across·ACROSS fragments, each subgroup DOWN × ACROSS of them over
-// every subgroups_deep-th fragment of the sum. Small products are read straight from the cache into registers, large ones pass
-// through shared memory. What is needed once the sum is there (bias, gate, the old value) is asked for before it is made.
-// Sums of whole fragments that nobody shares leave as matrices; the others pass through shared memory, four values at a time.
+// Products: a workgroup makes a tile of subgroups_down·DOWN × subgroups_across·ACROSS fragments, each subgroup DOWN ×
+// ACROSS of them over every subgroups_deep-th fragment of the depth. Small products are read straight from the cache into
+// registers, large ones pass through shared memory. What the epilogue needs is asked for before the product is computed;
+// it takes the accumulators through shared memory, four values at a time.
 
-/// Sums of this subgroup's fragments.
 Accumulator accumulators[DOWN * ACROSS];
 
 /// The tile that a workgroup makes, and this subgroup's share of it, in fragments.
@@ -17,7 +16,7 @@ struct Four {
   uint fragment, row, column;  // row of the fragment, column of the product
 };
 
-/// What the values of a product meet as they leave.
+/// What the values of a product need on the way out.
 struct Epilogue {
   vec4 bias, gate, old;
 };
@@ -36,7 +35,8 @@ Epilogue epilogue_of(Four f, uint step) {
   if (S(bias) != NO_PLACE) m.bias = weight_floats[P.bias + f.column / 4u];
   if (f.column >= S(columns)) return m;
   if (S(store) == STORE_ADD) {
-    if (S(gate) != NO_PLACE) m.gate = table_four(table_row(f.fragment / S(token_fragments), step), P.gate, f.column, S(columns));
+    if (S(gate) != NO_PLACE)
+      m.gate = table_four(table_row(f.fragment / S(token_fragments), step), P.gate, f.column, S(columns));
     m.old = arena_floats4[P.y + in_rows(f)];
   } else if (S(store) == STORE_EMBED) {
     const uint token = f.fragment % S(token_fragments) * 16u + f.row;
@@ -50,7 +50,8 @@ void store_four(Four f, vec4 v, Epilogue m, uint step) {
   v += m.bias;
   if (S(store) == STORE_FRAGMENTS) {
     [[unroll]] for (uint i = 0u; i < 4u; ++i) v[i] = activated(v[i], S(activation));
-    set_arena_four(P.y + (f.fragment * S(column_fragments) + f.column / 16u) * FRAGMENT, in_fragment(f.row, f.column % 16u / 4u), v);
+    const uint at = P.y + (f.fragment * S(column_fragments) + f.column / 16u) * FRAGMENT;
+    set_arena_four(at, in_fragment(f.row, f.column % 16u / 4u), v);
     return;
   }
   if (f.column >= S(columns)) return;
@@ -87,8 +88,8 @@ void make_lhs(uint lhs, uint first_fragment, uint fragments, uint step, bool kee
   barrier();
 }
 
-/// Each subgroup for itself: all loads of DEPTH_STEP fragments of the sum are under way before the first is multiplied, those of the
-/// weights before the lhs is made.
+/// Each subgroup for itself: all loads of DEPTH_STEP fragments of the depth are under way before the first is multiplied,
+/// those of the rhs before the prologue.
 void multiply_from_cache(TilePlace t, uint step) {
   const uint deep = S(subgroups_deep), depth = S(depth_fragments), share = (depth + deep - 1u) / deep;
   bool whole = depth % deep == 0u && share % DEPTH_STEP == 0u, prologue = S(lhs) != LHS_FRAGMENTS;
@@ -122,7 +123,8 @@ void multiply_from_cache(TilePlace t, uint step) {
       [[unroll]] for (uint i = 0u; i < DOWN; ++i)
         [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
           if (whole || k + u * deep < depth)
-            accumulators[i * ACROSS + j] = MULTIPLY_ADD(l[u * DOWN + i], r[u * ACROSS + j], accumulators[i * ACROSS + j]);
+            accumulators[i * ACROSS + j] =
+                MULTIPLY_ADD(l[u * DOWN + i], r[u * ACROSS + j], accumulators[i * ACROSS + j]);
     k += DEPTH_STEP * deep;
     if (done + DEPTH_STEP >= share) break;
     [[unroll]] for (uint u = 0u; u < DEPTH_STEP; ++u)
@@ -135,16 +137,18 @@ void multiply_from_cache(TilePlace t, uint step) {
 /// Where quad i of an invocation's share of a chunk lies in the arena or the weights, but for the chunk.
 uint chunk_from(TilePlace t, uint i) {
   const uint q = local_index() + i * INVOCATIONS, fragment = q / FRAGMENT, line = fragment / CHUNK;
+  const uint depth = S(depth_fragments);
   const uint start = line < ROWS
-                         ? P.a + min(t.first_row + line, P.row_fragments - 1u) * S(depth_fragments) * FRAGMENT
-                         : P.weight + min(t.first_column + line - ROWS, S(column_fragments) - 1u) * S(depth_fragments) * FRAGMENT;
+                         ? P.a + min(t.first_row + line, P.row_fragments - 1u) * depth * FRAGMENT
+                         : P.weight + min(t.first_column + line - ROWS, S(column_fragments) - 1u) * depth * FRAGMENT;
   return start + fragment % CHUNK * FRAGMENT + q % FRAGMENT;
 }
 
-/// Where quad i of an invocation's share of a chunk goes in a staged tile.
+/// Where quad i of an invocation's share of a chunk goes in the tile.
 uint chunk_to(uint i) {
   const uint q = local_index() + i * INVOCATIONS, fragment = q / FRAGMENT, quad = q % FRAGMENT;
-  return fragment / CHUNK * CHUNK_LINE + quad / ROW_QUADS * CHUNK_PITCH + fragment % CHUNK * ROW_QUADS + quad % ROW_QUADS;
+  return fragment / CHUNK * CHUNK_LINE + quad / ROW_QUADS * CHUNK_PITCH + fragment % CHUNK * ROW_QUADS +
+         quad % ROW_QUADS;
 }
 
 void multiply_chunk(TilePlace t, uint base) {
@@ -161,7 +165,7 @@ void multiply_chunk(TilePlace t, uint base) {
   }
 }
 
-/// CHUNK fragments of the sum at a time pass through shared memory, the next ones in registers meanwhile.
+/// CHUNK fragments of the depth at a time pass through shared memory, the next ones in registers meanwhile.
 void multiply_through_tile(TilePlace t) {
   uvec4 quads[CHUNK_QUADS];
   uint from[CHUNK_QUADS], to[CHUNK_QUADS];
@@ -193,26 +197,25 @@ void multiply_through_tile(TilePlace t) {
 #undef PUT
 }
 
-/// Four number `item` of those that leave together, ROOM fragments a subgroup from fragment `first` of its share on. `place`: of
-/// the subgroup that made it
+/// Four number `four` of fragment `first` + `nth` of those of the subgroup at `place`.
 Four result_four(TilePlace t, uint first, uint nth, uint place, uint four) {
   const uint i = (first + nth) / ACROSS, j = (first + nth) % ACROSS, across = S(subgroups_across);
   return Four(t.first_row + place / across * DOWN + i, four / 4u,
               (t.first_column + place % across * ACROSS + j) * 16u + four % 4u * 4u);
 }
 
-
 void product(uint tile_at, uint step) {
   const uint deep = S(subgroups_deep), places = S(subgroups_down) * S(subgroups_across), place = subgroup() % places;
   const TilePlace t = TilePlace(tile_at / S(tiles_across) * S(subgroups_down) * DOWN,
                                 tile_at % S(tiles_across) * S(subgroups_across) * ACROSS,
                                 place / S(subgroups_across) * DOWN, place % S(subgroups_across) * ACROSS);
-  // A subgroup that shares its sums with no other stores them itself, and needs to wait for nobody.
+  // A subgroup that shares its accumulators with no other stores them itself, and needs to wait for nobody.
   const bool alone = deep == 1u;
   const uint sharers = alone ? 32u : INVOCATIONS, me = alone ? invocation() : local_index();
   const uint fours = ROOM * 64u * (alone ? 1u : places), turns = (fours + sharers - 1u) / sharers;
 #define RESULT_FOUR(first, item)                                                                    \
-  result_four(t, first, alone ? (item) / 64u : (item) / 64u / places, alone ? place : (item) / 64u % places, (item) % 64u)
+  result_four(t, first, alone ? (item) / 64u : (item) / 64u / places,                                \
+              alone ? place : (item) / 64u % places, (item) % 64u)
   Epilogue next = epilogue_of(RESULT_FOUR(0u, me), step);
 
   [[unroll]] for (uint i = 0u; i < DOWN * ACROSS; ++i) accumulators[i] = no_accumulator();
@@ -224,7 +227,8 @@ void product(uint tile_at, uint step) {
 
   [[unroll]] for (uint first = 0u; first < DOWN * ACROSS; first += ROOM) {
     barrier();
-    [[unroll]] for (uint b = 0u; b < ROOM; ++b) STORE_ACCUMULATOR(accumulators[first + b], sums, (subgroup() * ROOM + b) * 256u);
+    [[unroll]] for (uint b = 0u; b < ROOM; ++b)
+      STORE_ACCUMULATOR(accumulators[first + b], sums, (subgroup() * ROOM + b) * 256u);
     barrier();
     [[unroll]] for (uint turn = 0u; turn < turns; ++turn) {
       const uint item = me + turn * sharers;

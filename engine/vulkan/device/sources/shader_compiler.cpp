@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 
-#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -40,7 +39,7 @@ std::optional<std::string> text_of(const std::filesystem::path& path) {
 /// Answers the includes of one compilation.
 struct Includes {
   const std::filesystem::path& folder;
-  SourceFiles& files;
+  std::vector<SourceFile>& files;
 
   struct Answer {
     shaderc_include_result result{};
@@ -62,7 +61,7 @@ struct Includes {
       const bool of_root = requested.starts_with(root);
       const std::filesystem::path path = of_root ? folder / requested.substr(root.size())
                                                  : std::filesystem::path(requesting).parent_path() / requested;
-      files.push_back(path);
+      files.push_back(SourceFile::now(path));
       std::optional<std::string> text = text_of(path);
       if (text) answer->name = path.string();
       answer->text = text ? std::move(*text) : "cannot read " + path.string();
@@ -84,6 +83,13 @@ std::string trimmed(std::string text) {
 }
 
 }  // namespace
+
+SourceFile SourceFile::now(std::filesystem::path path) {
+  std::error_code none;  // a file that is not there has the time and size of its own that errors give
+  const std::filesystem::file_time_type time = std::filesystem::last_write_time(path, none);
+  const std::uintmax_t size_bytes = std::filesystem::file_size(path, none);
+  return {.path = std::move(path), .time = time, .size_bytes = size_bytes};
+}
 
 struct ShaderCompiler::Library {
   explicit Library(const char* name)
@@ -155,10 +161,10 @@ ShaderCompiler::ShaderCompiler(std::filesystem::path folder, const char* library
 
 ShaderCompiler::~ShaderCompiler() = default;
 
-std::vector<std::uint32_t> ShaderCompiler::compile(const KernelSource& kernel, SourceFiles& files) const {
+std::vector<std::uint32_t> ShaderCompiler::compile(const KernelSource& kernel, std::vector<SourceFile>& files) const {
   const Library& shaderc = *library_;
   const std::filesystem::path path = folder_ / kernel.file;
-  files = {path};
+  files.assign(1, SourceFile::now(path));
   const std::optional<std::string> text = text_of(path);
   if (!text) throw ShaderError(fmt::format("{}: expected a kernel, found no file that can be read", path.string()));
 
@@ -177,8 +183,6 @@ std::vector<std::uint32_t> ShaderCompiler::compile(const KernelSource& kernel, S
       shaderc.compile(shaderc.compiler, text->data(), text->size(), compute_shader, path.c_str(), "main",
                       options.get()),
       shaderc.free_result);
-  std::ranges::sort(files);
-  files.erase(std::unique(files.begin(), files.end()), files.end());
   expect(result != nullptr, ErrorKind::out_of_memory, "{}: cannot be compiled", path.string());
   if (shaderc.status(result.get()) != status_success) throw ShaderError(trimmed(shaderc.message(result.get())));
   std::vector<std::uint32_t> words(shaderc.length(result.get()) / sizeof(std::uint32_t));

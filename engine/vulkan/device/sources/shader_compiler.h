@@ -13,8 +13,16 @@
 
 namespace dit::vulkan {
 
-/// What a compilation read; a file that was asked for and is not there too.
-using SourceFiles = std::vector<std::filesystem::path>;
+/// A file as it was before a compilation read it; one that was asked for and is not there too.
+struct SourceFile {
+  std::filesystem::path path;
+  std::filesystem::file_time_type time;
+  std::uintmax_t size_bytes = 0;
+
+  static SourceFile now(std::filesystem::path path);
+  bool changed() const { return now(path) != *this; }
+  bool operator==(const SourceFile&) const = default;
+};
 
 /// A mistake in a shader: the compiler's own words, file and line first.
 class ShaderError : public Error {
@@ -34,9 +42,9 @@ class ShaderCompiler {
   ~ShaderCompiler();
 
   /// The same words as glslc makes when the tree is built.
-  /// files   where they are put, also if the compilation fails
+  /// files   what it reads is put there, also if it fails
   /// errors  ShaderError; out_of_memory
-  std::vector<std::uint32_t> compile(const KernelSource& kernel, SourceFiles& files) const;
+  std::vector<std::uint32_t> compile(const KernelSource& kernel, std::vector<SourceFile>& files) const;
 
  private:
   struct Library;
