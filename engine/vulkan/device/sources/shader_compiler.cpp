@@ -153,9 +153,10 @@ struct ShaderCompiler::Library {
 
 ShaderCompiler::ShaderCompiler(std::filesystem::path folder, const char* library) : folder_(std::move(folder)) {
   std::error_code error;
-  expect(std::filesystem::is_directory(folder_ / "plain", error), ErrorKind::not_found,
-         "DIT_SHADER_DIR={}: expected the folder shaders/ of the sources, with plain/, common/ and fused/ in it, found {}",
-         folder_.string(), std::filesystem::is_directory(folder_, error) ? "a folder without them" : "no folder");
+  expect(
+      std::filesystem::is_directory(folder_ / "plain", error), ErrorKind::not_found,
+      "DIT_SHADER_DIR={}: expected the folder shaders/ of the sources, with plain/, common/ and fused/ in it, found {}",
+      folder_.string(), std::filesystem::is_directory(folder_, error) ? "a folder without them" : "no folder");
   library_ = std::make_unique<const Library>(library);
 }
 
@@ -169,7 +170,7 @@ std::vector<std::uint32_t> ShaderCompiler::compile(const KernelSource& kernel, s
   if (!text) throw ShaderError(fmt::format("{}: expected a kernel, found no file that can be read", path.string()));
 
   const std::unique_ptr<shaderc_compile_options, decltype(shaderc.free_options)> options(shaderc.make_options(),
-                                                                                          shaderc.free_options);
+                                                                                         shaderc.free_options);
   expect(options != nullptr, ErrorKind::out_of_memory, "{}: no compiler", path.string());
   if (!kernel.definition.empty())
     shaderc.define(options.get(), kernel.definition.data(), kernel.definition.size(), nullptr, 0);
