@@ -87,9 +87,12 @@ TEST_F(Shaders, MistakesHaveFileAndLine) {
 }
 
 TEST_F(Shaders, WhatIsMissingIsNamed) {
-  std::string text = text_of_error([&] { ShaderCompiler(copy_.folder(), "libshaderc-of-nobody.so.1"); });
+  std::string text = text_of_error([&] {
+    ShaderCompiler(copy_.folder(), {"libshaderc-of-nobody.so.1", "glslc-of-nobody"});
+  });
   EXPECT_TRUE(contains(text, "libshaderc-of-nobody.so.1")) << text;
   EXPECT_TRUE(contains(text, "libshaderc1")) << text;
+  EXPECT_TRUE(contains(text, "glslc-of-nobody")) << text;
   text = text_of_error([] { ShaderCompiler("no/such/folder"); });
   EXPECT_TRUE(contains(text, "DIT_SHADER_DIR=no/such/folder")) << text;
   text = text_of_error([&] { ShaderCompiler(copy_.folder().parent_path() / "shaders"); });
