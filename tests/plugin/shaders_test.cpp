@@ -75,6 +75,7 @@ TEST_F(DitSrcShaders, AreEditedWhileAPipelinePlays) {
   Player player({{"device", "vulkan"}, {"fusion", "op"}, {"prompt", "red fox"}, {"seed", "3"}, {"steps", "2"}},
                 "video/x-raw,format=RGBA,framerate=10/1", true);
   player.play();
+  ASSERT_FALSE(HasFailure()) << player.errors().front().text;
   std::uint64_t frame = await_frame(player, 0, false);
   ASSERT_NE(expected(frame, false), expected(frame, true)) << "a picture that shows nothing";
 

@@ -57,10 +57,38 @@ class Shaders : public ::testing::Test {
 };
 
 TEST_F(Shaders, AreThoseOfTheBuild) {
-  const ShaderCompiler compiler(copy_.folder());
+  const ShaderCompiler compiler(copy_.folder(), {.library = "none", .program = DIT_GLSLC});
   for (const char* kernel : {"attention", "linear_f32", "linear_q4", "to_rgba", "dispatch_f16",
                              "persistent_matrix_emulated", "persistent_matrix_nv", "ceiling_empty"}) {
     EXPECT_EQ(compile(compiler, kernel), built_in(kernel)) << kernel;
+  }
+}
+
+/// Where there are both.
+TEST_F(Shaders, AreCompiledByTheLibraryAsByTheProgram) {
+  std::vector<std::unique_ptr<vulkan::Shaderc>> compilers;
+  try {
+    compilers.push_back(vulkan::open_shaderc(vulkan::CompilerNames().library));
+    compilers.push_back(vulkan::open_glslc(vulkan::CompilerNames().program));
+  } catch (const Error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  constexpr std::uint32_t magic = 0x07230203, version_1_6 = 0x10600;
+  vulkan::ShaderText shader = {.name = "some.comp", .text = {}, .definition = "SOME", .vulkan_minor = 3};
+  const auto with = [&](const char* body) {
+    shader.text = fmt::format(
+        "#version 450\n#ifdef SOME\nlayout(binding = 0) buffer B {{ float b[]; }};\n#endif\n"
+        "void main() {{ {} }}\n",
+        body);
+    return shader;
+  };
+  for (const auto& compiler : compilers) {
+    const Words words = compiler->compile(with("b[0] = 1.0;"));
+    ASSERT_GT(words.size(), 5U);
+    EXPECT_EQ(words[0], magic);
+    EXPECT_EQ(words[1], version_1_6);
+    EXPECT_EQ(text_of_error([&] { compiler->compile(with("b[0] = mistake;")); }),
+              "some.comp:5: error: 'mistake' : undeclared identifier");
   }
 }
 
@@ -105,15 +133,15 @@ TEST_F(Shaders, AreCompiledAgainWhenAFileTheyReadChanges) {
     const auto found = sources.words(kernel);
     return Words(found.begin(), found.end());
   };
-  EXPECT_EQ(words("to_rgba"), built_in("to_rgba"));
-  EXPECT_EQ(words("noise"), built_in("noise"));
+  const Words first = words("to_rgba"), noise = words("noise");
   EXPECT_EQ(sources.refresh(), std::vector<std::string>());
 
   wait_for_a_look();
   copy_.edit("common/picture.glsl", "255", "128");
   EXPECT_EQ(sources.refresh(), std::vector<std::string>{"to_rgba"});
   const Words edited = words("to_rgba");
-  EXPECT_NE(edited, built_in("to_rgba"));
+  EXPECT_NE(edited, first);
+  EXPECT_EQ(words("noise"), noise);
   copy_.mend("common/picture.glsl");
   EXPECT_EQ(sources.refresh(), std::vector<std::string>()) << "looked at the files sooner than promised";
 
@@ -130,7 +158,7 @@ TEST_F(Shaders, AreCompiledAgainWhenAFileTheyReadChanges) {
   wait_for_a_look();
   copy_.mend("common/picture.glsl");
   EXPECT_EQ(sources.refresh(), std::vector<std::string>{"to_rgba"});
-  EXPECT_EQ(words("to_rgba"), built_in("to_rgba"));
+  EXPECT_EQ(words("to_rgba"), first);
   EXPECT_EQ(sources.notice().text, "");
 }
 
