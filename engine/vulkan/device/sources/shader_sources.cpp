@@ -51,7 +51,7 @@ bool ShaderSources::compile(const std::string& name, Kernel& kernel) {
     if (words == kernel.words) return false;
     kernel.before = std::exchange(kernel.words, std::move(words));
     return true;
-  } catch (const ShaderError& error) {
+  } catch (const Error& error) {  // of the compiler itself too: pictures go on without it
     kernel.mistake = error.what();
     return false;
   }

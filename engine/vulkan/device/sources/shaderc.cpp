@@ -158,7 +158,10 @@ class Glslc : public Shaderc {
     options.insert(options.end(), {"-o", "-", "-"});
     const MemoryFile input(shader.text), output, errors;
     const int status = run(std::move(options), input, output, errors);
-    if (status != 0) throw ShaderError(trimmed(named(errors.content(), shader.name)));
+    if (status != 0) {
+      const std::string text = trimmed(named(errors.content(), shader.name));
+      throw ShaderError(text.empty() ? fmt::format("{}: {} fails with {}", shader.name, program_, status) : text);
+    }
     const std::string words = output.content();
     return words_of(words.data(), words.size());
   }
