@@ -113,22 +113,21 @@ inline constexpr std::uint32_t most_open_runs = 2;
 
 /// A recorded program on a device, everything allocated. The Executor must outlive it.
 ///
-/// A run is steps [first, last) of the request's L for some icons. It is *open* from submit() until all its steps have
-/// been waited for, then *done*. Runs are done in the order of their submission, and one whose first step is none that
-/// starts icons goes on from where the run before it ended.
-///   pictures   read(ticket) gives those of the run done last; the next run done takes their place
-///   stale      a ticket whose run is closed, or whose pictures were replaced, or that is of another plan: wait and
-///   read
-///              throw Error{settings} that says which runs there are
-///   closing    set_request, prepare, drop, read, write and capture of tensors close every open run, and so do a wait
-///              that throws and a submit that fails in the device: what the device is at is waited for, the rest is
-///              never run, and what the last steps left is undefined, so that the next run starts its icons. Pictures
-///              of the run done last stay, but for capture, which takes them too
-///   lost       after the device is lost every call that needs it throws Error{device}; tickets are closed
-///   dropped    a ticket that nobody waits for stays open until a later one is waited for, which does its steps first,
-///              or until something closes it; so its place is taken meanwhile
-///   memory     nothing is allocated by submit, wait, read(ticket) and drop, but what a driver does and command buffers
-///              of lengths not met before
+/// A run is steps [first, last) of the request's L for some icons. It is *open* from submit() until a wait() for its
+/// last step has come back, then *done*. Runs are done in the order of their submission, and one whose first step
+/// starts no icons goes on from where the run before it ended.
+///   pictures  read(ticket) gives those of the run done last; the next run done takes their place
+///   stale     a ticket whose run was closed, whose pictures were replaced, or that is of another plan: wait and read
+///             throw Error{settings} that says which runs there are
+///   closing   every open run is closed by set_request, prepare, drop, capture and read and write of tensors, by a wait
+///             that is cancelled, and by a wait or a submit that fails in the device. What the device is at is waited
+///             for, the steps after it are never run, and the state of the icons is undefined: the next run starts
+///             them. Pictures of the run done last stay; only a capture takes them too
+///   lost      once the device is lost, every call that needs it throws Error{device}, and no run stays open
+///   dropped   a ticket that nobody waits for keeps its place, until a later one is waited for, which does its steps
+///             first, or until something closes it
+///   memory    submit, wait, read(ticket) and drop allocate nothing, but for what a driver does, and for command
+///             buffers of lengths not met before
 /// thread  one at a time among an executor and all its plans, except read(ticket): it touches this plan alone
 class Plan {
  public:
@@ -141,17 +140,19 @@ class Plan {
   /// cancel  polled between ops where the host runs them; when true, Cancelled is thrown and prepare is owed
   virtual void prepare(const std::atomic<bool>& cancel) = 0;
 
-  /// Asks for steps [first, last), 0 ≤ first < last ≤ L, for these B icons, after the runs that are open. A device
-  /// beside the host is given the first steps at once, and is kept busy from then on by wait(); where the host itself
-  /// computes, the run is only noted, and wait() does it. errors  settings: steps or icons that do not fit, or
-  /// most_open_runs are open; device, out_of_memory
+  /// Asks for steps [first, last) for these B icons, after the runs that are open. A device beside the host is given
+  /// the first steps at once, and wait() keeps it busy from then on; where the host itself computes the run is only
+  /// noted, and wait() does it.
+  /// first   0 ≤ first < last ≤ L
+  /// errors  settings: icons or steps that do not fit, or most_open_runs are open; device, out_of_memory
   virtual Ticket submit(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) = 0;
-  /// Until the steps of the ticket's run before `step` are done; first of all, runs open before it are done to their
-  /// ends. Comes back at once where that is so. Steps after `step` may then be done too, or on a GPU be under way;
-  /// where plans share a processor no other work of this one is, so that each may have its turn. At the end of a run
-  /// the device goes on with the run behind it. step    first < step ≤ last of the run cancel  polled at the start and
-  /// at least once a step; when true, running work ends and Cancelled is thrown errors  Cancelled; settings if the
-  /// ticket is stale or the step not the run's; device
+  /// Comes back when the steps of the ticket's run before `step` are done, and all runs that were open before it: a
+  /// later ticket is served in order. Steps from `step` on may then be done too, and on a GPU be under way; a software
+  /// device is idle then, so that others have their turn of the processor. At the end of a run a device beside the host
+  /// goes on with the run behind it.
+  /// step    first < step ≤ last of the run
+  /// cancel  polled at the start and at least once a step; when true, running work ends and Cancelled is thrown
+  /// errors  Cancelled, device; settings if the ticket is stale, or the step not one of the run's
   virtual void wait(const Ticket& ticket, std::uint32_t step, const std::atomic<bool>& cancel) = 0;
   /// An icon as of the end of the ticket's run. out [H,W,4] u8, straight alpha.
   /// errors  settings if the run is not done, or the ticket stale, or icon or size do not fit

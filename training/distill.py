@@ -18,21 +18,22 @@ what it will be given, its own blurred guess and not a point on the way to a per
 look first ("backward simulation", arXiv 2405.14867).
 The student starts as the teacher, or as another, smaller network (--resume).
 """
+import argparse
 import tempfile
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-import flow
-import paint
-import synthetic
-from augment import Batches
-from checkpoint import load_small
-from dit import DiT
-from losses import flat_loss, noisy, pixel_loss, seam_loss
-from optimizer import flat_gradients
-from train import Average, Trainer, World, arguments
+from icons.network import flow
+from icons.data import synthetic
+from icons.data.augment import Batches
+from icons.network.checkpoint import load_small
+from icons.network.dit import DiT
+from icons.learn.losses import flat_loss, noisy, pixel_loss, seam_loss
+from icons.learn.optimizer import flat_gradients
+from icons.learn import pairs as painted
+from icons.learn.trainer import Average, Trainer, World, arguments
 
 EMA_DECAY = 0.99
 # times at which the student is taught, with their shares; the rest is uniform
@@ -78,8 +79,6 @@ class Critic(nn.Module):
 
 
 class Distiller(Trainer):
-    settings = ((1, 1.0), (2, 1.0), (4, 1.0), (8, 1.0))
-
     def __init__(self, options, world):
         options.resume = options.resume or options.teacher
         super().__init__(options, world)
@@ -99,9 +98,9 @@ class Distiller(Trainer):
 
     def prepare(self):
         options, world = self.options, self.world
-        pairs = paint.load_pairs(options.pairs, self.config, world.device, (world.rank, world.size))
+        pairs = painted.load_pairs(options.pairs, self.config, world.device, (world.rank, world.size))
         self.say(f"{len(pairs[0])} pairs a GPU")
-        self.batches = Batches(self.icons, world.device, options.tiles)
+        self.batches = Batches(self.icons, world.device, options.composed)
         self.compile_parts()
 
         # noises that the student follows; the first rows of a batch, which critic and teacher see
@@ -113,7 +112,7 @@ class Distiller(Trainer):
             pick = torch.randint(len(pairs[0]), (options.batch - (OWN_STATES - 1) * own,), device=world.device)[rows]
             noise, icons, style, words = (tensor[pick] for tensor in pairs)
             t = draw_times(len(pick), world.device)
-            x, noise = paint.as_target(icons), noise.float()
+            x, noise = painted.as_target(icons), noise.float()
             z, late = noisy(x, noise, t), t
             if own:
                 states, times = self.own_states(noise[:own], style[:own], words[:own])
@@ -242,8 +241,8 @@ def smoke(options):
     options.own = 0.6
     teacher = Trainer(options, World(cpu=True))
     options.teacher = teacher.save()[1]
-    painting = paint.arguments().parse_args(["--pairs", folder, "--batch", "2", "--seconds", "0"])
-    paint.paint(teacher.net, teacher.icons, folder, painting, "cpu")
+    painting = argparse.Namespace(batch=2, seconds=0, seed=0, rank=0, guidance=2.5, roll=2, composed=0.35)
+    painted.paint(teacher.net, teacher.icons, folder, painting, "cpu")
     options.pairs = folder
     distiller = Distiller(options, World(cpu=True))
     distiller.run()
@@ -251,8 +250,8 @@ def smoke(options):
 
 
 def main():
-    parser = arguments()
-    parser.description = __doc__
+    parser = arguments(__doc__)
+    parser.set_defaults(figures=[1, 2, 4, 8])
     parser.add_argument("--teacher")
     parser.add_argument("--pairs", help="folder with files of paint.py")
     parser.add_argument("--flat", type=float, default=0.0, help="size of the surfaces' gradient, in those of the pixels")

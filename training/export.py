@@ -13,12 +13,13 @@ import re
 import numpy as np
 import torch
 
-from checkpoint import load_small
-from data import read_lines, word_groups
-from dit import make_config, step_flops
-from safetensors_io import load
-from vocabulary import build_aliases
-from weights import save_model
+from icons.network.checkpoint import load_small
+from icons.data.captions import word_groups
+from icons.data.packs import read_lines
+from icons.network.dit import make_config, step_flops
+from icons.network.safetensors_io import load
+from icons.network.vocabulary import build_aliases
+from icons.network.weights import save_model
 
 # older name -> name in dit.py
 TRIAL_NAMES = {

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper, save
 
-import safetensors_io
+from icons.network import safetensors_io
 
 OPSET, IR_VERSION = 17, 8
 

@@ -17,13 +17,12 @@ import sys
 import numpy as np
 import torch
 
-import flow
-import safetensors_io
-from dit import DiT, make_config
-from weights import load_model, save_model, word_rows
+from icons.network import flow
+from icons.network import safetensors_io
+from icons.network.dit import DiT, make_config
+from icons.network.goldens import GUIDANCE, STEPS, activations, inputs, pack
+from icons.network.weights import load_model, save_model, word_rows
 
-KEEP = 2048
-STEPS, GUIDANCE = 8, 2.5
 SHIPPED = "icons", "icons-small"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOLDEN = os.path.join(ROOT, "tests", "golden")
@@ -32,6 +31,8 @@ TINY = dict(
     name="tiny", height=12, width=8, patch=4, dim=24, depth=2, heads=3, mlp_dim=40, cond_dim=20, time_dim=16,
     bias=True, styles=["round", "flat", "line"], words=["red", "green", "blue", "fox", "car", "c:red", "tree"],
     aliases={"crimson": ["red", "c:red"]}, default_steps=8, description="random weights for tests")
+# prompt keys and a convolutional head, of sizes that no tile divides; more words than the context takes
+TINY_DETAIL = {**TINY, "name": "tiny-detail", "context": 3, "detail": {"channels": 5, "hidden": 7, "layers": 4}}
 TINY_EPS = dict(
     name="tiny-eps", channels=3, alpha="none", height=8, width=8, patch=4, dim=16, depth=1, heads=1, mlp_dim=32,
     cond_dim=12, time_dim=8, time_scale=1.0, qk_norm=False, prediction="epsilon",
@@ -50,51 +51,11 @@ def random_model(config, seed):
                 parameter.copy_(1 + 0.2 * noise)
             elif "embed.weight" in name and "patch" not in name:
                 parameter.copy_(noise)
-            elif parameter.dim() == 2:
-                parameter.copy_(noise / math.sqrt(parameter.shape[1]))
+            elif parameter.dim() in (2, 4):
+                parameter.copy_(noise / math.sqrt(parameter[0].numel()))
             else:
                 parameter.copy_(0.2 * noise)
     return net
-
-
-def stride_for(count):
-    """The smallest stride that keeps at most KEEP values and shares no factor with any of our sizes (2, 3, 5, 7)."""
-    stride = max(1, -(-count // KEEP))
-    while stride > 1 and math.gcd(stride, 2 * 3 * 5 * 7) > 1:
-        stride += 1
-    return stride
-
-
-def pack(values, thin):
-    """(tensors, metadata) for labelled f64 tensors; `thin` stores strided subsets of everything but the inputs."""
-    tensors, stride, largest, shape = {}, {}, {}, {}
-    for label, value in values.items():
-        array = value.numpy()
-        shape[label], largest[label] = list(array.shape), float(np.abs(array).max())
-        # Row numbers too: the engine's reader knows f32 and f16 only, and f32 holds them exactly.
-        array = array.astype(np.float32)
-        stride[label] = stride_for(array.size) if thin and not label.startswith("in.") else 1
-        tensors[label] = array.reshape(-1)[::stride[label]].copy() if thin and not label.startswith("in.") else array
-    metadata = {"format": "ditsrc-golden/1", "stride": json.dumps(stride), "max": json.dumps(largest),
-                "shape": json.dumps(shape), "steps": str(STEPS), "guidance": str(GUIDANCE)}
-    return tensors, metadata
-
-
-def inputs(config, seed, times, styles, words):
-    """Random x (rounded to f32, as it is stored) with the given conditions."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = len(times), config["channels"], config["height"], config["width"]
-    return {"in.x": torch.randn(shape, generator=generator, dtype=torch.float32).double(),
-            "in.t": torch.tensor(times, dtype=torch.float32).double(), "in.style": torch.tensor(styles),
-            "in.words": torch.as_tensor(words)}
-
-
-@torch.no_grad()
-def activations(net, given):
-    """Inputs and every labelled intermediate of one forward pass."""
-    trace = dict(given)
-    net(given["in.x"], given["in.t"], given["in.style"], given["in.words"], trace=trace)
-    return trace
 
 
 def trajectory(net, given):
@@ -106,10 +67,12 @@ def trajectory(net, given):
 
 
 def tiny_goldens(folder, write):
-    """Yield (path, tensors, metadata) for the two tiny models; their weights are written first."""
+    """Yield (path, tensors, metadata) for the tiny models; their weights are written first."""
     first = random_model(TINY, 1), inputs(make_config(**TINY), 2, [0.3, 0.85], [1, 2], [[4, 1, 6, 0], [7, 0, 0, 0]])
     second = random_model(TINY_EPS, 3), inputs(make_config(**TINY_EPS), 4, [17, 803], [0, 2], [[1, 3], [0, 0]])
-    for net, given in (first, second):
+    third = (random_model(TINY_DETAIL, 6), inputs(make_config(**TINY_DETAIL), 7, [0.3, 0.85, 0.6], [1, 2, 3],
+                                                  [[4, 0, 6, 1, 2], [7, 0, 0, 0, 0], [0, 0, 0, 0, 0]]))
+    for net, given in (first, second, third):
         path = os.path.join(folder, net.config["name"] + ".safetensors")
         if write:
             save_model(path, net.config, net.state_dict(), np.float32)

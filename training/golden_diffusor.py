@@ -19,7 +19,7 @@ import sys
 
 import numpy as np
 
-import safetensors_io
+from icons.network import safetensors_io
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GOLDEN = os.path.join(ROOT, "tests", "golden", "diffusor.activations.safetensors")

@@ -4,144 +4,14 @@
     judge.py --data DIR --out judge.safetensors [--seconds 60] [--smoke]
 """
 import argparse
-import collections
-import json
 import os
 import tempfile
-import time
 
-import numpy as np
 import torch
-import torch.nn as nn
-import torch.nn.functional as F
 
-import safetensors_io
-import synthetic
-from augment import hue_turn, move
-from data import IconSet
-
-LEAST = 3       # training icons that a concept needs
-FEATURES = 192
-
-
-class Residual(nn.Module):
-    def __init__(self, channels):
-        super().__init__()
-        self.body = nn.Sequential(nn.BatchNorm2d(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-                                  nn.BatchNorm2d(channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1, bias=False))
-
-    def forward(self, x):
-        return x + self.body(x)
-
-
-class Judge(nn.Module):
-    """x [R,4,64,64] premultiplied in [-1,1] -> (features [R,FEATURES], concept logits, style logits)."""
-
-    def __init__(self, concepts, styles, width=64):
-        super().__init__()
-        layers, channels = [nn.Conv2d(4, width, 4, 2, 1)], width
-        for factor in (1, 2, 4):
-            if factor > 1:
-                layers += [nn.Conv2d(channels, width * factor, 2, 2)]
-                channels = width * factor
-            layers += [Residual(channels), Residual(channels)]
-        self.body = nn.Sequential(*layers, nn.BatchNorm2d(channels), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                                  nn.Linear(channels, FEATURES))
-        self.concept = nn.Linear(FEATURES, concepts)
-        self.style = nn.Linear(FEATURES, styles)
-
-    def forward(self, x):
-        features = self.body(x)
-        active = F.silu(features)
-        return features, self.concept(active), self.style(active)
-
-
-def concept_labels(icons):
-    """(names of concepts, label of each icon or -1)."""
-    counts = collections.Counter(row["name"] for row, out in zip(icons.rows, icons.held_out) if not out)
-    names = sorted(name for name, count in counts.items() if count >= LEAST)
-    index = {name: i for i, name in enumerate(names)}
-    return names, np.array([index.get(row["name"], -1) for row in icons.rows])
-
-
-def augment(x, flip):
-    """Stronger than for the generator: shifts of 4, scale 0.8 to 1.1, half mirrored, some hue."""
-    count, device = len(x), x.device
-
-    def uniform(low, high):
-        return low + (high - low) * torch.rand(count, device=device)
-
-    x = torch.where((flip & (uniform(0, 1) < 0.5))[:, None, None, None], x.flip(-1), x)
-    turn = uniform(-0.06, 0.06) * (uniform(0, 1) < 0.5)
-    x = torch.cat([hue_turn(x[:, :3], turn, torch.ones_like(turn)), x[:, 3:]], 1)
-    return move(x, uniform(-4, 4), uniform(-4, 4), uniform(0.8, 1.1))
-
-
-def train(icons, device, seconds, batch=512, lr=2e-3, max_steps=1 << 30):
-    """A trained judge and the names of its concepts."""
-    names, labels = concept_labels(icons)
-    judge = Judge(len(names), len(icons.styles)).to(device)
-    pool = torch.from_numpy(np.flatnonzero((labels >= 0) & ~icons.held_out)).to(device)
-    pixels, flip = torch.from_numpy(icons.pixels).to(device), torch.from_numpy(icons.flip).to(device)
-    label, style = torch.from_numpy(labels).to(device), torch.from_numpy(icons.style).to(device)
-    adam = torch.optim.AdamW(judge.parameters(), lr=lr, weight_decay=0.05)
-    start, step, done = time.time(), 0, 0.0
-    while done < 1:
-        done = min(1.0, max((time.time() - start) / seconds, step / max_steps))
-        adam.param_groups[0]["lr"] = lr * min(1, step / 200 + 0.01) * (1 - done)
-        pick = pool[torch.randint(len(pool), (batch,), device=device)]
-        x = 2 * augment(pixels[pick].float() / 255, flip[pick]) - 1
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=x.is_cuda):
-            _, concept, look = judge(x)
-        loss = F.cross_entropy(concept.float(), label[pick], label_smoothing=0.1) + 0.3 * F.cross_entropy(
-            look.float(), style[pick])
-        adam.zero_grad(set_to_none=True)
-        loss.backward()
-        adam.step()
-        step += 1
-    print(f"judge: {step} steps, {step * batch / len(pool):.0f} epochs of {len(pool)} icons, {len(names)} concepts, "
-          f"loss {loss.item():.3f}", flush=True)
-    return judge.eval(), names
-
-
-@torch.no_grad()
-def look(judge, x, batch=512):
-    """(features, concept logits, style logits) of x [R,4,64,64] in [-1,1], on the judge's device, f32."""
-    device = next(judge.parameters()).device
-    parts = [judge(part.to(device).float().clamp(-1, 1)) for part in x.split(batch)]
-    return tuple(torch.cat(column) for column in zip(*parts))
-
-
-def accuracy(logits, labels):
-    """(top-1, top-5) for logits [R,K] and labels [R]."""
-    best = logits.topk(min(5, logits.shape[1]), 1).indices == labels[:, None].to(logits.device)
-    return best[:, 0].float().mean().item(), best.any(1).float().mean().item()
-
-
-def held_out_accuracy(judge, icons):
-    """The judge on real icons of held-out pairs: (concept top-1, top-5, style top-1, count)."""
-    _, labels = concept_labels(icons)
-    pick = np.flatnonzero(icons.held_out & (labels >= 0))
-    _, concept, style = look(judge, torch.from_numpy(icons.pixels[pick]).float() / 127.5 - 1)
-    top1, top5 = accuracy(concept, torch.from_numpy(labels[pick]))
-    return top1, top5, accuracy(style, torch.from_numpy(icons.style[pick]))[0], len(pick)
-
-
-def save(path, judge, names, styles):
-    tensors = {name: value.cpu().numpy().astype(np.float16 if value.is_floating_point() else np.int64)
-               for name, value in judge.state_dict().items()}
-    safetensors_io.save(path, tensors, {"format": "ditsrc-judge/1", "concepts": json.dumps(names),
-                                        "styles": json.dumps(styles)})
-
-
-def load(path, device="cpu"):
-    """(judge, names of concepts, styles)."""
-    tensors, metadata = safetensors_io.load(path)
-    names, styles = json.loads(metadata["concepts"]), json.loads(metadata["styles"])
-    judge = Judge(len(names), len(styles))
-    judge.load_state_dict({name: torch.from_numpy(value.astype(np.float32 if value.dtype == np.float16 else value.dtype))
-                           for name, value in tensors.items()})
-    return judge.to(device).eval(), names, styles
+from icons.data import synthetic
+from icons.data.icon_set import IconSet
+from icons.measure import judge as judges
 
 
 def main():
@@ -149,15 +19,17 @@ def main():
     parser.add_argument("--data")
     parser.add_argument("--out", default="", help="default judge.safetensors; a smoke run's goes to a temporary folder")
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--icons-only", action="store_true", help="no glyphs, as the first judge: for figures that go on")
     parser.add_argument("--smoke", action="store_true", help="a few steps on made-up icons, on the CPU")
     options = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() and not options.smoke else "cpu"
     folder = synthetic.write(tempfile.mkdtemp()) if options.smoke else options.data
     out = options.out or (os.path.join(folder, "judge.safetensors") if options.smoke else "judge.safetensors")
     icons = IconSet(folder)
-    judge, names = train(icons, device, options.seconds, *((32, 2e-3, 3) if options.smoke else ()))
-    print("held-out real icons: concept top-1 %.3f, top-5 %.3f, style %.3f, of %d" % held_out_accuracy(judge, icons))
-    save(out, judge, names, icons.styles)
+    tiny = (32, 2e-3, 3) if options.smoke else ()
+    judge, names = judges.train(icons, device, options.seconds, *tiny, with_glyphs=not options.icons_only)
+    print("held-out real icons: concept top-1 %.3f, top-5 %.3f, style %.3f, of %d" % judges.held_out_accuracy(judge, names, icons))
+    judges.save(out, judge, names, icons.styles)
 
 
 if __name__ == "__main__":

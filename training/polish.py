@@ -15,15 +15,15 @@ import time
 import numpy as np
 import torch
 
-import flow
-import synthetic
-from augment import Batches
-from checkpoint import load_small, save_small
-from data import IconSet
-from dit import DiT, make_config, unpatchify
-from losses import noisy, seam_loss
-from measures import seam, seams
-from taper import scaled, use_taper
+from icons.network import flow
+from icons.data import synthetic
+from icons.data.augment import Batches
+from icons.network.checkpoint import load_small, save_small
+from icons.data.icon_set import IconSet
+from icons.network.dit import DiT, make_config, unpatchify
+from icons.learn.losses import noisy, seam_loss
+from icons.measure.measures import seam, seams
+from icons.network.taper import scaled, use_taper
 
 TIMES = (0.0, 0.25, 0.5, 0.75, 0.5, 0.875)      # of the columns of `Views`: four steps, the second of two, the last of eight
 SHARES = (0.2, 0.05, 0.1, 0.35, 0.15, 0.15)     # how much the columns count: a last pass is what is seen
@@ -96,6 +96,10 @@ def show(net, views, aside):
 
 def run(options, icons_of, aside=ASIDE):
     config, state, training = load_small(options.model)
+    path = os.path.join(options.out, options.name + ".safetensors")
+    if config.get("detail"):
+        print("a convolutional head: nothing to polish, the weights are copied", flush=True)
+        return save_small(path, {**config, "name": options.name}, state, training)
     device = torch.device("cuda" if torch.cuda.is_available() and not options.smoke else "cpu")
     net = DiT(config)
     net.load_state_dict(state)
@@ -109,7 +113,6 @@ def run(options, icons_of, aside=ASIDE):
     net.final.linear.requires_grad_(True)
     polish(net, views, options.rounds, aside, options.batch)
     show(net, views, aside)
-    path = os.path.join(options.out, options.name + ".safetensors")
     arguments = {"icons": options.icons, "rounds": options.rounds, "batch": options.batch, "seed": options.seed}
     return save_small(path, {**config, "name": options.name}, scaled(net.state_dict(), config, 1), {**training, "polished": arguments})
 

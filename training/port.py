@@ -25,11 +25,12 @@ import tempfile
 import numpy as np
 import torch
 
-import safetensors_io
-from dit import DiT, make_config
-from golden import GOLDEN, activations, inputs, pack
-from weights import load_model, save_model
+from icons.network import safetensors_io
+from icons.network.dit import DiT, make_config
+from icons.network.goldens import activations, inputs, pack
+from icons.network.weights import load_model, save_model
 
+GOLDEN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "golden")
 TOLERANCE = 1e-4  # of a checkpoint's largest magnitude; f32 against f32 is some 1e-6
 INPUTS = ("in.x", "in.t", "in.style", "in.words")
 

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-import judge as judges
-import measures
-import safetensors_io
-from pictures import over_white
+from icons.measure import judge as judges
+from icons.measure import measures
+from icons.network import safetensors_io
+from icons.measure.pictures import over_white
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Type and what `dit generate` is told besides. int8 and q8_0 keep the same integers and scales.

@@ -5,311 +5,27 @@
     torchrun --nproc-per-node 4 train.py ...                      the batch is per GPU
     train.py --resume DIR/NAME.full ...                            with optimiser state, same machine
     train.py --resume DIR/NAME.safetensors ...                     from the small checkpoint's weights
+    train.py --context 8 --detail 16 32 3 ...                      the network with prompt keys and a head (dit.py)
 
 Leaves NAME.full (everything, large) in --work, and in --out NAME.safetensors.00, .01, ... (averaged weights, f16),
-contact sheets, and with --judge a table of figures.
+contact sheets, with --judge a table of figures, and empty files NAME.trained and NAME.done (figures and
+sheets too) for whoever waits.
 """
 import argparse
 import os
 import tempfile
-import time
 
 import torch
-import torch.distributed as dist
 
-import evaluate
-import judge as judges
-import synthetic
-from augment import Batches
-from checkpoint import load_small, save_small
-from data import IconSet, word_groups
-from dit import DiT, make_config, step_flops
-from losses import noisy, pixel_loss
-from optimizer import Optimizer, flat_gradients
-from sample import contact_sheets
-from taper import fit, scaled, use_taper
-from vocabulary import build_aliases
-from weights import widen
-
-EMA_EVERY, EMA_DECAY = 4, 0.9985
-WARM_UP = 300
-UNIFORM = 0.35
-FIT_ROUNDS = 40
-SYNC_EVERY = 20     # steps between readings of rank 0's clock
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--data")
-    add("--out", default=".")
-    add("--work", default="/tmp", help="folder for the large checkpoint")
-    add("--name", default="icons")
-    add("--resume", default="")
-    add("--judge", default="")
-    add("--seconds", type=float, default=450)
-    add("--max-steps", type=int, default=1 << 40)
-    add("--batch", type=int, default=512, help="icons a step and GPU")
-    for size, value in (("patch", 8), ("window", 16), ("dim", 512), ("depth", 7), ("heads", 8), ("mlp-dim", 0), ("cond-dim", 256)):
-        add("--" + size, type=int, default=value)
-    add("--lr", type=float, default=6e-4)
-    add("--muon-lr", type=float, default=0.0, help="above 0: Muon for the block matrices")
-    add("--edge", type=float, default=0.2, help="weight of the loss on differences of neighbouring pixels")
-    add("--decay-from", type=float, default=0.5, help="share of the time after which the learning rate falls to 0")
-    add("--fade", action="store_true", help="taper the first layer's windows too; a resumed network computes what it did")
-    add("--fit", action="store_true", help="on resuming, fit the last layer anew to its tapered windows")
-    add("--tiles", type=float, default=0.1, help="share of composed tiles")
-    add("--seed", type=int, default=0)
-    add("--until", type=float, default=0.0, help="seconds since 1970 at which to have trained, however long compiling takes")
-    add("--keep", type=float, default=0.0, help="seconds between small checkpoints on the way; 0: only at the end")
-    add("--quick", action="store_true", help="no sheets and figures at the end")
-    add("--smoke", action="store_true", help="train, save, resume and measure a tiny network on the CPU")
-    return parser
-
-
-class World:
-    """This process among those of torchrun; alone without it."""
-
-    def __init__(self, cpu=False):
-        self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        local = int(os.environ.get("LOCAL_RANK", 0))
-        self.device = torch.device("cuda", local) if torch.cuda.is_available() and not cpu else torch.device("cpu")
-        if self.device.type == "cuda":
-            torch.cuda.set_device(self.device)
-            torch.backends.cuda.matmul.allow_tf32 = True
-            torch.backends.cudnn.allow_tf32 = True
-        if self.size > 1:
-            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
-
-    def share(self, tensor):
-        """Rank 0's values for everybody."""
-        if self.size > 1:
-            dist.broadcast(tensor, 0)
-        return tensor
-
-    def average(self, tensor):
-        if self.size > 1:
-            dist.all_reduce(tensor)
-            tensor /= self.size
-
-    def close(self):
-        if self.size > 1:
-            dist.destroy_process_group()
-
-
-def draw_times(count, device):
-    """Mostly logit-normal(-0.6, 1), where most is learnt; a share is uniform so that the last steps are learnt too."""
-    normal = torch.sigmoid(torch.randn(count, device=device) - 0.6)
-    return torch.where(torch.rand(count, device=device) < UNIFORM, torch.rand(count, device=device), normal)
-
-
-def rate(step, done, decay_from):
-    """Learning rate factor: warm-up, flat, then straight down to 0."""
-    return min(1.0, (step + 1) / WARM_UP) * min(1.0, (1 - done) / (1 - decay_from))
-
-
-class Average:
-    """Exponential moving average of the parameters (f32), updated every EMA_EVERY steps."""
-
-    def __init__(self, net, decay=EMA_DECAY):
-        self.decay = decay
-        self.live = list(net.parameters())
-        self.names = [name for name, _ in net.named_parameters()]
-        self.values = [p.detach().clone() for p in self.live]
-
-    @torch.no_grad()
-    def update(self, step):
-        decay = min(self.decay, (1 + step) / (20 + step))
-        torch._foreach_mul_(self.values, decay)
-        torch._foreach_add_(self.values, [p.detach() for p in self.live], alpha=1 - decay)
-
-    def state(self, net):
-        return {**net.state_dict(), **dict(zip(self.names, self.values))}
-
-
-class Trainer:
-    def __init__(self, options, world):
-        self.options, self.world = options, world
-        resumed = self.read_resume()
-        known = resumed["config"] if resumed else {}
-        self.icons = IconSet(options.data, known.get("words"), known.get("styles"))
-        self.config = make_config(**known) if known else self.new_config()
-        # a checkpoint's are those of the day on which its first ancestor was begun
-        self.config["aliases"] = build_aliases(self.config["words"], word_groups(self.icons.rows, self.config["words"]))
-        torch.manual_seed(options.seed)
-        self.net = DiT(self.config).to(world.device)
-        self.step = self.images = 0
-        self.seconds = 0.0
-        if resumed:
-            self.net.load_state_dict(resumed["net"])
-        use_taper(self.net, options.fade)
-        if resumed:
-            if options.fit or resumed["grown"]:
-                self.fit_last_layer()
-            self.step, self.images, self.seconds = (resumed["training"].get(k, 0) for k in ("step", "images", "seconds"))
-        for tensor in self.net.state_dict().values():
-            world.share(tensor)
-        self.gradients = flat_gradients(self.net.parameters())
-        self.average = Average(self.net)
-        self.optimizer = Optimizer(self.net, options.lr, options.muon_lr)
-        if resumed and "optimizer" in resumed:
-            self.optimizer.load(resumed["optimizer"])
-            self.average.values = [value.to(world.device) for value in resumed["average"]]
-        self.base_seconds, self.first_step = self.seconds, self.step
-
-    def read_resume(self):
-        path = self.options.resume
-        if not path:
-            return None
-        if path.endswith(".full"):
-            new = {"weights_only": False} if torch.__version__ >= "2" else {}
-            full = torch.load(path, map_location="cpu", **new)
-            if full["training"]["arguments"].get("fade", False) != self.options.fade:
-                raise SystemExit(f"{path}: its moments are those of training {'without' if self.options.fade else 'with'} --fade; "
-                                 f"expected the same here, or the small checkpoint beside it")
-            return {"grown": False, **full}
-        config, state, training = load_small(path)
-        old = make_config(**config)["window"]
-        config, state = widen(config, state, max(self.options.window, old))
-        return {"config": config, "net": state, "training": training, "grown": config["window"] > old}
-
-    def fit_last_layer(self):
-        """The last layer for windows that overlap, from what the tokens know."""
-        batches = Batches(self.icons, self.world.device, self.options.tiles)
-
-        def draw():
-            x, style, words = batches.draw(self.options.batch)
-            t = draw_times(len(x), x.device)
-            return x, noisy(x, torch.randn_like(x), t), t, style, words, (1 - t).clamp(min=0.05) ** -2
-
-        fit(self.net, draw, FIT_ROUNDS if self.world.device.type == "cuda" else 2)
-
-    def new_config(self):
-        o = self.options
-        return make_config(
-            name=o.name, patch=o.patch, window=o.window, dim=o.dim, depth=o.depth, heads=o.heads, mlp_dim=o.mlp_dim or 4 * o.dim,
-            cond_dim=o.cond_dim, styles=self.icons.styles, words=self.icons.words,
-            description="64x64 RGBA icons by style and words")
-
-    def prepare(self):
-        """A function that adds the gradients of one batch to the parameters' and returns its loss."""
-        batches = Batches(self.icons, self.world.device, self.options.tiles)
-        patch, edge, on_gpu = self.config["patch"], self.options.edge, self.world.device.type == "cuda"
-
-        def loss_of(x, noise, t, style, words):
-            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=on_gpu):
-                predicted = self.net(noisy(x, noise, t), t, style, words)
-            return pixel_loss(predicted, x, t, patch, edge)
-
-        loss_of = self.compiled(loss_of)
-
-        def accumulate():
-            x, style, words = batches.draw(self.options.batch)
-            loss = loss_of(x, torch.randn_like(x), draw_times(len(x), x.device), style, words)
-            loss.backward()
-            return loss.detach()
-
-        return accumulate
-
-    def compiled(self, function):
-        return torch.compile(function, dynamic=False) if self.world.device.type == "cuda" else function
-
-    def run(self):
-        """Train for the given seconds, counted from the end of the first (compiling) step."""
-        options, device = self.options, self.world.device
-        torch.manual_seed(options.seed + 1000 * self.world.rank + self.step + 1)
-        accumulate = self.prepare()
-        clock, total, done, began = torch.zeros(1, device=device), torch.zeros((), device=device), 0.0, time.time()
-        start, last_print, kept = None, began, 0.0
-        while done < 1:
-            self.gradients.zero_()
-            total += accumulate()
-            self.update(done)
-            if start is None:
-                torch.cuda.synchronize() if device.type == "cuda" else None
-                start = time.time()
-                if options.until:
-                    options.seconds = max(1.0, min(options.seconds, options.until - start))
-                self.say(f"first step after {start - began:.0f} s")
-            count = self.step - self.first_step
-            if count % SYNC_EVERY == 0 or count >= options.max_steps:
-                clock.fill_(time.time() - start)
-                elapsed = self.world.share(clock).item()
-                done = min(1.0, max(elapsed / options.seconds, count / options.max_steps))
-                self.seconds = self.base_seconds + elapsed
-                if options.keep and elapsed - kept > options.keep and done < 1 and self.world.rank == 0:
-                    kept = elapsed
-                    self.save_small()
-            if count % 1000 == 0:
-                # ranks compute the same update; this only stops rounding differences from growing
-                for parameter in self.average.live:
-                    self.world.share(parameter.data)
-                self.say(f"step {self.step} {self.seconds:.0f} s loss {total.item() / 1000:.4f} "
-                         f"{1000 * options.batch * self.world.size / (time.time() - last_print):.0f} icons/s")
-                total.zero_()
-                last_print = time.time()
-        self.say(f"{count} steps, {self.images / self.icons.weight.astype(bool).sum():.0f} epochs in all")
-
-    def update(self, done):
-        self.world.average(self.gradients)
-        norm = self.gradients.norm()
-        self.gradients *= (1.0 / norm.clamp(min=1.0))
-        self.optimizer.step(rate(self.step - self.first_step, done, self.options.decay_from))
-        self.step += 1
-        self.images += self.options.batch * self.world.size
-        if self.step % EMA_EVERY == 0:
-            self.average.update(self.step - self.first_step)
-
-    def say(self, text):
-        if self.world.rank == 0:
-            print(f"[{self.options.name}] {text}", flush=True)
-
-    def training_state(self):
-        return {"step": self.step, "images": self.images, "seconds": round(self.seconds, 1),
-                "arguments": {k: v for k, v in vars(self.options).items() if k not in ("data", "out", "work", "resume", "until")}}
-
-    def weights(self):
-        """The averaged weights as a weight file holds them."""
-        return self.plain(self.average.state(self.net))
-
-    def plain(self, state):
-        """A state dict without tapers: their shares multiplied in."""
-        return scaled(state, self.config, 1, self.options.fade)
-
-    def save(self):
-        """Both checkpoints; rank 0 only."""
-        full = os.path.join(self.options.work, self.options.name + ".full")
-        torch.save({"config": self.config, "net": self.plain(self.net.state_dict()), "average": self.average.values,
-                    "optimizer": self.optimizer.state(), "training": self.training_state()}, full)
-        return full, self.save_small()
-
-    def save_small(self):
-        path = os.path.join(self.options.out, self.options.name + ".safetensors")
-        save_small(path, self.config, self.weights(), self.training_state())
-        self.say(f"kept at step {self.step}")
-        return path
-
-    def report(self):
-        """Sheets and figures of the averaged weights; rank 0 only."""
-        net = DiT(self.config).to(self.world.device)
-        net.load_state_dict(self.weights())
-        net.eval()
-        prefix = os.path.join(self.options.out, self.options.name)
-        contact_sheets(net, prefix + "_", self.config["default_guidance"])
-        if self.options.judge:
-            figures(net, self.options, self.world.device, self.settings)
-
-    # (steps, guidance) of the table
-    settings = ((4, 2.5), (8, 2.5), (32, 2.5))
-
-
-def figures(net, options, device, settings):
-    """The tables of evaluate.py for this network, beside the sheets."""
-    judge, names, styles = judges.load(options.judge, device)
-    bench = evaluate.Bench(IconSet(options.data, styles=styles), judge, names, device)
-    bench.restrict(net.config["styles"])
-    results = {"real": bench.real_figures()} | evaluate.evaluate(bench, net, options.name, settings, options.out)
-    evaluate.write(results, os.path.join(options.out, options.name + "_figures"))
+from icons.data import synthetic
+from icons.data.augment import Batches
+from icons.learn.trainer import Trainer, World, arguments
+from icons.measure import bench as benches
+from icons.measure import judge as judges
+from icons.network.checkpoint import load_small
+from icons.network.dit import DiT, step_flops
+from icons.network.taper import scaled, use_taper
+from icons.network.weights import widen
 
 
 def check_fade(path):
@@ -341,6 +57,24 @@ def check_captions(icons):
     assert all(len(row[row > 0].unique()) == (row > 0).sum() for row in captions)
 
 
+def smoke_prompt(options):
+    """The network with prompt keys and a head learns, and comes back from its small checkpoint."""
+    options = argparse.Namespace(**{**vars(options), "context": 3, "detail": [4, 8, 3], "resume": "", "window": 16, "fade": False,
+                                    "name": "prompt", "max_steps": 3})
+    trainer = Trainer(options, World(cpu=True))
+    before = trainer.net.blocks[0].attn.context.weight.clone()
+    trainer.run()
+    assert not torch.equal(before, trainer.net.blocks[0].attn.context.weight)
+    options.eight_bits = True
+    options.resume, options.max_steps = trainer.save()[1], 1
+    _, kept, _ = load_small(options.resume)
+    for name, value in trainer.weights().items():
+        assert (kept[name] - value).abs().max() <= 0.005 * value.abs().max() + 1e-7, name
+    again = Trainer(options, World(cpu=True))
+    assert again.config["context"] == 3 and again.config["detail"] == {"channels": 4, "hidden": 8, "layers": 3}
+    again.run()
+
+
 def smoke(options):
     """Train four steps, resume from both checkpoints, measure."""
     folder = tempfile.mkdtemp()
@@ -356,17 +90,23 @@ def smoke(options):
         assert again.step == trainer.step and again.images == trainer.images
         again.run()
     check_fade(again.save()[1])
+    smoke_prompt(options)
     check_captions(again.icons)
     judge, names = judges.train(again.icons, "cpu", 5, 16, 2e-3, 2)
     options.judge = os.path.join(folder, "judge.safetensors")
     judges.save(options.judge, judge, names, again.icons.styles)
-    bench = evaluate.Bench(again.icons, judge, names, "cpu", 4, 4)
-    evaluate.evaluate(bench, again.net.eval(), "smoke", [(1, 2.5)])
+    bench = benches.Bench(again.icons, judge, names, "cpu", 4, 4)
+    benches.evaluate(bench, again.net.eval(), "smoke", [(1, 2.5)])
     print("smoke run passed in", folder)
 
 
+def mark(options, stage):
+    """An empty file that says so."""
+    open(os.path.join(options.out, f"{options.name}.{stage}"), "w").close()
+
+
 def main():
-    options = arguments().parse_args()
+    options = arguments(__doc__).parse_args()
     if options.smoke:
         return smoke(options)
     os.makedirs(options.out, exist_ok=True)
@@ -378,8 +118,10 @@ def main():
     trainer.run()
     if world.rank == 0:
         trainer.save()
+        mark(options, "trained")
         if not options.quick:
             trainer.report()
+        mark(options, "done")
     world.close()
 
 

@@ -32,7 +32,7 @@ enum class Pace {
 using IconSource = std::function<IconPoint(std::uint64_t)>;
 
 /// Icons on an engine, a batch at a time. Sessions of one engine take turns: a step each on a processor, a batch each
-/// on a GPU. thread  begin, advance, next_icon and read from one thread at a time; cancel and resume from any
+/// on a GPU. thread  cancel and resume from any; all others from one thread at a time
 class Session {
  public:
   static std::unique_ptr<Session> open(std::shared_ptr<Engine> engine);
@@ -57,11 +57,11 @@ class Session {
   /// Starts icons first_index … first_index + count − 1 of settings.seed.
   void begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count, Pace pace = Pace::whole);
 
-  /// Says which icons begin_announced() will start: as many as this batch has, of its settings and pace. A device
-  /// beside the host then goes on with them by itself as soon as it is done with this batch, if the pace is whole and
-  /// the announcement comes before the advance(), or after it. Waits for nothing but what is on the device and no
-  /// longer wanted. Once a batch: the announcement stands until a begin, or a pipeline. errors  Cancelled, device;
-  /// settings if no batch is begun, one is announced, or there are more or fewer icons
+  /// Says which icons begin_announced() will start: as many as this batch has, of its settings and pace. At a
+  /// whole pace a device beside the host then goes on with them by itself as soon as it is done with this batch;
+  /// best said before the advance(). Waits for nothing but work on the device that nobody wants any more. Once a
+  /// batch: an announcement stands until the next begin or pipeline.
+  /// errors  Cancelled, device; settings if no batch is begun, one is announced, or the number of icons differs
   void announce(std::span<const IconPoint> icons);
   /// Starts the batch announced. read() gives the batch before until its first advance().
   /// errors  as begin(); settings if none is announced

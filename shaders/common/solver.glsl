@@ -5,7 +5,7 @@
 // A term whose coefficient is 0 is not read, so that stale history never leaks in. After noise.glsl; the including
 // kernel defines SOLVER_BINDING, and PICTURE(at), HISTORY(at) and PREDICTION(at), where element `at` of these is.
 
-struct SolverRow {  // of engine/network/sampler.h
+struct SolverRow {  // of engine/network/solver.h
   float from_x, from_e, a, b0, b1, b2, b3, c, guidance, padding0, padding1, padding2;
 };
 layout(set = 0, binding = SOLVER_BINDING, std430) readonly buffer Solver { SolverRow solver[]; };               // [S]

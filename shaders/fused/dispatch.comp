@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #version 450
-// dispatch: one stage of a step as a dispatch of its own, on matrix hardware or without; see stage.h for what a stage is.
+// dispatch: one stage of a step as a dispatch of its own, on matrix hardware or without; see stage.h.
 // Groups (n, 1, 1): workgroup g takes tiles g, g + n, …
 #extension GL_GOOGLE_include_directive : require
 #if defined(MATRIX_NV) || defined(MATRIX_KHR) || defined(MATRIX_EMULATED)

@@ -22,7 +22,7 @@ import numpy as np
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "training"))
 import export_onnx  # noqa: E402
-import safetensors_io  # noqa: E402
+from icons.network import safetensors_io  # noqa: E402
 from contender import Contender  # noqa: E402
 
 # What the favicon diffusor ships: one head of 128, no gates, no biases, RGB, 32 steps of DDPM.

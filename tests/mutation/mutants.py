@@ -141,6 +141,8 @@ def product_kernels(of):
         "const uint first_column = modulation_row[p.step * p.batch_rows] * p.columns;", vulkan("ModulatedLinear")),
        ("const vec4 n = (x_quads[(row * p.inputs + k) >> 2] - stat.x) * stat.y;",
         "const vec4 n = x_quads[(row * p.inputs + k) >> 2] * stat.y;", on("vulkan", "QuantisedOps.ModulatedLinear")))
+    of("shaders/plain/rows.glsl",
+       ("const uint i = row * p.inputs + k;", "const uint i = row * p.outputs + k;", vulkan("Linear")))
     of("shaders/plain/linear.comp",
        ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("Linear")))
     of("shaders/plain/modulated_linear.comp",
@@ -298,8 +300,8 @@ def cpu_kernels(of):
        ("const float* HWY_RESTRICT scale = norm.scale.at(row);", "const float* HWY_RESTRICT scale = norm.shift.at(row);",
         cpu("ModulatedLinear")))
     of("engine/cpu/kernels/ops.cpp",
-       ("const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch - border;",
-        "const std::size_t top = token % tokens / across * p.patch - border, left = token % across * p.patch;",
+       ("const std::size_t top = token % tokens / across * p.patch - border, leftmost = token % across * p.patch - border;",
+        "const std::size_t top = token % tokens / across * p.patch - border, leftmost = token % across * p.patch;",
         cpu("EmbedOfOverlappingWindows")),
        ("if (other != 0.f) e += other * o.unconditional[at];", "if (other != 0.f) e -= other * o.unconditional[at];",
         cpu("Combine")),
@@ -310,7 +312,7 @@ def cpu_kernels(of):
        ("return token / tokens * channels * height * width + in_image / across * patch * width + in_image % across * patch;",
         "return token / tokens * channels * height * width + in_image / across * width + in_image % across * patch;",
         cpu("Embed")))
-    of("engine/cpu/execute.cpp",
+    of("engine/cpu/plan_execute.cpp",
        ("update.draw = row + 1;", "update.draw = row;", cpu("Combine")),
        ("for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step - i) % 4 * all + at;",
         "for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step + i) % 4 * all + at;",
@@ -328,7 +330,7 @@ def cpu_kernels(of):
     of("engine/cpu/kernels/simd-inl.h",
        ("p = hn::MulAdd(p, r, hn::Set(tag, 0.4999999403953552f));", "p = hn::MulAdd(p, r, hn::Set(tag, 0.4999f));",
         cpu("Attention")),
-       ("values[i] = hn::Mul(whole, hn::Load(tag, scales + i * lanes));", "values[i] = hn::Mul(whole, hn::Load(tag, scales));",
+       ("values[i] = hn::Mul(whole, hn::Load(tag, scales + i * vector_floats));", "values[i] = hn::Mul(whole, hn::Load(tag, scales));",
         on("cpu", "QuantisedOps.ModulatedLinear")))
 
 
@@ -351,7 +353,7 @@ def host(of):
         "const float scale = 1.0f / static_cast<float>(std::max<std::size_t>(1, label.words.size()));", NETWORK_CPU),
        ("const double intervals = c.time_inclusive ? half - 1 : half;", "const double intervals = half;",
         "Diffusor.ConditionOfEveryTimeIsTheLastLayersOutput:*Diffusor.EveryStageOfOnePassMatches/cpu"))
-    of("engine/network/sampler.cpp",
+    of("engine/network/solver.cpp",
        ("row.c = static_cast<float>(std::sqrt(whole ? variance : variance * variance_to / variance_from));",
         "row.c = static_cast<float>(std::sqrt(whole ? variance * variance_to / variance_from : variance));",
         "Sampler.*:*Diffusor.ThirtyTwoDdpmStepsMatchThePage/cpu"),

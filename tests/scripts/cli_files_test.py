@@ -14,7 +14,7 @@ from support.cli_case import CPU, CliCase
 from support.places import DIT, ICONS, SOURCE, TINY, run
 
 sys.path.insert(0, str(SOURCE / "training"))
-import safetensors_io  # noqa: E402
+from icons.network import safetensors_io  # noqa: E402
 
 EXPORT_ONNX = """
 import torch

@@ -35,7 +35,6 @@ WORDS_OF_OTHERS = {
     r"GST_RESOURCE_ERROR_NO_SPACE_LEFT|num_buffers_left": "GStreamer",
     r"GetLane|Lanes|MaxLanes|MaxOfLanes|SumOfLanes|ShiftLeft": "Highway",
     r"eGpuAssistedReserveBindingSlot": "Vulkan",
-    r"(\w+_)?in_flight_?": "the glossary itself: a frame in flight",
 }
 
 

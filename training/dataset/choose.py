@@ -69,26 +69,46 @@ def outline(icon):
     return "rounded-square" if part.mean() > 0.90 else "free"
 
 
-def thumbnails(icons):
-    """Premultiplied 16x16 means [n,k] in [0,255]; alpha alone for one channel."""
-    small = icons.reshape(-1, 16, 4, 16, 4, icons.shape[-1]).astype(np.float32)
-    if icons.shape[-1] == 4:
-        small[..., :3] *= small[..., 3:] / 255
-    return small.mean((2, 4)).reshape(len(icons), -1)
+def shows(mask):
+    """Whether a glyph [64,64] is more than a hair."""
+    return mask.mean() >= 0.03 * 255 and (mask > 127).mean() >= 0.01
 
 
-def twins(icons, limit=TWINS, block=2000):
-    """For each icon the index of an earlier one that is the same picture, or -1."""
-    if not len(icons):
-        return np.zeros(0, int)
-    flat = thumbnails(icons)
-    square, same = (flat * flat).sum(1), np.full(len(flat), -1)
-    for begin in range(0, len(flat), block):
-        distance = square[begin:begin + block, None] + square - 2 * flat[begin:begin + block] @ flat.T
-        for i, j in zip(*np.nonzero(distance / flat.shape[1] < limit ** 2)):
-            first = begin + i
-            if first < j and same[first] < 0 and same[j] < 0:
-                same[j] = first
+def thumbnails(icons, block=2000):
+    """Premultiplied 16x16 means [n,16,16,c] in [0,255]; alpha alone for one channel."""
+    out = np.zeros((len(icons), 16, 16, icons.shape[-1]), np.float32)
+    for begin in range(0, len(icons), block):
+        small = icons[begin:begin + block].reshape(-1, 16, 4, 16, 4, icons.shape[-1]).astype(np.float32)
+        if icons.shape[-1] == 4:
+            small[..., :3] *= small[..., 3:] / 255
+        out[begin:begin + block] = small.mean((2, 4))
+    return out
+
+
+def twins(icons, limit=TWINS, block=1000):
+    """For each icon [n,64,64,c] the index of an earlier one that is the same picture, or -1.
+
+    Means are no farther apart than what they are means of: pictures whose means of all, or of 4x4 thumbnails, differ by more than
+    the limit need no closer look, which leaves few of a hundred thousand squared pairs."""
+    small, same = thumbnails(icons), np.full(len(icons), -1)
+    flat = small.reshape(len(small), small[0].size if len(small) else 1)
+    coarse = small.reshape(-1, 4, 4, 4, 4, icons.shape[-1]).mean((2, 4)).reshape(len(small), 16 * icons.shape[-1])
+    mean, pairs = coarse.mean(1), []
+    order = np.argsort(mean, kind="stable")
+    coarse, mean = coarse[order], mean[order]
+    square, near = (coarse * coarse).sum(1), coarse.shape[1] * (limit + 0.1) ** 2
+    for begin in range(0, len(order), block):
+        end = min(begin + block, len(order))
+        last = np.searchsorted(mean, mean[end - 1] + limit + 0.1)
+        distance = square[begin:end, None] + square[begin:last] - 2 * coarse[begin:end] @ coarse[begin:last].T
+        one, other = np.nonzero(np.triu(distance < near, 1))
+        for some in range(0, len(one), 100_000):
+            a, b = order[begin + one[some:some + 100_000]], order[begin + other[some:some + 100_000]]
+            close = np.square(flat[a] - flat[b]).mean(1) < limit ** 2
+            pairs.append(np.stack([np.minimum(a, b), np.maximum(a, b)], 1)[close])
+    for first, j in sorted(map(tuple, np.concatenate(pairs).tolist())) if pairs else ():
+        if same[first] < 0 and same[j] < 0:
+            same[j] = first
     return same
 
 
@@ -113,3 +133,29 @@ def guess_groups(rows):
             for group in total}
         row["group"] = max(score, key=score.get) if known else "interface"
         row["group_auto"] = True
+
+
+def neighbours(masks, worst):
+    """Of each pixel of masks [n,64,64] the smallest (np.minimum) or largest (np.maximum) of itself and its eight neighbours."""
+    padded = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
+    rows = worst(worst(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    return worst(worst(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])
+
+
+def drawn_as(masks, block=1000):
+    """How masks [64,64] are drawn, each: share of the ink that is grey, share thicker than a line, width of lines in pixels.
+
+    Grey is even and neither clear nor full, so it is no edge. What is left when four rings of pixels are taken off and put on again
+    is thicker than eight pixels: no line of an icon. A line's width is its area by half of its outline."""
+    out = []
+    for begin in range(0, len(masks), block):
+        some = np.stack(masks[begin:begin + block])
+        even = neighbours(some, np.maximum) - neighbours(some, np.minimum) <= 10
+        grey = (even & (some > 25) & (some < 230)).sum((1, 2)) / np.maximum((some > 25).sum((1, 2)), 1)
+        thick, ink, alpha = (some > 25).astype(np.uint8), some > 127, some.astype(np.float32) / 255
+        for worst in (np.minimum,) * 4 + (np.maximum,) * 4:
+            thick = neighbours(thick, worst)
+        outline_ = np.hypot(np.diff(alpha, axis=1, append=0), np.diff(alpha, axis=2, append=0)).sum((1, 2))
+        out += zip(grey.tolist(), ((thick * ink).sum((1, 2)) / np.maximum(ink.sum((1, 2)), 1)).tolist(),
+                   (2 * alpha.sum((1, 2)) / np.maximum(outline_, 1)).tolist())
+    return out

@@ -218,20 +218,20 @@ def ui_label(icon, rules):
         name = re.sub(r"-\d+$", "", name)
     else:
         name = re.sub(r"-(\d+|solid|filled)$", "", re.sub(r"-\d+$", "", name))
+    if icon_set == "marketeq":
+        name = re.sub(r"-alt$", "", name)
     group = next((rules["categories"][c] for c in icon["categories"] if c in rules["categories"]), "")
     return {"name": name.replace("-", " ").lower(), "keywords": extra, "group": group,
             "sub": (icon["categories"] or [None])[0], "tone": None, "lab": "id", "style": style}
 
 
-def glyph_label(icon, rules):
-    """A mask for composed tiles; Phosphor's filled ones, and of Material Design Icons those that are not mere variants."""
-    name = icon["id"]
-    if icon["set"] == "ph":
-        if not name.endswith("-fill"):
-            return "not filled"
-        name = name[:-5]
-    elif re.search(rules["glyph_variants"], name):
-        return "variant"
-    if re.search(rules["glyph_brands"], name):
-        return "brand"
-    return {"name": re.sub(r"-\d+$", "", name).replace("-", " "), "cat": (icon["categories"] or [None])[0]}
+def flag_label(icon, emojis, rules):
+    """The flag of a country by its two letters, where the emoji list has it and it is one of those that are kept."""
+    code = re.fullmatch(r"([a-z])([a-z])(-1x1)?", icon["id"])
+    if not code:
+        return "flag of a region, or a rectangle"
+    emoji = emojis.by_code.get("-".join(f"{0x1F1E6 + ord(letter) - ord('a'):X}" for letter in code.groups()[:2]))
+    if emoji is None or emoji["label"].split(":")[-1].strip() not in rules["flags"]:
+        return "flag"
+    return {"name": emoji["label"].lower(), "keywords": list(emoji["tags"]), "group": "flags", "sub": emoji["sub"], "tone": None,
+            "lab": "cldr", "style": icon["set"]}

@@ -51,6 +51,7 @@ class Packages:
         self.wanted = {name: [] for name in self.pinned}
         for source in sources["sets"]:
             self.wanted[source["package"]].append(source["path"] + "/" * source.get("pictures", False))
+        self.wanted[sources["collections"]].append("collections.json")
         self.wanted[sources["emoji_list"]] += ["en/data.json", "en/shortcodes/cldr.json", "meta/groups.json"]
 
     def open(self, name):

@@ -9,7 +9,8 @@
 
 #include "engine/model/model.h"
 #include "engine/network/recorder.h"
-#include "engine/vulkan/choose/measure.h"
+#include "engine/vulkan/choose/ceilings.h"
+#include "engine/vulkan/choose/sweep.h"
 #include "engine/vulkan/executor.h"
 
 namespace dit::cli {

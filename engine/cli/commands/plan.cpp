@@ -5,7 +5,7 @@
 #include <map>
 #include <memory>
 
-#include "engine/cli/commands.h"
+#include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
 #include "engine/error.h"
 #include "engine/model/model.h"

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include "engine/vulkan/choose/ceilings.h"
+
 #include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstring>
 #include <span>
 
-#include "engine/vulkan/choose/measure.h"
 #include "engine/vulkan/device/pipelines.h"
 #include "engine/vulkan/device/stopwatch.h"
 #include "engine/vulkan/device/upload.h"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include "engine/vulkan/choose/sweep.h"
+
 #include <algorithm>
 #include <map>
 #include <tuple>
 
-#include "engine/vulkan/choose/measure.h"
 #include "engine/vulkan/choose/self_test.h"
 #include "engine/vulkan/device/stopwatch.h"
 #include "engine/vulkan/run/plan.h"

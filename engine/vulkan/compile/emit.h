@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/vulkan/compile/kernel_call.h"
 #include "engine/vulkan/compile/emission/packing.h"
+#include "engine/vulkan/compile/kernel_call.h"
 #include "engine/vulkan/compile/tile.h"
 
 namespace dit::vulkan {

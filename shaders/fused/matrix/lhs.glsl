@@ -10,7 +10,7 @@ const uint LHS_ROOM = NORMED > S(lhs_share) ? NORMED : S(lhs_share);
 // Where more workgroups side by side hide more than early loads do.
 const bool MODULATES_LATE = S(kind) == STAGE_NORM || S(normed) != NO_PLACE;
 
-// Not handed from function to function: arrays whose length is a specialization constant are copied through memory then.
+// Not handed from function to function: arrays as long as a specialization constant are copied through memory then.
 uvec4 lhs_fragments[LHS_ROOM];
 Fragment row_values[NORMED];
 vec4 scales[NORMED];

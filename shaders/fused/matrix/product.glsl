@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Products on matrix hardware: a workgroup makes a tile of subgroups_down·down × subgroups_across·across fragments, each
+// Products on matrix hardware: a workgroup makes a tile of subgroups_down·down × subgroups_across·across fragments, a
 // subgroup down × across of them over a share of the depth. Both sides go from the caches straight into registers,
 // depth_step fragments of the depth a turn; the rhs is asked for before the stage before has ended. Accumulators that
 // subgroups_deep subgroups share are added up in shared memory, the others stay where they are.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A product that is added to rows, whose tile is 16 whole rows: subgroup w makes columns w·across to (w + 1)·across − 1.
+// A product that is added to rows, whose tile is 16 whole rows: subgroup w has columns w·across to (w + 1)·across − 1.
 // No other workgroup has a part of these rows, so what the next op does to them first, their norm, is done at once and
 // while they are in registers. For weights that a multiprocessor's cache holds: the host chooses.
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Modulation tables, as invocations hold fragments.
 
-/// An invocation's four values of a modulation table from column `first` on, for fragment `fragment` of columns; 0 from `width`
-/// on.
+/// An invocation's four values of a modulation table's columns from `first` on, for a fragment; 0 from `width` on.
 vec4 table_values(uint row_start, uint first, uint fragment, uint width) {
   const uint column = column_of(fragment, 0u), from = P.table + row_start + first + column;
   vec4 v = vec4(0.0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Attention of 16 queries to all keys of their row of the batch, `head_group` heads at a time: softmax(q kᵀ/√D) v, no mask;
-// q and k first RMS-normed over their head where qk_weight is given. source: Vaswani et al. 2017 eq. 1
-// Shared memory: tile from `scratch` on has q, then the probabilities; sums has scores, then results, and after them the
-// factors of keys and queries, then two partial results an invocation.
+// Attention of 16 queries to all keys of their row of the batch, `head_group` heads at a time: softmax(q kᵀ/√D) v, no
+// mask; q and k first RMS-normed over their head where qk_weight is given. source: Vaswani et al. 2017 eq. 1
+// Shared memory: tile from `scratch` on has q, then the probabilities; sums has scores, then results, and after them
+// the factors of keys and queries, then two partial results an invocation.
 
 /// Factor that RMS norm gives a row of one head; 1 without norm.
 float head_factor(uint fragment_row, uint row, uint first_fragment) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fragments of 16×16 values without matrix hardware, row by row, f32 or halves (HALF); sums are f32. A subgroup is here 32
-// invocations that share work, whether or not the driver runs them as one. No Vulkan memory model, since Mesa 22.3's
+// Fragments of 16×16 values without matrix hardware, row by row, f32 or halves (HALF); sums are f32. A subgroup is here
+// 32 invocations that share work, whether or not the driver runs them as one. No Vulkan memory model, since Mesa 22.3's
 // software device takes every load of that model from shared memory for a barrier.
 #extension GL_EXT_control_flow_attributes : require
 #include "shaders/fused/memory.glsl"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Products: a workgroup makes a tile of subgroups_down·DOWN × subgroups_across·ACROSS fragments, each subgroup DOWN ×
-// ACROSS of them over every subgroups_deep-th fragment of the depth. Small products are read straight from the cache into
-// registers, large ones pass through shared memory. What the epilogue needs is asked for before the product is computed;
-// it takes the accumulators through shared memory, four values at a time.
+// ACROSS of them over every subgroups_deep-th fragment of the depth. Small products are read straight from the cache,
+// large ones pass through shared memory. What the epilogue needs is asked for before the product is computed; it takes
+// the accumulators through shared memory, four values at a time.
 
 Accumulator accumulators[DOWN * ACROSS];
 
@@ -88,8 +88,8 @@ void make_lhs(uint lhs, uint first_fragment, uint fragments, uint step, bool kee
   barrier();
 }
 
-/// Each subgroup for itself: all loads of DEPTH_STEP fragments of the depth are under way before the first is multiplied,
-/// those of the rhs before the prologue.
+/// Each subgroup for itself; it loads DEPTH_STEP fragments of the depth before it multiplies the first, the rhs before
+/// the prologue.
 void multiply_from_cache(TilePlace t, uint step) {
   const uint deep = S(subgroups_deep), depth = S(depth_fragments), share = (depth + deep - 1u) / deep;
   bool whole = depth % deep == 0u && share % DEPTH_STEP == 0u, prologue = S(lhs) != LHS_FRAGMENTS;

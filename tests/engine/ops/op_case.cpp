@@ -13,7 +13,7 @@
 
 #include "engine/model/quantised.h"
 #include "engine/network/work.h"
-#include "engine/vulkan/choose/measure.h"
+#include "engine/vulkan/choose/ceilings.h"
 #include "tests/engine/support/devices_under_test.h"
 
 namespace dit::test {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What `dit bench` asks of a device: every figure is there, and none is made up.
-#include "engine/vulkan/choose/measure.h"
+#include "engine/vulkan/choose/ceilings.h"
+#include "engine/vulkan/choose/sweep.h"
 
 #include <gtest/gtest.h>
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "engine/session/session.h"
@@ -179,6 +180,32 @@ TEST_P(Prefetch, CancelsLikeAnyRun) {
   EXPECT_EQ(paint(settings(3), point(1)), expected);
   announce(point(2));
   session_.reset();  // with work under way
+}
+
+TEST_P(Prefetch, SessionsThatShareADeviceTakeTurnsInTheMiddleOfIcons) {
+  const IconSettings s = settings(5);
+  std::vector<Icon> expected;
+  for (std::uint64_t n = 0; n < 6; ++n) expected.push_back(paint(s, point(n)));
+  const auto other = open();
+  ASSERT_EQ(other->engine(), session_->engine());
+  std::thread beside([&] {
+    for (std::uint64_t n = 0; n < 6; ++n) {
+      const IconPoint p = point(n);
+      other->begin(s, std::span(&p, 1), Pace::step_by_step);
+      for (std::uint32_t step = 1; step <= 5; ++step) other->advance(step);
+      Icon out(expected[n].size());
+      other->read(0, out);
+      EXPECT_EQ(out, expected[n]) << n << ", step by step";
+    }
+  });
+  begin(s, point(0));
+  for (std::uint64_t n = 0; n < 6; ++n) {
+    if (n > 0) session_->begin_announced();
+    announce(point(n + 1));
+    session_->advance(5);
+    EXPECT_EQ(read(), expected[n]) << n;
+  }
+  beside.join();
 }
 
 TEST_P(Prefetch, OnAWayToAnotherPromptIsOnlySaid) {

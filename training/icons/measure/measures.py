@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pictures import over_white
+from icons.measure.pictures import over_white
 
 SMALL_STEP = 12     # of 255: larger steps are edges of the drawing
 

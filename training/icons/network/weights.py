@@ -7,10 +7,38 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import safetensors_io
-from dit import DiT, make_config
+from icons.network import safetensors_io
+from icons.network.dit import DiT, make_config
 
 FORMAT = "ditsrc/1"
+GROUP = 32      # neighbours of a row that share a scale
+
+
+def to_int8(tensors):
+    """Matrices of the blocks [n,K] as I8 with f16 `NAME.scales` [n,K/32], as `dit convert --dtype int8` keeps them; the rest as it is."""
+    out = {}
+    for name, value in tensors.items():
+        if not name.startswith("blocks.") or value.ndim != 2 or value.shape[1] % GROUP:
+            out[name] = value
+            continue
+        groups = value.astype(np.float32).reshape(len(value), -1, GROUP)
+        scales = (np.abs(groups).max(-1) / 127).astype(np.float16)
+        steps = groups / np.maximum(scales.astype(np.float32), 1e-12)[..., None]
+        out[name] = np.clip(np.rint(steps), -127, 127).astype(np.int8).reshape(value.shape)
+        out[name + ".scales"] = scales
+    return out
+
+
+def from_int8(tensors):
+    """The same tensors without scales, multiplied out in f32."""
+    out = {}
+    for name, value in tensors.items():
+        scales = tensors.get(name + ".scales")
+        if scales is not None:
+            value = (value.astype(np.float32).reshape(*scales.shape, GROUP) * scales.astype(np.float32)[..., None]).reshape(value.shape)
+        if not name.endswith(".scales"):
+            out[name] = value
+    return out
 
 
 def save_model(path, config, state, dtype=np.float16):
@@ -25,7 +53,7 @@ def load_model(path, dtype=torch.float32, device="cpu"):
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path}: expected format {FORMAT}, file has {metadata.get('format')!r}")
     net = DiT(json.loads(metadata["config"]))
-    net.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()})
+    net.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in from_int8(tensors).items()})
     return net.to(device=device, dtype=dtype).eval()
 
 
@@ -59,8 +87,12 @@ def word_rows(config, prompts, limit=10):
 
 
 def widen(config, state, window):
-    """(config, state dict) with a larger window: the old weights in its middle, zeros around, so the same function."""
+    """(config, state dict) with a larger window: the old weights in its middle, zeros around, so the same function.
+
+    A network with a convolutional head has no windows that overlap; it stays as it is."""
     config = make_config(**config)
+    if config.get("detail"):
+        return config, state
     old, channels, dim = config["window"], config["channels"], config["dim"]
     border = (window - old) // 2
     if border < 0:

@@ -3,7 +3,7 @@
 
 Overlap alone does not help a trained network: it leaves the errors of neighbouring tokens side by side, because at 1 of 255
 they cost nothing. With a fixed taper, 1 at a token's centre and falling straight to 0 half a window away, a pixel is a blend of
-the tokens around it whose shares change evenly from pixel to pixel. README.md says how far that helps.
+the tokens around it whose shares change evenly from pixel to pixel. lab/rounds-1-to-4.md says how far that helps.
 The taper is a factor of the last layer's weights while training; weight files hold the product. The first layer may fade
 likewise (--fade): what a token sees of a pixel then changes evenly across the border of its patch, too.
 """
@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from dit import modulate
+from icons.network.dit import modulate
 
 LEAST = 1e-5        # of the ridge, in units of the mean square of a feature
 
@@ -42,9 +42,16 @@ class TaperedLinear(nn.Linear):
         return F.linear(x, self.weight * self.weight_shares, self.bias * self.bias_shares)
 
 
+def tapers(config):
+    """Whether there is anything to taper: windows that overlap, and no convolutional head."""
+    return config["window"] > config["patch"] and not config.get("detail")
+
+
 def scaled(state, config, power, fade=False):
     """The state dict with the last layer's weights, and with `fade` the first's, times (power 1) or divided by (power -1)
     their shares: what a weight file holds, or what is trained."""
+    if not tapers(config):
+        return state
     factor = taper(config).to(state["final.linear.weight"].device) ** power
     first = {"patch_embed.weight": state["patch_embed.weight"] * factor} if fade else {}
     return {**state, **first, "final.linear.weight": state["final.linear.weight"] * factor[:, None],
@@ -53,6 +60,8 @@ def scaled(state, config, power, fade=False):
 
 def use_taper(net, fade=False):
     """Give the network's last layer its taper, and with `fade` the first one too, keeping what the network computes."""
+    if not tapers(net.config):
+        return
     shares = taper(net.config).to(net.pos_embed.device)
     state = scaled(net.state_dict(), net.config, -1, fade)
     net.final.linear = TaperedLinear(net.final.linear, shares).to(shares.device)

@@ -6,24 +6,20 @@
 - some coloured icons are turned by a multiple of 30 degrees of hue and always say their new colours, so that a colour
   word means a colour whatever the thing ("red dragon") while prompts without one keep natural colours;
 - a small hue change elsewhere, then without colour words;
-- composed tiles: a glyph mask on a gradient tile whose shape, colour and name are known.
+- icons composed of glyph masks (compose.py).
 Captions lose words, style or everything at random, so that short prompts and the null condition are learnt too.
 """
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import ATTRIBUTES, KEYWORDS, NAME_WORDS, TILE_STYLE
+from icons.data.captions import ATTRIBUTES, KEYWORDS, NAME_WORDS
+from icons.data.compose import Composer
 
 WORDS = NAME_WORDS + KEYWORDS + ATTRIBUTES
 # hue in degrees and brightness gain that turn the duotone sets' blue (about 217 degrees) into a colour of that name
 HUES = [("blue", 217, 1.0), ("red", 2, 1.05), ("orange", 28, 1.15), ("yellow", 47, 1.25), ("green", 135, 1.0),
         ("cyan", 187, 1.05), ("purple", 268, 1.0), ("pink", 328, 1.1)]
-PALETTE = {"black": (38, 38, 44), "blue": (40, 110, 235), "brown": (130, 84, 52), "cyan": (30, 180, 205),
-           "gray": (120, 126, 138), "green": (46, 170, 86), "orange": (245, 135, 35), "pink": (240, 100, 165),
-           "purple": (130, 80, 220), "red": (228, 52, 52), "white": (244, 244, 248), "yellow": (250, 200, 50)}
 # where colour names lie on the hue circle, in degrees; a turned colour further than NEAR from all of them has no name
 CENTRES = {"red": 0, "orange": 30, "yellow": 52, "green": 130, "cyan": 187, "blue": 217, "purple": 270, "pink": 328}
 NEAR = 24
@@ -34,9 +30,9 @@ NO_SPIN = {"people", "body", "smileys", "flags"}
 # pixels that are quite clear, quite solid, quite black or white lie this far outside [-1, 1]: a network is never exact, and
 # what it misses by less is gone when the picture is clamped (no haze of alpha 1 to 8 of 255 around shapes)
 MARGIN = 0.06
-GLYPH_SIZES = (32, 36, 40)
-TILE_SIZE = 59
-TILE_SHARE = 0.10
+COMPOSED_SHARE = 0.35
+AHEAD = 4
+LAST_FIRST = 0.35        # captions that begin with colours and group, as prompts do
 
 
 def hue_turn(rgb, turn, gain):
@@ -73,40 +69,14 @@ def move(x, dx, dy, scale):
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def tile_masks(size=64, tile=TILE_SIZE, over=8):
-    """Antialiased masks [4,size,size] of rounded square, squircle, circle and nearly square tiles, and their tokens."""
-    axis = ((torch.arange(size * over) + 0.5) / over - size / 2).abs() / (tile / 2)
-    x, y = axis[None], axis[:, None]
-
-    def rounded(radius):
-        inner = 1 - radius
-        return ((x - inner).clamp(min=0) ** 2 + (y - inner).clamp(min=0) ** 2) <= radius ** 2
-
-    shapes = [rounded(0.45), x ** 4 + y ** 4 <= 1, x ** 2 + y ** 2 <= 1, rounded(0.12)]
-    masks = F.avg_pool2d(torch.stack(shapes)[:, None].float(), over)[:, 0]
-    return masks, ["s:rounded-square", "s:rounded-square", "s:circle", "s:square"]
-
-
-def glyph_sizes(glyphs, sizes=GLYPH_SIZES):
-    """Masks uint8 [m,64,64] -> [len(sizes),m,64,64] at smaller sizes in the middle."""
-    whole = torch.from_numpy(glyphs)[:, None]
-    out = torch.zeros(len(sizes), len(glyphs), 64, 64, dtype=torch.uint8)
-    for plane, size in zip(out, sizes):
-        for i in range(0, len(glyphs), 512):
-            small = F.interpolate(whole[i:i + 512].float(), size=(size, size), mode="bilinear", antialias=True)
-            begin = (64 - size) // 2
-            plane[i:i + 512, begin:begin + size, begin:begin + size] = small[:, 0].round().byte()
-    return out
-
-
 class Batches:
     """Draws training batches on a device from an IconSet."""
 
-    def __init__(self, icons, device, tile_share=TILE_SHARE):
+    def __init__(self, icons, device, composed=COMPOSED_SHARE):
         def put(array):
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
-        self.device, self.icons = device, icons
+        self.device, self.icons, self.waiting = device, icons, []
         self.no_style = len(icons.styles)
         self.pixels, self.style = put(icons.pixels), put(icons.style)
         self.names, self.keywords, self.attributes = put(icons.names), put(icons.keywords), put(icons.attributes)
@@ -118,9 +88,8 @@ class Batches:
         self.is_hue = put(np.array([False] + [word[:2] == "c:" and word[2:] in CENTRES for word in icons.words]))
         self.turns = torch.tensor([(hue - 217) / 360 for _, hue, _ in HUES], device=device)
         self.gains = torch.tensor([gain for _, _, gain in HUES], device=device)
-        self.tile_share = tile_share if len(icons.glyphs) and TILE_STYLE in icons.styles else 0.0
-        if self.tile_share:
-            self.prepare_tiles(icons, put)
+        self.composer = Composer(icons, device) if composed and len(icons.glyphs) else None
+        self.composed = composed if self.composer and self.composer.pools else 0.0
 
     @staticmethod
     def recolour_table(icons):
@@ -146,27 +115,30 @@ class Batches:
             table[spin, icons.index["c:brown"]] = 0
         return table
 
-    def prepare_tiles(self, icons, put):
-        masks, tokens = tile_masks()
-        self.tile_masks = masks.to(self.device)
-        self.shape_tokens = put(np.array([icons.index[token] for token in tokens]))
-        self.glyphs = glyph_sizes(icons.glyphs).to(self.device)
-        self.glyph_names = put(icons.glyph_names)
-        self.palette = torch.tensor(list(PALETTE.values()), device=self.device).float() / 255
-        self.palette_tokens = put(np.array([icons.index["c:" + name] for name in PALETTE]))
-        self.white_token = icons.index["c:white"]
-        self.tile_style = icons.styles.index(TILE_STYLE)
-
     def rand(self, *shape):
         return torch.rand(*shape, device=self.device)
 
     def draw(self, count):
         """x [count,4,64,64] in [-1,1] with extremes at +-(1 + MARGIN), style [count], words [count,WORDS]."""
-        tiles = round(count * self.tile_share)
-        parts = [self.draw_icons(count - tiles)] + ([self.draw_tiles(tiles)] if tiles else [])
+        composed = round(count * self.composed)
+        parts = [self.draw_icons(count - composed)] + ([self.composer.draw(composed)[:3]] if composed else [])
         x, style, words = (torch.cat(column) for column in zip(*parts))
-        style, words = self.forget(style, words)
+        style, words = self.forget(style, self.order(words))
         return spread(2 * x - 1), style, words
+
+    def draw_next(self, count):
+        """The same as draw(count), made AHEAD batches at a time and shuffled: the hundreds of small launches that a batch takes are
+        slower than the step of a network, whatever the batch's size."""
+        if not self.waiting:
+            drawn = self.draw(count * AHEAD)
+            mixed = torch.randperm(count * AHEAD, device=self.device)
+            self.waiting = list(zip(*(column[mixed].split(count) for column in drawn)))
+        return self.waiting.pop()
+
+    def order(self, words):
+        """Captions with name, keywords, attributes in turn, or with the attributes first."""
+        first = self.rand(len(words), 1) < LAST_FIRST
+        return torch.where(first, words.roll(ATTRIBUTES, 1), words)
 
     def draw_icons(self, count):
         """Weighted icons, changed; premultiplied in [0,1]."""
@@ -215,36 +187,6 @@ class Batches:
         # a prompt has no word twice
         attributes = attributes * ~(attributes[:, :, None] == names[:, None]).any(2)
         return torch.cat([names, keywords, attributes], 1)
-
-    def draw_tiles(self, count):
-        """Composed tiles; premultiplied in [0,1]."""
-        shape = torch.randint(len(self.shape_tokens), (count,), device=self.device)
-        glyph = torch.randint(len(self.glyph_names), (count,), device=self.device)
-        size = torch.randint(len(GLYPH_SIZES), (count,), device=self.device)
-        colour = torch.randint(len(self.palette), (count,), device=self.device)
-        base = (self.palette[colour] + 0.06 * (2 * self.rand(count, 3) - 1)).clamp(0, 1)
-        tile = self.gradient(base)
-        mark = self.glyphs[size, glyph].float()[:, None] / 255
-        # white on light tiles cannot be seen
-        light = base.mean(1) > 0.75
-        white = ~light & (self.rand(count) < 0.85)
-        ink = torch.where(white[:, None], torch.ones_like(base), torch.where(light[:, None], base * 0.2, base * 0.3))
-        mask = self.tile_masks[shape][:, None]
-        rgb = (tile * (1 - mark) + ink[:, :, None, None] * mark) * mask
-        extra = torch.stack([self.shape_tokens[shape], self.palette_tokens[colour], self.white_token * white], 1)
-        extra = extra * (self.rand(count, 3) < 0.8)
-        names = self.glyph_names[glyph] * (self.rand(count, NAME_WORDS) < 0.95)
-        words = torch.zeros(count, WORDS, dtype=torch.long, device=self.device)
-        words[:, :NAME_WORDS], words[:, -3:] = names, extra
-        return torch.cat([rgb, mask], 1), torch.full_like(colour, self.tile_style), words
-
-    def gradient(self, base):
-        """base [n,3] -> [n,3,64,64]: lighter towards a random direction between straight up and diagonal."""
-        axis = torch.linspace(-0.5, 0.5, 64, device=self.device)
-        angle = (self.rand(len(base)) * math.pi / 4)[:, None, None]
-        ramp = -(angle.cos() * axis[None, :, None] + angle.sin() * axis[None, None, :])
-        strength = (0.05 + 0.25 * self.rand(len(base)))[:, None, None]
-        return (base[:, :, None, None] + (ramp * strength)[:, None]).clamp(0, 1)
 
     def forget(self, style, words):
         """Drop style, words, or both (the null condition)."""

@@ -32,7 +32,7 @@ def orthogonalise(matrices, steps=5):
 
 
 class Muon:
-    """Muon for matrices [rows,columns]; `split` cuts a stacked matrix (q, k, v) into independent ones.
+    """Muon for matrices [rows,columns]; a stacked matrix (q, k, v; the prompt's k, v) is cut into independent ones.
 
     The update is scaled so that its root mean square is 0.2 * lr whatever the shape (Liu et al. 2025), about what AdamW
     gives; weight decay is decoupled.
@@ -42,7 +42,7 @@ class Muon:
         self.momentum, self.decay = momentum, decay
         self.groups = {}
         for name, parameter in named:
-            pieces = 3 if "qkv" in name else 1
+            pieces = 3 if "qkv" in name else 2 if "attn.context" in name else 1
             rows, columns = parameter.shape[0] // pieces, parameter.shape[1]
             self.groups.setdefault((pieces, rows, columns), []).append(parameter)
         self.velocity = {shape: [torch.zeros_like(p) for p in group] for shape, group in self.groups.items()}
@@ -84,7 +84,8 @@ class Optimizer:
 
     @staticmethod
     def is_matrix(name):
-        return name.startswith("blocks.") and name.endswith(("qkv.weight", "attn.out.weight", "fc1.weight", "fc2.weight"))
+        ends = "qkv.weight", "attn.out.weight", "attn.context.weight", "fc1.weight", "fc2.weight"
+        return name.startswith("blocks.") and name.endswith(ends)
 
     def step(self, factor):
         for group in self.adam.param_groups:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Losses, optimisers, the training loop, pairs for distillation."""
