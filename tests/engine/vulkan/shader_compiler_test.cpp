@@ -279,6 +279,31 @@ TEST_F(EditedKernels, OfTwoSessionsShowInBoth) {
   }
 }
 
+TEST_F(EditedKernels, MayReplaceThoseOfAnotherSessionsIcon) {
+  const ShaderFolder folder(copy_.folder());
+  const auto session = open();
+  const auto other = Session::open(session->engine());
+  const auto begin = [&] { other->begin(settings(), 0, 1, Pace::step_by_step); };
+  const auto paint_to = [&](std::uint32_t step) {
+    for (std::uint32_t i = other->step() + 1; i <= step; ++i) other->advance(i);
+  };
+  // Until commands for every step are recorded in every ring entry.
+  for (int icon = 0; icon < 6; ++icon) {
+    begin();
+    paint_to(3);
+  }
+  const Icon plain = read(*other);
+  begin();
+  paint_to(1);
+  wait_for_a_look();
+  copy_.edit(to_rgba, red_and_blue, blue_and_red);
+  EXPECT_EQ(paint(*session), swapped(plain));
+  // Submits commands with the pipelines that were replaced: the validation layer knows whether they are still there.
+  paint_to(3);
+  EXPECT_EQ(read(*other), plain);
+  EXPECT_EQ(paint(*other), swapped(plain));
+}
+
 TEST_F(EditedKernels, AreNotKeptForOtherRuns) {
   const std::filesystem::path cache = std::filesystem::path(DIT_BUILD_DIR) / "cache-of-edited-kernels";
   std::filesystem::remove_all(cache);
