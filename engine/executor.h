@@ -84,6 +84,12 @@ struct Request {
   std::vector<std::uint32_t> solver_row;      ///< [L,B]: row of `solver` for each icon at each step; 0 starts an icon
 };
 
+/// What a user should hear of once.
+struct Notice {
+  std::uint64_t number = 0;  ///< grows with every new one
+  std::string text;          ///< empty: nothing is wrong any more
+};
+
 /// For executors: that the request fits the program, and L, the steps it can run.
 /// errors  throws Error{settings} naming the table, what was expected and what was found
 std::uint32_t check_request(const Program& program, const Request& request);
@@ -153,6 +159,10 @@ class Plan {
   virtual void read(const Ticket& ticket, std::uint32_t icon, std::span<std::uint8_t> out) = 0;
   /// Closes every open run.
   virtual void drop() = 0;
+  /// Where Executor::refreshes(): takes up what has been edited meanwhile. True if something has: it closes every open
+  /// run then and has made the tables of prepare() anew; what the last steps of a run that was done left stays.
+  /// errors  device, out_of_memory
+  virtual bool refresh() { return false; }
   /// Time that the device itself spent in the run done last, if it can tell.
   virtual std::optional<std::chrono::nanoseconds> device_time() const { return std::nullopt; }
 
@@ -179,6 +189,11 @@ class Executor {
   virtual const DeviceInfo& info() const noexcept = 0;
   /// Whether the device is gone for good: a driver reset, or work that hangs. Any thread.
   virtual bool lost() const noexcept { return false; }
+  /// Whether what its plans run may be edited while they do, so that Plan::refresh() is to be called before an icon
+  /// starts. The same for as long as it lives; any thread.
+  virtual bool refreshes() const noexcept { return false; }
+  /// What is wrong with the latest edit.
+  virtual Notice notice() const { return {}; }
   /// Allocates all that the program needs.
   /// cancel  polled before kernels are built
   /// errors  out_of_memory, device, unsupported; Cancelled

@@ -15,4 +15,16 @@ std::span<const std::uint32_t> spirv(std::string_view name);
 /// Of all variants.
 std::vector<std::string_view> spirv_names();
 
+/// What a kernel variant is compiled from, and how.
+struct KernelSource {
+  std::string_view file;        ///< relative to shaders/
+  std::string_view definition;  ///< of the preprocessor; empty: none
+  bool optimised = true;
+  std::uint32_t vulkan_minor = 2;  ///< of the target, Vulkan 1.2 or 1.3
+};
+/// errors  as spirv()
+const KernelSource& kernel_source(std::string_view name);
+/// Text of a file that CMake writes and that kernels include by this name; empty: it writes none of this name.
+std::string_view generated_source(std::string_view name);
+
 }  // namespace dit::vulkan

@@ -41,11 +41,15 @@ struct Session::State {
   IconSource source;  // of a running pipeline
   std::uint64_t tick = 0, begun = 0;
 
+  std::uint64_t noticed = 0;  // Notice::number
+  std::string warning;        // not taken yet
+
   std::atomic<bool> cancel{false};
 
   void configure(const IconSettings& wanted, std::uint32_t count, bool pipeline);
   void make_plan(const PlanShape& shape);
   void prepare();
+  void refresh();
   void set_icons(std::span<const IconPoint> icons);
   void forget_asked();
   template <typename Work>
@@ -104,8 +108,21 @@ void Session::State::prepare() {
   prepared = true;
 }
 
+/// Before an icon starts. What the device has gone on with is begun again where kernels were edited.
+void Session::State::refresh() {
+  if (!engine->executor().refreshes()) return;
+  or_forget([this] {
+    const Turns::Turn turn(engine->turns(), cancel);
+    if (plan->refresh()) forget_asked();
+    const Notice notice = engine->executor().notice();
+    if (notice.number != noticed && !notice.text.empty()) warning = notice.text;
+    noticed = notice.number;
+  });
+}
+
 /// Of a batch before its first step.
 void Session::State::set_icons(std::span<const IconPoint> icons) {
+  refresh();
   const auto same_blend = [](const IconPoint& a, const IconPoint& b) { return a.blend == b.blend; };
   const bool moved = batch.blends() && !std::ranges::equal(icons, batch.icons(), same_blend);
   std::ranges::copy(icons, batch.icons().begin());
@@ -211,6 +228,8 @@ std::optional<std::chrono::nanoseconds> Session::device_time() const {
   return state_->plan ? state_->plan->device_time() : std::nullopt;
 }
 
+std::string Session::take_warning() { return std::exchange(state_->warning, {}); }
+
 void Session::cancel() noexcept {
   state_->cancel = true;
   state_->engine->turns().wake();
@@ -304,7 +323,10 @@ std::uint32_t Session::next_icon() {
   const Rhythm& rhythm = s.batch.rhythm();
   for (;;) {
     if (s.cancel) throw Cancelled();
-    if (const auto place = rhythm.starting(s.tick)) s.batch.icons()[*place] = source(s.begun++);
+    if (const auto place = rhythm.starting(s.tick)) {
+      s.refresh();
+      s.batch.icons()[*place] = source(s.begun++);
+    }
     // At once: all ticks until an icon is finished, the next one starts, or the tables are at their end.
     const auto first = static_cast<std::uint32_t>(s.tick % rhythm.length());
     std::uint32_t last = first;

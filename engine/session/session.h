@@ -94,6 +94,10 @@ class Session {
   /// errors  settings if out has another size or icon ≥ count, or nothing has been painted
   void read(std::uint32_t icon, std::span<std::uint8_t> out);
 
+  /// What has gone wrong since the last time without ending anything: a sentence, once; mostly empty. So far this is a
+  /// mistake in a kernel under DIT_SHADER_DIR.
+  std::string take_warning();
+
   /// Ends a running begin(), advance() or next_icon() within one step; it and later ones throw Cancelled until
   /// resume().
   void cancel() noexcept;

@@ -54,6 +54,8 @@ class VulkanExecutor : public Executor {
 
   const DeviceInfo& info() const noexcept override { return shared_.device->info(); }
   bool lost() const noexcept override { return shared_.device->lost(); }
+  bool refreshes() const noexcept override { return shared_.pipelines->from_sources(); }
+  Notice notice() const override { return shared_.pipelines->notice(); }
 
   std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>& cancel) override {
     auto plan = translated("plan on " + info().name, [&] {

@@ -81,6 +81,10 @@ void warn_of_words(GstElement* element, const std::string& unknown) {
   GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", unknown.c_str()), (nullptr));
 }
 
+void warn_of_kernels(GstElement* element, const std::string& mistakes) {
+  GST_ELEMENT_WARNING(element, RESOURCE, READ, ("%s", mistakes.c_str()), (nullptr));
+}
+
 void error_no_map(GstElement* element, gsize bytes, std::uint64_t frame) {
   GST_ELEMENT_ERROR(element, RESOURCE, WRITE,
                     (tr("cannot map a buffer of %u bytes for writing"), static_cast<unsigned>(bytes)),

@@ -24,6 +24,8 @@ void post_step(GstElement* element, const Caption& caption, GstClockTime pts);
 /// Progress of opening, code "open". type: START, COMPLETE or ERROR
 void post_progress(GstElement* element, GstProgressType type);
 void warn_of_words(GstElement* element, const std::string& unknown);
+/// See Session::take_warning.
+void warn_of_kernels(GstElement* element, const std::string& mistakes);
 void error_no_map(GstElement* element, gsize bytes, std::uint64_t frame);
 void error_no_caps(GstElement* element, GstCaps* ours, GstCaps* theirs);
 

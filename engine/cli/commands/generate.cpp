@@ -66,7 +66,8 @@ class Job {
   void keep_step(std::uint32_t count);
   void write_icons(std::uint64_t first, std::uint32_t count);
   void write_sheet() const;
-  void warn_unknown_words();
+  void warn();
+  void warn_of(const std::string& text);
   Image read(std::uint32_t icon);
   template <typename... Args>
   void report(fmt::format_string<Args...> text, Args&&... args) const;
@@ -132,8 +133,13 @@ Image Job::read(std::uint32_t icon) {
   return image;
 }
 
-void Job::warn_unknown_words() {
-  const std::string text = describe_unknown(session_->model().config(), session_->label());
+void Job::warn() {
+  for (const std::string& text :
+       {describe_unknown(session_->model().config(), session_->label()), session_->take_warning()})
+    warn_of(text);
+}
+
+void Job::warn_of(const std::string& text) {
   if (text.empty() || !warned_.insert(text).second) return;
   if (progress_) progress_->clear();
   fmt::print(stderr, "dit: warning: {}\n", text);
@@ -170,7 +176,7 @@ void Job::paint(const IconSettings& settings, std::uint64_t first, std::uint32_t
   const bool stepwise = every_step_wanted() || Progress::visible();
   session_->begin(settings, first, count, stepwise ? Pace::step_by_step : Pace::whole);
   auto painting = Clock::now() - start;
-  warn_unknown_words();
+  warn();
   const std::uint32_t steps = session_->steps();
   if (!progress_) progress_ = std::make_unique<Progress>(icons() * steps);
   for (std::uint32_t step = stepwise ? 1 : steps; step <= steps; ++step) {

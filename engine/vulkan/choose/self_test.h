@@ -15,7 +15,8 @@ struct Mode {
   bool operator==(const Mode&) const = default;
 };
 
-/// Why the small network comes out wrong in this mode; empty if it comes out right. Remembers what passed.
+/// Why the small network comes out wrong in this mode; empty if it comes out right, and where kernels come from
+/// DIT_SHADER_DIR. Remembers what passed.
 /// errors  device: it is lost
 std::string failure_of(const Shared& shared, Mode mode, const SelfTest& test);
 

@@ -16,6 +16,7 @@ constexpr std::uint32_t trial_barriers = 64;
 VulkanPlan::VulkanPlan(Shared& shared, Program program, Precision precision, Fusion fusion)
     : shared_(shared),
       program_(std::move(program)),
+      kernels_(shared.pipelines->generation()),
       recording_(std::make_unique<Recording>(device(), make_schedule(shared, program_, precision, fusion),
                                              program_.shape.steps)),
       icons_(program_.shape.batch),
@@ -33,7 +34,9 @@ VulkanPlan::~VulkanPlan() {
     // A lost device does nothing more; of one that hangs we hear below.
   }
   // What work that hangs uses must outlive it.
-  if (device().stuck()) (void)recording_.release();
+  if (!device().stuck()) return;
+  (void)recording_.release();
+  (void)new std::shared_ptr<const void>(kernels_);
 }
 
 void VulkanPlan::clear() {
@@ -69,6 +72,20 @@ void VulkanPlan::prepare(const std::atomic<bool>& cancel) {
     submissions_.drop();
     const vk::CommandBuffer commands = *recording_->prepare();
     submissions_.run_alone({&commands, 1});
+    prepared_ = true;
+  });
+}
+
+bool VulkanPlan::refresh() {
+  return guarded([&] {
+    shared_.pipelines->refresh();
+    const std::shared_ptr<const void> now = shared_.pipelines->generation();
+    if (now == kernels_) return false;
+    submissions_.drop();
+    recording_->record_anew();
+    kernels_ = now;
+    if (prepared_) prepare(never_cancelled);
+    return true;
   });
 }
 

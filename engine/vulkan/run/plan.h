@@ -38,6 +38,7 @@ class VulkanPlan : public Plan {
   void wait(const Ticket& ticket, std::uint32_t step, const std::atomic<bool>& cancel) override;
   void read(const Ticket& ticket, std::uint32_t icon, std::span<std::uint8_t> out) override;
   void drop() override;
+  bool refresh() override;
   std::optional<std::chrono::nanoseconds> device_time() const override { return device_time_; }
   std::span<const IconPoint> icons() const noexcept override { return icons_; }
   std::vector<float> read(TensorId id) override;
@@ -67,6 +68,8 @@ class VulkanPlan : public Plan {
 
   Shared& shared_;
   Program program_;
+  std::shared_ptr<const void> kernels_;  // of pipelines, as recorded
+  bool prepared_ = false;
   std::unique_ptr<Recording> recording_;
   std::uint32_t length_ = 0;  // steps that the request can run
   std::vector<IconPoint> icons_;

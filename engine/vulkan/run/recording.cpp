@@ -78,11 +78,7 @@ Recording::Recording(Device& device, std::unique_ptr<Schedule> schedule, std::ui
     tick_ns_ = static_cast<double>(device_.limits().timestampPeriod);
     times_ = vk::raii::QueryPool(handle, vk::QueryPoolCreateInfo({}, vk::QueryType::eTimestamp, 2 * OpenRuns::entries));
   }
-  prepare_ = make("prepare");
-  prepare_.begin(vk::CommandBufferBeginInfo());
-  full_barrier(prepare_);
-  OpRecorder(device_, prepare_).record(schedule_->prepare, 0);
-  prepare_.end();
+  record_prepare();
   // A software device runs one submission at a time anyway, and a second one would only delay a cancel.
   const std::uint32_t submissions = device_.info().software ? 1 : most_submissions;
   for (std::uint32_t i = 0; i < submissions; ++i) fences_.emplace_back(handle, vk::FenceCreateInfo());
@@ -115,6 +111,19 @@ void Recording::append(const Stretch& s, std::vector<vk::CommandBuffer>& list) {
 void Recording::forget() {
   stretches_.clear();
   recorded_ = 0;
+}
+
+void Recording::record_anew() {
+  forget();
+  record_prepare();
+}
+
+void Recording::record_prepare() {
+  prepare_ = make("prepare");
+  prepare_.begin(vk::CommandBufferBeginInfo());
+  full_barrier(prepare_);
+  OpRecorder(device_, prepare_).record(schedule_->prepare, 0);
+  prepare_.end();
 }
 
 vk::CommandBuffer Recording::get(Stretch stretch) {

@@ -55,8 +55,11 @@ class Recording {
   bool full() const { return recorded_ >= room_; }
   /// Nothing that append() gave may be pending.
   void forget();
+  /// Forgets, and records prepare() again: pipelines have other handles now.
+  void record_anew();
 
  private:
+  void record_prepare();
   vk::CommandBuffer get(Stretch stretch);
   vk::raii::CommandBuffer make(const std::string& name) const;
   vk::raii::CommandBuffer record(const Stretch& stretch) const;

@@ -23,6 +23,7 @@ Picture paint(Element& e, Stream& stream, std::uint64_t n, GstClockTime time, bo
     if (news) post_quality(e, time, live, steps, wanted);
   }
   Picture picture = stream.paint(n);
+  if (const std::string mistakes = stream.take_warning(); !mistakes.empty()) warn_of_kernels(e.element(), mistakes);
   e.governor.painted(picture.caption);
   return picture;
 }

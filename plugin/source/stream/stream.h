@@ -60,6 +60,8 @@ class Stream {
   Stream(std::shared_ptr<Engine> engine, const Settings& settings);
 
   const Session& session() const noexcept { return *session_; }
+  /// See Session.
+  std::string take_warning() { return session_->take_warning(); }
   void cancel() noexcept { session_->cancel(); }
   void resume() noexcept { session_->resume(); }
 
