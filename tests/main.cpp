@@ -28,8 +28,7 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) dit::test::benchmarking |= std::string_view(argv[i]) == "--bench";
   ::setenv("DIT_VULKAN_VALIDATION", dit::test::benchmarking ? "0" : "1", /*overwrite=*/0);
-  // Pictures are compared with others of the same fusion; and what tests leave behind is not the user's.
-  ::setenv("DIT_TUNE", "0", /*overwrite=*/0);
+  // What tests leave behind is not the user's.
   ::setenv("DIT_CACHE", DIT_BUILD_DIR "/cache", /*overwrite=*/0);
   // Listeners hear of an end in reverse order, so this one still adds to the test that the printer is about to report.
   ::testing::UnitTest::GetInstance()->listeners().Append(new ValidationListener);

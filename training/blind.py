@@ -80,7 +80,7 @@ def stored(folder, words, style):
 
 def real(folder, words, style, shuffle):
     """{word: picture} of real icons of these things: of this style, else of any."""
-    from data import read_pack
+    from icons.data.packs import read_pack
     planes, rows = read_pack(folder, "icons")
     found = collections.defaultdict(list)
     for i, row in enumerate(rows):
@@ -202,7 +202,7 @@ def table(counts, confusions):
 
 def smoke(dit):
     """Sheets of drawn icons, one style each and mixed, with real ones; right, near and wrong answers; what must be refused."""
-    import synthetic
+    from icons.data import synthetic
     folder = tempfile.mkdtemp()
     synthetic.write(os.path.join(folder, "data"))
     words = {"ball": ["disc", "dot"], "box": ["square"], "ring": [], "green bar": []}

@@ -88,8 +88,9 @@ SelfTest make_self_test(const std::function<std::unique_ptr<Executor>(std::share
 
 double error_of(const SelfTest& test, std::span<const float> x) { return relative_difference(x, test.expected); }
 
-/// Right kernels were off by 5e-7 in f32 and by 4e-4 in f16 on an NVIDIA H200 (shaders/README.md). The bounds leave
-/// room for other devices, and are far below what one wrong block of sixteen values makes.
+/// Right kernels were off by 5e-7 in f32 and by 4e-4 in f16 on an NVIDIA H200
+/// (shaders/lab/2026-11-how-many-dispatches.md). The bounds leave room for other devices, and are far below what one
+/// wrong block of sixteen values makes.
 double self_test_bound(Precision precision) noexcept {
   return precision == Precision::f16 || precision == Precision::f16_matrix ? 1e-2 : 2e-5;
 }

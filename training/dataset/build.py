@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build the training data from npm packages: the folder that data.py reads.
+"""Build the training data from npm packages: the folder that icons.data.packs reads.
 
     build.py --out DIR [--packages DIR] [--sets twemoji ph ...] [--only glyphs] [--jobs 2]
     build.py --smoke                       a made-up package of a few icons, no network

@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from packages import sha256_of
-from synthetic import encode
+from icons.data.synthetic import encode
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 

@@ -12,7 +12,7 @@ import tempfile
 import numpy as np
 
 import choose
-from data import read_pack
+from icons.data.packs import read_pack
 from packages import SourceError
 
 LINE = '<path fill="none" stroke="currentColor" stroke-width="{}" d="{}"/>'
