@@ -18,7 +18,7 @@ class Cli(CliCase):
 
     def test_help_of_every_command_has_examples(self):
         self.assertIn("generate", self.dit("--help").stdout)
-        for command in ("devices", "inspect", "words", "styles", "generate", "convert", "capture", "match"):
+        for command in ("devices", "inspect", "words", "styles", "generate", "convert", "capture", "match", "plan"):
             text = self.dit(command, "--help").stdout
             self.assertIn("Examples:\n  dit " + command, text)
 
@@ -32,6 +32,24 @@ class Cli(CliCase):
                           ["generate", "--name", "a", "--seed", "1"], ["words", "a", "b"], ["generate", "stray"]):
             with self.subTest(arguments):
                 self.fails(self.dit(*arguments, status=2))
+
+    # the compiler of the Vulkan path
+
+    def test_plan_prints_what_the_engine_s_readme_shows(self):
+        shown = (SOURCE / "engine/README.md").read_text(encoding="utf-8").split("```")[1]
+        plans = [part.splitlines() for part in shown.split("$ build/dit ")[1:]]
+        self.assertEqual(len(plans), 2)
+        for command, *lines in plans:
+            output = self.dit(*command.split()).stdout
+            for line in filter(None, lines):
+                self.assertIn("\n" + line, output, command)
+
+    def test_plan_names_what_it_does_not_know(self):
+        for arguments, parts in ((["--fusion", "single"], ["'f32'", "'single'", "'block'"]),
+                                 (["--precision", "f16", "--fusion", "none"], ["'f16'", "'none'", "'op'"]),
+                                 (["--precision", "int8"], ["int8", "f16-matrix"]),
+                                 (["--device", "nosuch"], ["'nosuch'", "vulkan:<index>"])):
+            self.fails(self.dit("plan", *arguments, status=1), *parts)
 
     # what can be asked for
 
