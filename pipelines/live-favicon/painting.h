@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One ditsrc pipeline at work for one visitor. Its frames are taken when the visitor is ready for one: there is room
-// for a single frame, which the next replaces, so whoever is slow skips steps and holds up nobody.
+// for a few frames, of which the next replaces the oldest, so whoever is slow skips steps and holds up nobody.
 #pragma once
 
 #include <gst/app/gstappsink.h>

@@ -11,6 +11,8 @@ namespace {
 constexpr Costs h200 = {.call = 3000,
                         .prologue = 1500,
                         .attention = 3000,
+                        .joined_heads = 2,
+                        .joined_row_turns = 16,
                         .portable = {.multiply_rate = 200,
                                      .l2_bytes = 5500,
                                      .l2_bytes_one = 64,
@@ -50,6 +52,7 @@ constexpr Costs h200 = {.call = 3000,
                                    .other_registers = 46,
                                    .cached_fragments = 256,
                                    .row_columns_a_subgroup = 4,
+                                   .full_row_turns = 8,
                                    .cached_result_bytes = 48 << 20}};
 
 constexpr std::array tables = {

@@ -11,6 +11,7 @@
 
 namespace dit::vulkan {
 
+/// Device::device_class() says which of these a device is.
 enum class DeviceClass {
   nvidia_matrix,   ///< NVIDIA with matrix hardware
   other_discrete,  ///< memory of its own
@@ -50,6 +51,7 @@ struct MatrixCosts {
   std::uint32_t registers, fragment_registers, other_registers;
   std::uint32_t cached_fragments;        ///< of weights that its L1 cache holds
   std::uint32_t row_columns_a_subgroup;  ///< fragments of columns that a subgroup holds in f32 besides what makes them
+  std::uint32_t full_row_turns;          ///< of processors for a fragment of rows up to which tiles of whole rows pay
   std::uint64_t cached_result_bytes;     ///< of a result that the L2 cache keeps for the next dispatch
 };
 
@@ -57,6 +59,8 @@ struct Costs {
   double call;       ///< a kernel call besides its work: a barrier among all workgroups, or the end of a dispatch
   double prologue;   ///< a left side made by a call of its own, for each turn of the workgroups
   double attention;  ///< a turn of attention's workgroups
+  std::uint32_t joined_heads;      ///< up to how many heads attention pays in the prologue of the product after it
+  std::uint32_t joined_row_turns;  ///< processors for each fragment of rows from which it does
   PortableCosts portable;
   MatrixCosts matrix;
 };

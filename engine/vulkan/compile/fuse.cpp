@@ -117,7 +117,9 @@ bool Fusing::group(const op::Attention& o) {
   // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
   // So does a product of whole rows, but then once.
   const std::uint32_t row_fragments = attention_shape(program_, o).row_fragments();
-  const bool few = o.heads <= 2 && (row_fragments * 16 <= target_.processors || fills_rows(at_ + 1));
+  const Costs& costs = target_.table->costs;
+  const bool few = o.heads <= costs.joined_heads &&
+                   (row_fragments * costs.joined_row_turns <= target_.processors || fills_rows(at_ + 1));
   if (target_.joins_ops() && follows && follows->x == o.y && few && attention_fits_prologue(o)) {
     attention_pending_ = at_;
     return false;
@@ -213,7 +215,7 @@ bool Fusing::fills_rows(std::size_t at) const {
   const std::uint32_t subgroups = target_.subgroups(), columns = product.columns.fragments();
   const bool shared_evenly = columns % subgroups == 0 && columns / subgroups <= costs.row_columns_a_subgroup;
   const bool cached = columns * product.depth.fragments() <= costs.cached_fragments;
-  return shared_evenly && cached && product.row_fragments() * 8 >= target_.processors;
+  return shared_evenly && cached && product.row_fragments() * costs.full_row_turns >= target_.processors;
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t slice_ns = 20'000'000;
 // A step of a large model takes milliseconds on a GPU and many seconds on a software device.
 constexpr std::chrono::seconds hardware_limit{60}, software_limit{900}, starved_limit{2};
-constexpr std::uint32_t stage_storage_buffers = 11;  // icon.comp
+constexpr std::uint32_t stage_storage_buffers = 11;  // fused/persistent.comp
 
 /// Memory flags that a use asks for, best first.
 std::vector<vk::MemoryPropertyFlags> wishes(Memory memory) {

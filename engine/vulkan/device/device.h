@@ -57,7 +57,7 @@ class Buffer {
 /// What a device offers beyond the needs of the plain kernels.
 struct Abilities {
   bool statistics = false;  ///< of compiled kernels, and they were asked for
-  bool stages = false;      ///< the memory model and the bindings of stage.comp
+  bool stages = false;      ///< the memory model and the bindings of fused/dispatch.comp
   bool host_resets_queries = false;
   MatrixExtension matrices{};    ///< that multiplies blocks of f16 in a subgroup of 32
   std::uint32_t processors = 1;  ///< workgroups of the largest size that are certainly resident together
