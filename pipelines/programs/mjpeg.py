@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 
-build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[1] / "build")
+build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
 import gi  # noqa: E402
 

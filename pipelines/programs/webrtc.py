@@ -11,7 +11,7 @@ import os
 import pathlib
 import sys
 
-build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[1] / "build")
+build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
 try:
     import gi

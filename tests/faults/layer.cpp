@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <string>
@@ -25,6 +26,13 @@ constexpr Codes host = {VK_ERROR_OUT_OF_HOST_MEMORY, VK_SUCCESS};
 constexpr Codes device_memory = {VK_ERROR_OUT_OF_DEVICE_MEMORY, VK_SUCCESS};
 constexpr Codes work = {VK_ERROR_OUT_OF_HOST_MEMORY, VK_ERROR_DEVICE_LOST};
 
+/// Whether a function that this layer has belongs to instances; every other one belongs to devices.
+bool of_instances(std::string_view name) {
+  constexpr static std::string_view all[] = {"vkGetInstanceProcAddr", "vkCreateInstance", "vkDestroyInstance",
+                                             "vkEnumeratePhysicalDevices", "vkCreateDevice"};
+  return std::ranges::find(all, name) != std::end(all);
+}
+
 /// An instance or a device, found by the dispatch table that its handles point to.
 struct Object {
   PFN_vkGetInstanceProcAddr instance_next = nullptr;
@@ -36,7 +44,9 @@ struct Object {
   /// answers with the first link of the chain, and calls would go round for ever.
   std::map<std::string_view, PFN_vkVoidFunction> functions = {};
 
+  /// vkGetDeviceProcAddr knows nothing of what takes an instance or a physical device, and may not be asked for it.
   PFN_vkVoidFunction ask(const char* name) const {
+    if (device_next && of_instances(name)) return nullptr;
     return device_next ? device_next(device, name) : instance_next(instance, name);
   }
   PFN_vkVoidFunction next(std::string_view name) const { return functions.at(name); }

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from support.places import BUILD, SOURCE
 
+# What GstBaseSrc and its parents bring; automatic-eos since GStreamer 1.24.
+INHERITED = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp", "automatic-eos"}
 LAUNCH = "ditsrc device=cpu prompt=rocket num-buffers=1"
 
 
@@ -67,8 +69,7 @@ class Install(unittest.TestCase):
         for name, blurb, flags in own:
             with self.subTest(name):
                 self.assertGreater(len(blurb), 10)
-                if "writable" in flags and name not in {"name", "parent", "blocksize", "num-buffers", "typefind",
-                                                        "do-timestamp"}:
+                if "writable" in flags and name not in INHERITED:
                     self.assertRegex(flags, "changeable")
         for name in ("seed", "guidance", "prompt", "style"):
             self.assertIn("controllable", dict((n, f) for n, _, f in own)[name], name)
@@ -78,8 +79,7 @@ class Install(unittest.TestCase):
         page = self.prefix / "share/man/man7/ditsrc.7"
         text = page.read_text(encoding="utf-8").replace("\\-", "-")
         done = self.gst("gst-inspect-1.0", "ditsrc")
-        theirs = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp"}
-        for name in set(re.findall(r"^  ([a-z-]+) +: ", done.stdout, re.M)) - theirs:
+        for name in set(re.findall(r"^  ([a-z-]+) +: ", done.stdout, re.M)) - INHERITED:
             self.assertIn(f".B {name}\n", text)
         rendered = run("man", "--warnings", "-E", "UTF-8", "-l", page) if run("which", "man").returncode == 0 else None
         if rendered is not None and rendered.returncode == 0:
@@ -133,6 +133,8 @@ pipeline.set_state(Gst.State.NULL)
             with self.subTest(catalogue.name):
                 ids = set(re.findall(r'^msgid "(.+)"$', catalogue.read_text(encoding="utf-8"), re.M))
                 self.assertEqual(ids, used)
+                checked = run("msgfmt", "--check", "-o", os.devnull, catalogue, LC_ALL="C")
+                self.assertEqual((checked.returncode, checked.stderr), (0, ""))
 
 
 if __name__ == "__main__":
