@@ -13,7 +13,8 @@ os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_
 import gi  # noqa: E402
 
 gi.require_version("Gst", "1.0")
-from gi.repository import Gst  # noqa: E402
+gi.require_version("GstVideo", "1.0")
+from gi.repository import Gst, GstVideo  # noqa: E402
 
 
 def show(pixels, width, height):
@@ -41,9 +42,10 @@ def main(prompt="rocket", count="1"):
         if not sample:
             error = bus.pop_filtered(Gst.MessageType.ERROR)
             continue
-        caps, buffer = sample.get_caps().get_structure(0), sample.get_buffer()
+        # Not the caps' structure: Debian 13 wraps it in a context manager, which Debian 12 does not know.
+        info, buffer = GstVideo.VideoInfo.new_from_caps(sample.get_caps()), sample.get_buffer()
         # 64 RGB pixels are a multiple of 4 bytes, so rows have no padding.
-        show(buffer.extract_dup(0, buffer.get_size()), caps.get_value("width"), caps.get_value("height"))
+        show(buffer.extract_dup(0, buffer.get_size()), info.width, info.height)
         frames += 1
     pipeline.set_state(Gst.State.NULL)
     print(f"{frames} frames", file=sys.stderr)
