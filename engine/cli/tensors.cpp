@@ -28,8 +28,8 @@ void print_rows(const std::vector<Row>& rows) {
 /// The beginning of a text, on one line.
 std::string shorten(std::string text) {
   constexpr std::size_t longest = 72;
-  std::ranges::replace_if(
-      text, [](unsigned char c) { return c < ' '; }, ' ');
+  const auto is_control = [](unsigned char c) { return c < ' '; };
+  std::ranges::replace_if(text, is_control, ' ');
   if (text.size() <= longest) return text;
   std::size_t end = longest;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // whole UTF-8 characters

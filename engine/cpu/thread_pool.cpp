@@ -84,7 +84,7 @@ void ThreadPool::take_pieces(unsigned thread) {
       continue;
     loop_.call(loop_.context, thread, loop_.count * piece / pieces, loop_.count * (piece + 1) / pieces);
     if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == pieces && thread != 0) {
-      { const std::lock_guard lock(mutex_); }
+      std::unique_lock(mutex_).unlock();
       finished_.notify_one();
     }
     ticket = ticket_.load(std::memory_order_relaxed);

@@ -22,7 +22,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
          "weights '{}': cannot open: {}", path.string(), std::strerror(error));
   }
   std::shared_ptr<MappedFile> mapped(new MappedFile);
-  struct stat status {};
+  struct stat status = {};
   const bool ok = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
   if (ok && status.st_size > 0) {
     mapped->size_ = static_cast<std::size_t>(status.st_size);

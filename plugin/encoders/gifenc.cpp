@@ -34,9 +34,8 @@ std::unique_ptr<ColorMapObject, FreeMap> colour_map(const Paletted& picture) {
   int size = 2;
   while (static_cast<std::size_t>(size) < picture.colours.size()) size *= 2;
   std::vector<GifColorType> colours(static_cast<std::size_t>(size), GifColorType{0, 0, 0});
-  std::transform(picture.colours.begin(), picture.colours.end(), colours.begin(), [](const auto& rgb) {
-    return GifColorType{rgb[0], rgb[1], rgb[2]};
-  });
+  const auto entry = [](const auto& rgb) { return GifColorType{rgb[0], rgb[1], rgb[2]}; };
+  std::ranges::transform(picture.colours, colours.begin(), entry);
   return std::unique_ptr<ColorMapObject, FreeMap>(GifMakeMapObject(size, colours.data()));
 }
 

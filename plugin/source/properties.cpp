@@ -97,19 +97,20 @@ GType gst_dit_src_fusion_get_type() {
   return type;
 }
 
+template <typename Value>
+using Member = Value Settings::*;
+
 /// A text that goes to the file system and not to messages: any bytes will do.
 struct Path {
-  std::string Settings::*member;
+  Member<std::string> member;
 };
 /// A seed's name; reads back as set, and hides `seed`.
 struct Seed {
-  std::uint64_t Settings::*member;
+  Member<std::uint64_t> member;
 };
 
 struct Setting {
-  std::variant<std::string Settings::*, Path, Seed, unsigned Settings::*, int Settings::*, double Settings::*,
-               bool Settings::*>
-      place;
+  std::variant<Member<std::string>, Path, Seed, Member<unsigned>, Member<int>, Member<double>, Member<bool>> place;
   GParamSpec* spec;
 };
 
@@ -252,28 +253,26 @@ std::string utf8_of(const GValue* value) {
 struct Setter {
   Settings& s;
   const GValue* value;
-  void operator()(std::string Settings::*m) const { s.*m = utf8_of(value); }
+  void operator()(Member<std::string> m) const { s.*m = utf8_of(value); }
   void operator()(Path path) const { s.*path.member = text_of(value); }
   void operator()(Seed seed) const { s.*seed.member = g_value_get_uint64(value); }
-  void operator()(unsigned Settings::*m) const { s.*m = g_value_get_uint(value); }
-  void operator()(int Settings::*m) const { s.*m = g_value_get_enum(value); }
-  void operator()(double Settings::*m) const { s.*m = g_value_get_double(value); }
-  void operator()(bool Settings::*m) const { s.*m = g_value_get_boolean(value) != FALSE; }
+  void operator()(Member<unsigned> m) const { s.*m = g_value_get_uint(value); }
+  void operator()(Member<int> m) const { s.*m = g_value_get_enum(value); }
+  void operator()(Member<double> m) const { s.*m = g_value_get_double(value); }
+  void operator()(Member<bool> m) const { s.*m = g_value_get_boolean(value) != FALSE; }
 };
 
 struct Getter {
   const Settings& s;
   GValue* value;
   /// NULL for an empty text, as a property that was never set reads.
-  void operator()(std::string Settings::*m) const {
-    g_value_set_string(value, (s.*m).empty() ? nullptr : (s.*m).c_str());
-  }
+  void operator()(Member<std::string> m) const { g_value_set_string(value, (s.*m).empty() ? nullptr : (s.*m).c_str()); }
   void operator()(Path path) const { (*this)(path.member); }
   void operator()(Seed) const { g_value_set_uint64(value, s.effective_seed()); }
-  void operator()(unsigned Settings::*m) const { g_value_set_uint(value, s.*m); }
-  void operator()(int Settings::*m) const { g_value_set_enum(value, s.*m); }
-  void operator()(double Settings::*m) const { g_value_set_double(value, s.*m); }
-  void operator()(bool Settings::*m) const { g_value_set_boolean(value, s.*m); }
+  void operator()(Member<unsigned> m) const { g_value_set_uint(value, s.*m); }
+  void operator()(Member<int> m) const { g_value_set_enum(value, s.*m); }
+  void operator()(Member<double> m) const { g_value_set_double(value, s.*m); }
+  void operator()(Member<bool> m) const { g_value_set_boolean(value, s.*m); }
 };
 
 const Setting* find(guint id) {

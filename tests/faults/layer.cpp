@@ -239,10 +239,15 @@ PFN_vkVoidFunction as_void(Function function) {
   return reinterpret_cast<PFN_vkVoidFunction>(function);
 }
 
+template <Name name, Codes codes, typename Function>
+std::pair<std::string_view, PFN_vkVoidFunction> own_version() {
+  // The parameter object of equal names is one, and lives as long as the program.
+  return {name.value, as_void(&Wrapped<name, codes, Function>::call)};
+}
+
 /// This layer's own versions of functions.
 const std::map<std::string_view, PFN_vkVoidFunction>& own_functions() {
-#define DIT_WRAP(function, codes) \
-  { #function, as_void(&Wrapped <#function, codes, PFN_##function>::call) }
+#define DIT_WRAP(function, codes) own_version<#function, codes, PFN_##function>()
   constexpr static Codes map_failed = {VK_ERROR_MEMORY_MAP_FAILED, VK_SUCCESS};
   constexpr static Codes no_pool = {VK_ERROR_OUT_OF_POOL_MEMORY, VK_SUCCESS};
   constexpr static Codes start = {VK_ERROR_OUT_OF_HOST_MEMORY, VK_ERROR_INITIALIZATION_FAILED};
@@ -327,10 +332,11 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device(VkDevice device, const char*
 
 }  // namespace
 
+#define DIT_VISIBLE __attribute__((visibility("default")))
+
 extern "C" {
 
-__attribute__((visibility("default"))) VkResult vkNegotiateLoaderLayerInterfaceVersion(
-    VkNegotiateLayerInterface* offer) {
+DIT_VISIBLE VkResult vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface* offer) {
   offer->loaderLayerInterfaceVersion = std::min(offer->loaderLayerInterfaceVersion, 2u);
   offer->pfnGetInstanceProcAddr = get_instance;
   offer->pfnGetDeviceProcAddr = get_device;
@@ -338,24 +344,24 @@ __attribute__((visibility("default"))) VkResult vkNegotiateLoaderLayerInterfaceV
   return VK_SUCCESS;
 }
 
-__attribute__((visibility("default"))) void dit_faults_arm(std::uint64_t nth, DitFault fault) {
+DIT_VISIBLE void dit_faults_arm(std::uint64_t nth, DitFault fault) {
   const std::lock_guard lock(layer().mutex);
   layer().calls.clear();
   layer().nth = nth;
   layer().fault = fault;
 }
 
-__attribute__((visibility("default"))) void dit_faults_deaden(const char* prefix) {
+DIT_VISIBLE void dit_faults_deaden(const char* prefix) {
   const std::lock_guard lock(layer().mutex);
   layer().dead = prefix ? prefix : "";
 }
 
-__attribute__((visibility("default"))) std::uint64_t dit_faults_count() {
+DIT_VISIBLE std::uint64_t dit_faults_count() {
   const std::lock_guard lock(layer().mutex);
   return layer().calls.size();
 }
 
-__attribute__((visibility("default"))) const char* dit_faults_name(std::uint64_t nth) {
+DIT_VISIBLE const char* dit_faults_name(std::uint64_t nth) {
   const std::lock_guard lock(layer().mutex);
   return nth >= 1 && nth <= layer().calls.size() ? layer().calls[nth - 1] : nullptr;
 }

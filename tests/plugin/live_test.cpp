@@ -107,9 +107,10 @@ struct Live {
   explicit Live(const Properties& properties, const std::string& caps = at_30, bool sync = true)
       : player(properties, caps, sync), departures(player.source()) {}
 
+  static bool at_once(const Frames&) { return true; }
+
   /// Plays for so long, and then on until there is what the test is about: a machine may be busy.
-  Frames play(
-      double seconds, const std::function<bool(const Frames&)>& enough = [](const Frames&) { return true; }) {
+  Frames play(double seconds, const std::function<bool(const Frames&)>& enough = at_once) {
     player.play();
     g_usleep(static_cast<gulong>(seconds * G_USEC_PER_SEC));
     for (int tenths = 0; tenths < 600 && !enough(departures.all()); ++tenths) g_usleep(G_USEC_PER_SEC / 10);

@@ -119,12 +119,8 @@ TEST(Allocations, NonePerIconInAPipeline) {
       Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
   IconSettings settings;
   settings.steps = 4;
-  session->begin_pipeline(
-      settings,
-      [](std::uint64_t n) {
-        return IconPoint{.from = {1, n}};
-      },
-      4);
+  const auto point = [](std::uint64_t n) { return IconPoint{.from = {1, n}}; };
+  session->begin_pipeline(settings, point, 4);
   session->next_icon();
   allocations = 0;
   counting = true;

@@ -115,9 +115,8 @@ TEST_F(Shaders, MistakesHaveFileAndLine) {
 }
 
 TEST_F(Shaders, WhatIsMissingIsNamed) {
-  std::string text = text_of_error([&] {
-    ShaderCompiler(copy_.folder(), {"libshaderc-of-nobody.so.1", "glslc-of-nobody"});
-  });
+  const auto open_without = [&] { ShaderCompiler(copy_.folder(), {"libshaderc-of-nobody.so.1", "glslc-of-nobody"}); };
+  std::string text = text_of_error(open_without);
   EXPECT_TRUE(contains(text, "libshaderc-of-nobody.so.1")) << text;
   EXPECT_TRUE(contains(text, "libshaderc1")) << text;
   EXPECT_TRUE(contains(text, "glslc-of-nobody")) << text;
@@ -252,12 +251,8 @@ TEST_F(EditedKernels, ShowInTheTablesAndInWhatIsAnnounced) {
 TEST_F(EditedKernels, ShowInAPipeline) {
   const ShaderFolder folder(copy_.folder());
   const auto session = open();
-  session->begin_pipeline(
-      settings(),
-      [](std::uint64_t) {
-        return IconPoint{.from = {0, 0}};
-      },
-      3);
+  const auto point = [](std::uint64_t) { return IconPoint{.from = {0, 0}}; };
+  session->begin_pipeline(settings(), point, 3);
   const Icon plain = read(*session, session->next_icon());
   EXPECT_EQ(read(*session, session->next_icon()), plain);
   wait_for_a_look();
