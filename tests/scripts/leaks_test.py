@@ -32,10 +32,17 @@ class Tracers(unittest.TestCase):
     def test_latency_tracer_is_content(self):
         with tempfile.TemporaryDirectory() as scratch:
             run(["gst-inspect-1.0", "ditsrc"], scratch)  # reads the plugins; what others warn of then is not ours
+            tracing = {"GST_TRACERS": "latency(flags=pipeline+element)", "GST_DEBUG": "GST_TRACER:7,2",
+                       "GST_DEBUG_NO_COLOR": "1"}
+            # GStreamer 1.26.2 stops in this tracer whatever the source is.
+            theirs = "gst-launch-1.0 -q videotestsrc num-buffers=5 ! videoconvert ! fakesink"
+            try:
+                run(theirs.split(), scratch, 20, **tracing)
+            except subprocess.TimeoutExpired:
+                self.skipTest("the latency tracer of this GStreamer hangs with videotestsrc too")
             for options in ("num-buffers=20", "num-buffers=5 is-live=true", "num-buffers=20 batch-size=4 pipelined=true"):
                 done = run(["gst-launch-1.0", "-q", "ditsrc", f"model-location={TINY}", "device=cpu", *options.split(), "!",
-                            "videoconvert", "!", "fakesink", "sync=false"], scratch,
-                           GST_TRACERS="latency(flags=pipeline+element)", GST_DEBUG="GST_TRACER:7,2", GST_DEBUG_NO_COLOR="1")
+                            "videoconvert", "!", "fakesink", "sync=false"], scratch, **tracing)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 measured = re.findall(r"^.*TRACE.* latency, .*src-element=\(string\)ditsrc0.*$", done.stderr, re.M)
                 self.assertGreaterEqual(len(measured), 4, options)
