@@ -16,7 +16,7 @@ build_packages=(
 test_packages=(
   libgtest-dev libbenchmark-dev clang-format git spirv-tools
   mesa-vulkan-drivers vulkan-validationlayers libshaderc1
-  python3 python3-torch python3-numpy python3-pil librsvg2-2
+  python3 python3-torch python3-onnx python3-numpy python3-pil librsvg2-2
   python3-yaml python3-gi python3-gst-1.0 gir1.2-gst-plugins-base-1.0
   ffmpeg webp icoutils file parallel chromium-headless-shell
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0
