@@ -133,11 +133,11 @@ class CliFiles(CliCase):
     def test_vulkan_capture_of_two_ways_to_compute(self):
         if "vulkan:" not in self.dit("devices").stdout:
             self.skipTest("no Vulkan device")
-        for folder, more in (("op", []), ("none", ["--fusion", "none"]), ("half", ["--precision", "f16", "--fusion", "none"])):
-            # llvmpipe of Mesa 25 compiles kernels for a minute and more before the first one runs.
+        for folder, more in (("op", []), ("none", ["--fusion", "none"]), ("half", ["--precision", "f16", "--fusion", "op"])):
+            # Cold, without fusion, on a busy machine, llvmpipe of Mesa 25 takes 100 s, that of Mesa 22 eight.
             manifest, _ = self.capture(folder, "--prompt", "fox", "--step", "2", *more, device="vulkan", timeout=400)
             self.assertEqual((manifest["device"]["precision"], manifest["device"]["fusion"]),
-                             ("f16" if folder == "half" else "f32", "op" if folder == "op" else "none"))
+                             ("f16" if folder == "half" else "f32", "none" if folder == "none" else "op"))
         self.dit("match", "none", "op")
         self.fails(self.dit("match", "half", "op", status=1), "first at")
         self.dit("match", "half", "op", "--precision", "f16")
