@@ -133,10 +133,12 @@ class CliFiles(CliCase):
     def test_vulkan_capture_of_two_ways_to_compute(self):
         if "vulkan:" not in self.dit("devices").stdout:
             self.skipTest("no Vulkan device")
-        for folder, more in (("op", []), ("none", ["--fusion", "none"]), ("half", ["--precision", "f16", "--fusion", "none"])):
+        for folder, more in (("op", []), ("none", ["--fusion", "none"]), ("half", ["--precision", "f16", "--fusion", "op"])):
             manifest, _ = self.capture(folder, "--prompt", "fox", "--step", "2", *more, device="vulkan")
             self.assertEqual((manifest["device"]["precision"], manifest["device"]["fusion"]),
-                             ("f16" if folder == "half" else "f32", "op" if folder == "op" else "none"))
+                             ("f16" if folder == "half" else "f32", "none" if folder == "none" else "op"))
+        self.fails(self.dit("capture", "--model", TINY, "--device", "vulkan", "-o", "never", "--prompt", "fox", "--precision",
+                            "f16", "--fusion", "none", status=1), "'f16'", "'none'", "nearest: fusion 'op'")
         self.dit("match", "none", "op")
         self.fails(self.dit("match", "half", "op", status=1), "first at")
         self.dit("match", "half", "op", "--precision", "f16")

@@ -217,7 +217,7 @@ class Pipelines(unittest.TestCase):
         done = run([BUILD / "appsink", "rocket", "2"], self.scratch)
         self.assertEqual((done.returncode, done.stderr), (0, "2 frames\n"))
         self.assertEqual(done.stdout.count("\u2580"), 2 * 32 * 64)
-        self.assertEqual(self.script("appsink.py", "rocket", "2").stdout, done.stdout)
+        self.assertEqual(self.script("programs/appsink.py", "rocket", "2").stdout, done.stdout)
         for command in ([BUILD / "appsink"], ["/usr/bin/python3", SOURCE / "pipelines/programs/appsink.py"]):
             wrong = run([*command, "qqqqzzzz"], self.scratch)
             self.assertEqual(wrong.returncode, 1)
@@ -257,7 +257,7 @@ class Pipelines(unittest.TestCase):
             page.wait("document.images[0].naturalWidth == 512")
 
     def test_webrtc(self):
-        self.assertGreaterEqual(int(self.script("webrtc.py", "rocket", "8").stdout.split()[0]), 8)
+        self.assertGreaterEqual(int(self.script("programs/webrtc.py", "rocket", "8").stdout.split()[0]), 8)
 
     # A range of icons, in shards
 
