@@ -59,6 +59,10 @@ class ConfigReader {
   }
 
   bool has(const char* key) const { return object_.contains(key); }
+  /// Whether a key is there with a value that switches something on.
+  bool is_on(const char* key) const {
+    return has(key) && !object_[key].is_null() && object_[key] != json(0) && object_[key] != json(false);
+  }
   const std::string& file() const { return file_; }
 
  private:
@@ -83,7 +87,17 @@ ScheduleConfig parse_schedule(const json& object, const std::string& file) {
   return schedule;
 }
 
+/// A network with these parts paints other pictures without them, so it is refused and not opened as if they were not.
+void refuse_missing_parts(const ConfigReader& reader) {
+  for (const auto& [key, part] : {std::pair{"context", "prompt words as keys and values of attention"},
+                                  std::pair{"detail", "a convolutional head"}}) {
+    expect(!reader.is_on(key), ErrorKind::wrong_format,
+           "weights '{}': configuration '{}': the network has {}, which this engine has not", reader.file(), key, part);
+  }
+}
+
 void parse_sizes(const ConfigReader& reader, ModelConfig& config) {
+  refuse_missing_parts(reader);
   config.channels = reader.size("channels", 3, 4);
   config.height = reader.size("height", 1, 4096);
   config.width = reader.size("width", 1, 4096);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The fields of a stage, written once: word of params::Stage, name. For stage.h, constants.glsl and constants.cpp.
+// The fields of a stage, written once: word of params::Stage, name. For stage.h, constants.glsl,
+// emission/constants.cpp.
 //   fixed   known when the pipeline is compiled; word i is specialization constant STAGE_CONSTANTS + i
 //   size    fixed, and the length of arrays, which is 1 where no stage gives it
 //   moving  differs between stages that share a pipeline, and is pushed; only whether it is NO_PLACE is a constant

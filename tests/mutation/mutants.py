@@ -212,7 +212,7 @@ def fused_kernels(of):
 
 
 def lanes(*tests):
-    return ":".join(f"LaneKernels.{test}" for test in tests)
+    return ":".join(f"MatrixKernels.{test}" for test in tests)
 
 
 def matrix_kernels(of):

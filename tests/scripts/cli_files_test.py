@@ -138,6 +138,8 @@ class CliFiles(CliCase):
             manifest, _ = self.capture(folder, "--prompt", "fox", "--step", "2", *more, device="vulkan", timeout=400)
             self.assertEqual((manifest["device"]["precision"], manifest["device"]["fusion"]),
                              ("f16" if folder == "half" else "f32", "none" if folder == "none" else "op"))
+        self.fails(self.dit("capture", "--model", TINY, "--device", "vulkan", "-o", "never", "--prompt", "fox", "--precision",
+                            "f16", "--fusion", "none", status=1), "'f16'", "'none'", "nearest: fusion 'op'")
         self.dit("match", "none", "op")
         self.fails(self.dit("match", "half", "op", status=1), "first at")
         self.dit("match", "half", "op", "--precision", "f16")

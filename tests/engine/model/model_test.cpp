@@ -89,6 +89,8 @@ TEST(Model, BadConfigurationsAreNamed) {
   expect_names(error_with("schedule", 3), {"lacks 'type'"});
   expect_names(error_with("schedule", {{"type", "rectified"}}), {"'type'", "rectified"});
   expect_names(error_with("norm", "batch"), {"'norm'", "batch"});
+  expect_names(error_with("context", 8), {"'context'", "prompt words"});
+  expect_names(error_with("detail", {{"channels", 16}}), {"'detail'", "convolutional head"});
   expect_names(error_with("words", {"one"}), {"'word_embed.weight'"});
   expect_names(error_after([](Weights&, nlohmann::json& c) { c.erase("heads"); }), {"lacks 'heads'"});
   expect_names(error_after([](Weights& w, nlohmann::json&) { w.metadata.erase("format"); }), {"'ditsrc/1'"});

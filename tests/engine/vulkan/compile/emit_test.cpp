@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include "engine/error.h"
 #include "engine/vulkan/compile/emission/plain.h"
@@ -161,14 +162,17 @@ TEST(Emit, PersistentStagesThatDifferOnlyInPlacesShareAVariant) {
       emit_anywhere(program, compile(program, gpu_target(Precision::f16_matrix, Fusion::persistent)));
   ASSERT_TRUE(emitted.persistent);
   std::uint32_t most = 0, without = 0;
+  std::set<std::uint32_t> used;
   for (const vulkan::params::Stage& stage : emitted.stages) {
     if (stage.variant == NO_PLACE) {
       ++without;
     } else {
       most = std::max(most, stage.variant);
+      used.insert(stage.variant);
     }
   }
   EXPECT_EQ(without, 1u) << "bytes of the picture";
+  EXPECT_EQ(used.size(), most + 1) << "no variant stands twice";
   EXPECT_LT(most + 1, emitted.stages.size()) << "two layers share their variants";
   EXPECT_EQ(emitted.persistent->constants.size(), STAGE_CONSTANTS + 64u * most + STAGE_WORDS);
 }

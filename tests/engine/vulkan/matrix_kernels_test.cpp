@@ -24,7 +24,7 @@
 namespace dit::test {
 namespace {
 
-class LaneKernels : public ::testing::Test {
+class MatrixKernels : public ::testing::Test {
  protected:
   void SetUp() override {
     setenv("DIT_MATRIX", "emulated", 1);
@@ -40,7 +40,7 @@ class LaneKernels : public ::testing::Test {
   }
 };
 
-TEST_F(LaneKernels, NormAndProduct) {
+TEST_F(MatrixKernels, NormAndProduct) {
   // 9 blocks of depth, which eight warps share unevenly; rows and columns that end within a block.
   for (const auto& [kind, activation] : {std::pair{"vulkan_none_matrix", Activation::gelu_tanh},
                                          {"vulkan_op_matrix", Activation::gelu_tanh},
@@ -57,7 +57,7 @@ TEST_F(LaneKernels, NormAndProduct) {
   }
 }
 
-TEST_F(LaneKernels, GatedProduct) {
+TEST_F(MatrixKernels, GatedProduct) {
   OpCase c({.batch = 2, .conditions = 2, .steps = 2}, DType::f32);
   c.add(op::GatedLinearAdd{.x = c.input("h", {2, 35, 150}),
                            .weight = c.weight("w", {37, 150}, 1 / std::sqrt(150)),
@@ -67,7 +67,7 @@ TEST_F(LaneKernels, GatedProduct) {
   c.check("vulkan_op_matrix", 1);
 }
 
-TEST_F(LaneKernels, Attention) {
+TEST_F(MatrixKernels, Attention) {
   // Keys that end within a block, heads that end within one, norms of q and k.
   for (const bool norm : {false, true}) {
     OpCase c({.batch = 2}, DType::f32);
@@ -81,7 +81,7 @@ TEST_F(LaneKernels, Attention) {
   }
 }
 
-TEST_F(LaneKernels, EmbedAndFinal) {
+TEST_F(MatrixKernels, EmbedAndFinal) {
   OpCase embed({.batch = 2}, DType::f32, {2, 3, 8, 12});
   embed.add(op::Embed{.x = embed.x(),
                       .weight = embed.weight("w", {40, 48}, 0.2),
@@ -187,12 +187,12 @@ void compare_second_step(const ModelConfig& c, std::uint32_t batch) {
   }
 }
 
-TEST_F(LaneKernels, WholeStepsOfManyIconsOfAwkwardShape) {
+TEST_F(MatrixKernels, WholeStepsOfManyIconsOfAwkwardShape) {
   // 9 blocks of columns, which no tile has alone: tiles hang over both edges.
   compare_second_step(awkward(144, 3), 20);
 }
 
-TEST_F(LaneKernels, WholeStepsWhoseRowsAreNormedAsTheyLeave) {
+TEST_F(MatrixKernels, WholeStepsWhoseRowsAreNormedAsTheyLeave) {
   // Attention made on the way, by all eight warps together, and before: the product then has 3 blocks of depth. Stages
   // tests that these are such rows.
   compare_second_step(awkward(128, 1), 3);
@@ -208,7 +208,7 @@ TEST(MatrixHardware, MakesEveryLayerOfABatchLikeTheCpu) {
   compare_second_step(favicons, 64);
 }
 
-TEST_F(LaneKernels, PaintTheKnownPicture) {
+TEST_F(MatrixKernels, PaintTheKnownPicture) {
   if (!std::getenv("DIT_TEST_ALL_FUSIONS")) GTEST_SKIP() << "two minutes on a software device: DIT_TEST_ALL_FUSIONS=1";
   // A whole small network, with what no op alone has: values that lie turned, attention inside a product, the solver.
   const auto model = Model::open(golden_path("tiny.safetensors"));
