@@ -79,4 +79,4 @@ for command in "${commands[@]}"; do
 done
 printf '%s\n' "${times[@]}"
 [ ${#failed[@]} -eq 0 ] || die "failed on Debian 13: ${failed[*]}"
-say 'Debian 13 runs what README says'
+say "Debian 13 runs ${commands[*]}"
