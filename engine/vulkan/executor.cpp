@@ -60,7 +60,7 @@ class VulkanExecutor : public Executor {
   std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>& cancel) override {
     auto plan = translated("plan on " + info().name, [&] {
       if (cancel.load()) throw Cancelled();
-      const Fusion fusion = fusion_for(program.shape.batch);
+      const Fusion fusion = fusion_for(program);
       return make_plan(shared_, std::move(program), mode_.precision, fusion);
     });
     shared_.pipelines->keep();
@@ -68,13 +68,16 @@ class VulkanExecutor : public Executor {
   }
 
  private:
+  /// By the table, for a program that all kernels serve.
   Fusion fastest(std::uint32_t batch) const {
+    if (mode_.precision == Precision::f32 && !shared_.device->abilities().stages) return Fusion::op;
     return fastest_fusion(table_of(shared_.device->device_class()), mode_.precision, batch);
   }
 
   /// Of an automatic fusion what the table says, if it computes right here.
-  Fusion fusion_for(std::uint32_t batch) const {
-    const Fusion fusion = automatic_ ? fastest(batch) : mode_.fusion;
+  Fusion fusion_for(const Program& program) const {
+    if (!automatic_ || mode_ == Mode{}) return mode_.fusion;
+    const Fusion fusion = automatic_fusion(program, target_of(*shared_.device, mode_.precision, mode_.fusion));
     if (fusion == mode_.fusion || !test_) return fusion;
     return failure_of(shared_, {mode_.precision, fusion}, test_()).empty() ? fusion : mode_.fusion;
   }
@@ -98,7 +101,7 @@ std::vector<DeviceInfo> describe() {
   });
 }
 
-Target device_target(const std::string& spec, Precision precision, Fusion fusion, std::uint32_t batch) {
+Target device_target(const std::string& spec, Precision precision, Fusion fusion, const Program& program) {
   constexpr std::string_view prefix = "vulkan:";
   const std::string_view digits = std::string_view(spec).substr(std::min(spec.size(), prefix.size()));
   std::size_t index = 0;
@@ -106,8 +109,10 @@ Target device_target(const std::string& spec, Precision precision, Fusion fusion
   expect(spec.starts_with(prefix) && error == std::errc() && end == digits.data() + digits.size(), ErrorKind::settings,
          "device '{}': expected a class of devices or vulkan:<index>, see dit devices", spec);
   const std::shared_ptr<Device> device = open_device(index);
-  const DeviceTable& table = table_of(device->device_class());
-  return target_of(*device, precision, fusion == Fusion::automatic ? fastest_fusion(table, precision, batch) : fusion);
+  const bool automatic = fusion == Fusion::automatic;
+  Target target = target_of(*device, precision, automatic ? Fusion::block : fusion);
+  if (automatic) target.fusion = automatic_fusion(program, target);
+  return target;
 }
 
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index, const DeviceOptions& options,

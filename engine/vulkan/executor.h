@@ -36,9 +36,9 @@ std::unique_ptr<Executor> open_on(std::shared_ptr<Device> device, std::shared_pt
                                   const SelfTestSource& test = {});
 
 /// What kernels are compiled for on device `spec`, "vulkan:<index>".
-/// fusion  automatic: the fastest for `batch` by the table of the device's class
+/// fusion  automatic: what the table of the device's class names for `program`
 /// errors  settings: another spec; device, unsupported
-Target device_target(const std::string& spec, Precision precision, Fusion fusion, std::uint32_t batch);
+Target device_target(const std::string& spec, Precision precision, Fusion fusion, const Program& program);
 
 /// One dispatch of a step, timed by the device's own clock.
 struct LaunchTime {

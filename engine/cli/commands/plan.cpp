@@ -33,27 +33,25 @@ const std::map<std::string, ClassLimits> classes = {
     {"integrated", {vulkan::DeviceClass::integrated, 32704, 8}},
     {"software", {vulkan::DeviceClass::software, 32704, 1}}};
 
-vulkan::Target target_of(const Choices& choices) {
+vulkan::Target target_of(const Choices& choices, const Program& program) {
   const Precision wanted = precision_from_name(choices.precision);
   const Precision precision = wanted == Precision::automatic ? Precision::f32 : wanted;
   expect(precision != Precision::int8, ErrorKind::unsupported,
          "precision 'int8': Vulkan serves auto, f32, f16 and f16-matrix");
   const Fusion fusion = fusion_from_name(choices.fusion);
-  const auto chosen = [&](vulkan::DeviceClass c) {
-    return fusion == Fusion::automatic ? fastest_fusion(vulkan::table_of(c), precision, choices.batch) : fusion;
-  };
   if (const auto found = classes.find(choices.device); found != classes.end()) {
     const ClassLimits& limits = found->second;
-    vulkan::Target target = {.precision = precision, .fusion = chosen(limits.device_class)};
-    vulkan::expect_served(precision, target.fusion);
+    vulkan::Target target = {.precision = precision, .fusion = fusion};
     target.invocations = 256;
     target.shared_bytes = limits.shared_bytes;
     target.processors = limits.processors;
     target.table = &vulkan::table_of(limits.device_class);
     target.matrix_suffix = "_matrix_khr";
+    if (fusion == Fusion::automatic) target.fusion = automatic_fusion(program, target);
+    vulkan::expect_served(precision, target.fusion);
     return target;
   }
-  return vulkan::device_target(choices.device, precision, fusion, choices.batch);
+  return vulkan::device_target(choices.device, precision, fusion, program);
 }
 
 /// What the plain kernels read: matrices as the file holds them, all else in f32.
@@ -74,7 +72,7 @@ void print_plan(const Choices& choices) {
                                                    .conditions = choices.guided ? 2u : 1u,
                                                    .steps = model->config().default_steps,
                                                    .guided = choices.guided});
-  const vulkan::Target target = target_of(choices);
+  const vulkan::Target target = target_of(choices, program);
   const vulkan::CompiledProgram compiled = compile(program, target);
   vulkan::Places places = consecutive_places(compiled.layouts);
   places.weight_types = weight_types(program, *model->weights());

@@ -12,6 +12,21 @@ CompiledProgram compile(const Program& program, const Target& target) {
   return compiled;
 }
 
+std::string refusal_of(const Program& program, const Target& target) {
+  try {
+    compile(program, target);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+Fusion automatic_fusion(const Program& program, Target target) {
+  target.fusion = fastest_fusion(*target.table, target.precision, program.shape.batch);
+  const bool plain_serves = target.precision == Precision::f32;
+  return plain_serves && !refusal_of(program, target).empty() ? Fusion::op : target.fusion;
+}
+
 Places consecutive_places(const Layouts& layouts) {
   std::vector<std::uint32_t> quads;
   std::uint64_t at = 0;

@@ -19,6 +19,13 @@ struct CompiledProgram {
 /// errors  unsupported, naming the op that the kernels of this target do not serve
 CompiledProgram compile(const Program& program, const Target& target);
 
+/// Why the kernels of this target do not serve a program; empty where they do.
+std::string refusal_of(const Program& program, const Target& target);
+
+/// The fusion that the target's table names for a program, its own left aside; op in f32 where the fused kernels do not
+/// serve the program, since the plain ones run any.
+Fusion automatic_fusion(const Program& program, Target target);
+
 /// Every tensor after the one before, as if in a device's memory: for whoever only looks at calls.
 Places consecutive_places(const Layouts& layouts);
 
