@@ -144,8 +144,7 @@ void Session::State::or_forget(Work&& work) {
     work();
   } catch (...) {
     outdated = true;
-    running.reset();
-    following.reset();
+    forget_asked();
     throw;
   }
 }

@@ -10,7 +10,6 @@ namespace {
 // Matrix: fitted to all tiles of the products of 64, 4096 and 16384 rows of the favicon diffusor's shape, KHR matrices.
 constexpr Costs h200 = {.call = 3000,
                         .prologue = 1500,
-                        .attention = 3000,
                         .joined_heads = 2,
                         .joined_row_turns = 16,
                         .portable = {.multiply_rate = 200,

@@ -56,9 +56,8 @@ struct MatrixCosts {
 };
 
 struct Costs {
-  double call;       ///< a kernel call besides its work: a barrier among all workgroups, or the end of a dispatch
-  double prologue;   ///< a left side made by a call of its own, for each turn of the workgroups
-  double attention;  ///< a turn of attention's workgroups
+  double call;      ///< a kernel call besides its work: a barrier among all workgroups, or the end of a dispatch
+  double prologue;  ///< a left side made by a call of its own, for each turn of the workgroups
   std::uint32_t joined_heads;      ///< up to how many heads attention pays in the prologue of the product after it
   std::uint32_t joined_row_turns;  ///< processors for each fragment of rows from which it does
   PortableCosts portable;

@@ -12,7 +12,6 @@
 namespace dit::vulkan {
 namespace {
 
-constexpr std::uint32_t groups_a_line = 65535;
 constexpr std::uint32_t spin_limit = 1u << 21;  // polls of the grid barrier: about two seconds on an NVIDIA H200
 
 std::vector<Operand> fused_operands(bool writes_pictures) {

@@ -19,12 +19,7 @@ class Fusing {
 
   FusedProgram make() {
     for (at_ = 0; at_ < program_.step.size(); ++at_) {
-      if (target_.plain()) {
-        add({.work = Work::plain});
-        close_op();
-      } else if (std::visit([this](const auto& o) { return group(o); }, program_.step[at_].what)) {
-        close_op();
-      }
+      if (std::visit([this](const auto& o) { return group(o); }, program_.step[at_].what)) close_op();
     }
     expect(result_.groups.size() <= STAGES_LIMIT, ErrorKind::unsupported,
            "the fused kernels serve {} stages a step, the model needs {}", STAGES_LIMIT, result_.groups.size());
@@ -218,8 +213,20 @@ bool Fusing::fills_rows(std::size_t at) const {
   return shared_evenly && cached && product.row_fragments() * costs.full_row_turns >= target_.processors;
 }
 
+/// A group an op: the plain kernels take programs of any length.
+FusedProgram identity(const Program& program) {
+  FusedProgram result;
+  for (std::uint32_t i = 0; i < program.step.size(); ++i) {
+    result.groups.push_back({.work = Work::plain, .op = i});
+    result.ops.push_back({.op = i, .first = i, .last = i + 1});
+  }
+  return result;
+}
+
 }  // namespace
 
-FusedProgram fuse(const Program& program, const Target& target) { return Fusing(program, target).make(); }
+FusedProgram fuse(const Program& program, const Target& target) {
+  return target.plain() ? identity(program) : Fusing(program, target).make();
+}
 
 }  // namespace dit::vulkan

@@ -40,6 +40,9 @@ struct Operand {
 /// Whether a region is bound as a uniform buffer; all others are storage buffers.
 constexpr bool is_uniform(Region region) { return region == Region::stages; }
 
+/// Workgroups along one side of a grid; every device offers that many.
+inline constexpr std::uint32_t groups_a_line = 65535;
+
 /// One dispatch.
 struct KernelCall {
   std::string kernel;                    ///< name of the SPIR-V, see shaders/spirv.h

@@ -2,7 +2,6 @@
 #include "engine/vulkan/compile/layout.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "engine/error.h"
 
@@ -14,12 +13,9 @@ constexpr std::uint32_t most_tokens = 256;  // whose scores fit in shared memory
 /// Gives every tensor the layout that its ops ask for; two that disagree are refused.
 class LayingOut {
  public:
-  LayingOut(const Program& program, const Target& target)
-      : program_(program), target_(target), columns_(column_groups(program)) {
-    result_.tensors.resize(program.tensors.size());
-    for (TensorId id = 0; id < program.tensors.size(); ++id) {
-      result_.tensors[id].count = element_count(program.tensors[id].shape);
-    }
+  /// tensors  as they are; those of the step are changed
+  LayingOut(const Program& program, const Target& target, std::vector<TensorLayout>& tensors)
+      : program_(program), target_(target), columns_(column_groups(program)), tensors_(tensors) {
     known_.resize(program.tensors.size());
     turned_from_.assign(program.tensors.size(), UINT32_MAX);
     if (!target.matrix()) return;
@@ -30,12 +26,11 @@ class LayingOut {
     }
   }
 
-  Layouts make() {
+  void make() {
     for (const Op& op : program_.step) {
       op_ = &op;
       std::visit([this](const auto& o) { tensors_of(o); }, op.what);
     }
-    return std::move(result_);
   }
 
  private:
@@ -55,11 +50,11 @@ class LayingOut {
       layout.columns = columns_[id];
       layout.turned_from = turned_from_[id];
     }
-    expect(!known_[id] || result_.tensors[id] == layout, ErrorKind::unsupported,
+    expect(!known_[id] || tensors_[id] == layout, ErrorKind::unsupported,
            "op '{}': tensor '{}' is used in two ways that the fused kernels hold differently", op_->label,
            program_.tensor(id).name);
     known_[id] = true;
-    result_.tensors[id] = layout;
+    tensors_[id] = layout;
   }
   void plain(TensorId id) { set(id, TensorLayout::Kind::plain); }
   void rows(TensorId id) { set(id, TensorLayout::Kind::rows); }
@@ -100,10 +95,16 @@ class LayingOut {
   const Target& target_;
   const std::vector<ColumnGroups> columns_;
   const Op* op_ = nullptr;
-  Layouts result_;
+  std::vector<TensorLayout>& tensors_;
   std::vector<bool> known_;
   std::vector<std::uint32_t> turned_from_;  // see TensorLayout
 };
+
+std::vector<TensorLayout> as_they_are(const Program& program) {
+  std::vector<TensorLayout> tensors(program.tensors.size());
+  for (TensorId id = 0; id < tensors.size(); ++id) tensors[id].count = element_count(program.tensors[id].shape);
+  return tensors;
+}
 
 Scratch scratch_of_groups(const Program& program, const FusedProgram& fused) {
   const std::vector<ColumnGroups> columns = column_groups(program);
@@ -145,18 +146,13 @@ Scratch scratch_of_ops(const Program& program) {
 }  // namespace
 
 Layouts lay_out(const Program& program, const FusedProgram& fused, const Target& target) {
-  LayingOut laying_out(program, target);
-  if (!target.plain()) {
-    Layouts layouts = laying_out.make();
+  Layouts layouts = {.tensors = as_they_are(program), .scratch = {}};
+  if (target.plain()) {
+    layouts.scratch = scratch_of_ops(program);
+  } else {
+    LayingOut(program, target, layouts.tensors).make();
     layouts.scratch = scratch_of_groups(program, fused);
-    return layouts;
   }
-  Layouts layouts;
-  layouts.tensors.resize(program.tensors.size());
-  for (TensorId id = 0; id < program.tensors.size(); ++id) {
-    layouts.tensors[id].count = element_count(program.tensors[id].shape);
-  }
-  layouts.scratch = scratch_of_ops(program);
   return layouts;
 }
 

@@ -58,8 +58,6 @@ class Tiling {
   TiledGroup make(const Group& group) const {
     TiledGroup t = {.group = group, .tile = {}, .invocations = target_.invocations};
     switch (group.work) {
-      case Work::plain:
-        return t;
       case Work::product:
         product(t);
         return t;
@@ -285,9 +283,13 @@ ProductShape shape_of(const Program& program, const Group& group) {
 }
 
 TiledProgram tile(const Program& program, const FusedProgram& fused, const Target& target) {
-  const Tiling tiling(program, target);
   TiledProgram result;
   result.ops = fused.ops;
+  if (target.plain()) {  // whose kernels have sizes of their own
+    for (const Group& group : fused.groups) result.groups.push_back({.group = group, .tile = {}});
+    return result;
+  }
+  const Tiling tiling(program, target);
   for (const Group& group : fused.groups) result.groups.push_back(tiling.make(group));
   return result;
 }

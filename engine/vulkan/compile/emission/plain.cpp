@@ -13,9 +13,8 @@
 namespace dit::vulkan {
 namespace {
 
-constexpr std::uint32_t gemm_tile = 32;         // TILE in gemm.glsl
-constexpr std::uint32_t invocations = 64;       // of every workgroup
-constexpr std::uint32_t groups_a_line = 65535;  // of a grid; every device offers that many
+constexpr std::uint32_t gemm_tile = 32;    // TILE in gemm.glsl
+constexpr std::uint32_t invocations = 64;  // of every workgroup
 constexpr std::uint32_t head_dim_limit = 256;
 constexpr std::uint32_t tokens_limit = 1024;
 

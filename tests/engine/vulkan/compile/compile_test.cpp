@@ -44,5 +44,24 @@ TEST(Compile, WhatTheFusedKernelsDoNotServeIsLeftToThePlainOnes) {
       << "nothing else has 16 bits: its plan says why not";
 }
 
+TEST(Compile, ThePlainKernelsTakeProgramsOfAnyLength) {
+  ModelConfig c;
+  c.channels = 4;
+  c.premultiplied = true;
+  c.height = c.width = 16;
+  c.patch = 8;
+  c.dim = 48;
+  c.depth = 60;
+  c.heads = 3;
+  c.mlp_dim = 96;
+  c.cond_dim = c.time_dim = 16;
+  const Program program = record(c, {.batch = 1, .conditions = 1, .steps = 1});
+  ASSERT_GT(program.step.size(), std::size_t{STAGES_LIMIT});
+  EXPECT_EQ(refusal_of(program, gpu_target(Precision::f32, Fusion::op)), "");
+  const vulkan::Target block = gpu_target(Precision::f32, Fusion::block);
+  EXPECT_NE(refusal_of(program, block).find("256 stages"), std::string::npos) << refusal_of(program, block);
+  EXPECT_EQ(automatic_fusion(program, block), Fusion::op);
+}
+
 }  // namespace
 }  // namespace dit::test
