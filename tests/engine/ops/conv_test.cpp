@@ -2,7 +2,9 @@
 // Convolutions of 3×3: channels and sizes that no tile divides, with a picture beside the features and without.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "tests/engine/ops/ops_test.h"
 
@@ -51,6 +53,29 @@ TEST_P(Ops, Conv) {
 TEST_P(Ops, ConvOfEveryActivation) {
   for (const Activation activation : {Activation::none, Activation::gelu_erf, Activation::gelu_tanh}) {
     for (const ConvShape& shape : conv_shapes) check_conv(GetParam(), shape, DType::f32, activation);
+  }
+}
+
+TEST_P(Ops, ConvSpreadsNaNToItsNeighboursAlone) {
+  // In a corner, at an edge and in the middle: the twin says where it may be seen. Lines of a band lie end to end.
+  for (const std::size_t at : {0u, 7u, 8u, 39u, 63u}) {
+    OpCase c({.batch = 1}, DType::f32);
+    const TensorId h = c.input("h", {1, 2, 8, 8});
+    c.initial(h)[64 + at] = std::numeric_limits<float>::quiet_NaN();
+    const TensorId y = c.output("y", {1, 3, 8, 8});
+    c.add(op::Conv{.x = h,
+                   .picture = no_tensor,
+                   .weight = c.weight("w", {3, 2, 3, 3}),
+                   .bias = no_tensor,
+                   .activation = Activation::silu,
+                   .residual = false,
+                   .y = y});
+    c.check(GetParam());
+    for (std::size_t i = 0; i < 64; ++i) {
+      const bool near = std::max(i / 8, at / 8) - std::min(i / 8, at / 8) < 2 &&
+                        std::max(i % 8, at % 8) - std::min(i % 8, at % 8) < 2;
+      EXPECT_EQ(std::isnan(c.got(y)[i]), near) << i << ", of " << at;
+    }
   }
 }
 
