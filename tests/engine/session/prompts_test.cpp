@@ -65,6 +65,13 @@ TEST_P(PromptSessions, BatchNeverChangesAPicture) {
   }
 }
 
+TEST_P(PromptSessions, GuidanceZeroGivesThePictureOfNoPrompt) {
+  const auto session = open();
+  const Icon expected = paint(*session, "", 3, 1);
+  EXPECT_EQ(paint(*session, "red fox", 3, 0), expected);
+  EXPECT_NE(paint(*session, "red fox", 3, 1), expected);
+}
+
 TEST_P(PromptSessions, AWayBeginsAtOnePromptAndEndsAtTheOther) {
   const auto session = open();
   const Icon from = paint(*session, "red fox"), toward = paint(*session, "green tree");
