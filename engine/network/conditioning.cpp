@@ -73,10 +73,10 @@ void Conditioning::context(const Label& label, std::span<float> out) const {
   const std::size_t width = c.cond_dim;
   for (std::uint32_t i = 0; i < c.context_rows(); ++i) {
     const std::span<float> row = out.subspan(i * width, width);
-    std::vector<float> made;
-    if (i == c.context) made = embed("style_embed.weight", label.style, context_style_);
-    if (i < c.context && i < label.words.size()) made = embed("word_embed.weight", label.words[i], context_word_);
-    std::ranges::copy(made.empty() ? context_padding_ : made, row.begin());
+    std::vector<float> seen = context_padding_;
+    if (i == c.context) seen = embed("style_embed.weight", label.style, context_style_);
+    if (i < c.context && i < label.words.size()) seen = embed("word_embed.weight", label.words[i], context_word_);
+    std::ranges::copy(seen, row.begin());
     for (std::size_t j = 0; j < width; ++j) row[j] += context_position_[i * width + j];
     layer_norm(row, c.norm.eps);
   }

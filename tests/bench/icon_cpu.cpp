@@ -132,7 +132,7 @@ class OpenBlasProducts {
     const int dim = static_cast<int>(c.dim), wide = static_cast<int>(c.attention_dim());
     const int mlp = static_cast<int>(c.mlp_dim), keys = tokens + static_cast<int>(c.context_rows());
     const int area = static_cast<int>(c.window_size() * c.window_size()), channels = static_cast<int>(c.channels);
-    const int made = c.detail ? static_cast<int>(c.detail->channels) : channels;
+    const int features = c.detail ? static_cast<int>(c.detail->channels) : channels;
     const int head = static_cast<int>(c.head_size()), heads = static_cast<int>(c.heads * o.batch);
     add(rows, dim, channels * area, 1, true);
     for (std::uint32_t i = 0; i < c.depth; ++i) {
@@ -143,12 +143,12 @@ class OpenBlasProducts {
       add(rows, mlp, dim, 1, true);
       add(rows, dim, mlp, 1, true);
     }
-    add(rows, made * area, dim, 1, true);
+    add(rows, features * area, dim, 1, true);
     if (!c.detail) return;
     // Convolutions as products of pixels' neighbours, without the work of laying those side by side.
     const int pixels = static_cast<int>(o.batch * c.height * c.width), hidden = static_cast<int>(c.detail->hidden);
     for (std::uint32_t i = 0; i < c.detail->layers; ++i)
-      add(pixels, i + 1 == c.detail->layers ? channels : hidden, 9 * (i == 0 ? made + channels : hidden), 1, true);
+      add(pixels, i + 1 == c.detail->layers ? channels : hidden, 9 * (i == 0 ? features + channels : hidden), 1, true);
   }
 
   std::uint32_t steps_;
