@@ -100,6 +100,7 @@ TEST_F(RecorderTest, CountsWhatPromptsAndConvolutionsCost) {
   ModelConfig config;
   config.channels = 4;
   config.height = config.width = 16;
+  config.premultiplied = true;
   config.patch = 4;
   config.dim = 8;
   config.depth = 2;
