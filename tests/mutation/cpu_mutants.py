@@ -24,8 +24,8 @@ def cpu_kernels(of):
         cpu("AttentionWithPrompts")),
        ("pack(attention, {k, k + width, 2 * width, attention.context_rows, nullptr}, attention.tokens, scratch);",
         "pack(attention, {k, k + width, 2 * width, attention.context_rows, nullptr}, 0, scratch);", cpu("AttentionWithPrompts")),
-       ("const std::size_t condition = attention.condition[row] % attention.conditions;", "const std::size_t condition = 0;",
-        cpu("AttentionWithPrompts")),
+       ("const std::size_t condition = attention.condition[row] % attention.conditions;",
+        "const std::size_t condition = row % attention.conditions;", cpu("AttentionWithPrompts")),
        ("softmax_rows(scratch.scores, scratch.key_stride, some, attention.keys(), inverse);",
         "softmax_rows(scratch.scores, scratch.key_stride, some, attention.tokens, inverse);", cpu("AttentionWithPrompts")),
        ("float* x = norm.x + row * norm.columns + head * dim;", "float* x = norm.x + row * norm.columns;", cpu("HeadNorm")))

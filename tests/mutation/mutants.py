@@ -240,14 +240,6 @@ def matrix_kernels(of):
 
 
 def host(of):
-    of("engine/network/conditioning.cpp",
-       ("if (i < c.context && i < label.words.size()) seen = embed(\"word_embed.weight\", label.words[i], context_word_);",
-        "if (i < c.context && i < label.words.size()) seen = embed(\"word_embed.weight\", label.words[0], context_word_);",
-        "Prompts.*"),
-       ("for (std::size_t j = 0; j < width; ++j) row[j] += context_position_[i * width + j];", "", "Prompts.*"))
-    of("engine/session/batch_request.cpp",
-       ("if (shape_.guided) conditioning_.context(conditioning_.null_label(), std::span(request_.context).last(size));", "",
-        on("cpu", "PromptSessions.GuidanceZeroGivesThePictureOfNoPrompt")))
     of("engine/vulkan/compile/fuse.cpp",
        ("const bool solved = target_.joins_ops() && combine && combine->prediction == o.y && !program_.shape.guided &&",
         "const bool solved = target_.joins_ops() && combine && combine->prediction == o.y &&",
@@ -270,12 +262,19 @@ def host(of):
        ("c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low + slope_high);",
         "c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low);", "Noise.*"))
     of("engine/network/conditioning.cpp",
+       ("if (i < c.context && i < label.words.size()) seen = embed(\"word_embed.weight\", label.words[i], context_word_);",
+        "if (i < c.context && i < label.words.size()) seen = embed(\"word_embed.weight\", label.words[0], context_word_);",
+        "Prompts.*"),
+       ("for (std::size_t j = 0; j < width; ++j) row[j] += context_position_[i * width + j];", "", "Prompts.*"),
        ("features[half + k] = static_cast<float>(std::cos(angle));", "features[half + k] = static_cast<float>(std::sin(angle));",
         NETWORK_CPU),
        ("const float scale = 1.0f / std::sqrt(static_cast<float>(std::max<std::size_t>(1, label.words.size())));",
         "const float scale = 1.0f / static_cast<float>(std::max<std::size_t>(1, label.words.size()));", NETWORK_CPU),
        ("const double intervals = c.time_inclusive ? half - 1 : half;", "const double intervals = half;",
         "Diffusor.ConditionOfEveryTimeIsTheLastLayersOutput:*Diffusor.EveryStageOfOnePassMatches/cpu"))
+    of("engine/session/batch_request.cpp",
+       ("if (shape_.guided) conditioning_.context(conditioning_.null_label(), std::span(request_.context).last(size));", "",
+        on("cpu", "PromptSessions.GuidanceZeroGivesThePictureOfNoPrompt")))
     of("engine/network/solver.cpp",
        ("row.c = static_cast<float>(std::sqrt(whole ? variance : variance * variance_to / variance_from));",
         "row.c = static_cast<float>(std::sqrt(whole ? variance * variance_to / variance_from : variance));",
