@@ -30,6 +30,7 @@ from icons.data import synthetic
 from icons.data.augment import Batches
 from icons.network.checkpoint import load_small
 from icons.network.dit import DiT
+from icons.learn.eyes import sized
 from icons.learn.losses import flat_loss, noisy, pixel_loss, seam_loss
 from icons.learn.optimizer import flat_gradients
 from icons.learn import pairs as painted
@@ -176,22 +177,16 @@ class Distiller(Trainer):
         gradient, = torch.autograd.grad(loss, predicted)
         size = gradient.norm()
         if self.options.flat:
-            gradient = gradient + self.sized(self.surfaces(predicted, x), predicted, self.options.flat * size)
+            gradient = gradient + sized(self.surfaces(predicted, x), predicted, self.options.flat * size)
         if self.options.seam:
             weave = self.borders(predicted)
             share = (weave.detach() / WEAVE).clamp(max=1)
-            gradient = gradient + self.sized(weave, predicted, self.options.seam * share * size)
+            gradient = gradient + sized(weave, predicted, self.options.seam * share * size)
         if self.options.perceptual or self.options.critic:
             some = slice(max(1, round(len(x) * self.options.seen_share)))
             part = predicted[some].detach().requires_grad_()
             gradient[some] += self.seen_gradient(part, x[some], style[some], words[some], size * self.options.seen_share ** 0.5)
         return gradient, loss.detach()
-
-    @staticmethod
-    def sized(loss, predicted, size):
-        """The gradient of a loss, of the given norm."""
-        gradient, = torch.autograd.grad(loss, predicted)
-        return gradient * (size / gradient.norm().clamp(min=1e-12))
 
     def seen_gradient(self, predicted, x, style, words, size):
         """The gradient by the teacher's eyes and by the critic, in proportion to `size`, the pixels' gradient."""

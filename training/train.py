@@ -19,6 +19,7 @@ import torch
 
 from icons.data import synthetic
 from icons.data.augment import Batches
+from icons.learn.eyes import Eyes
 from icons.learn.trainer import Trainer, World, arguments
 from icons.measure import bench as benches
 from icons.measure import judge as judges
@@ -75,6 +76,18 @@ def smoke_prompt(options):
     again.run()
 
 
+def smoke_eyes(options):
+    """A perceptual loss learns too, and sees nothing between an icon and itself."""
+    options = argparse.Namespace(**{**vars(options), "resume": "", "fade": False, "name": "eyes", "max_steps": 2, "eyes": options.judge})
+    trainer = Trainer(options, World(cpu=True))
+    before = trainer.net.final.linear.weight.clone()
+    trainer.run()
+    assert not torch.equal(before, trainer.net.final.linear.weight)
+    x, t = torch.rand(2, 4, 64, 64) * 2 - 1, torch.tensor([0.9, 0.1])
+    eyes = Eyes(options.eyes, "cpu")
+    assert eyes.distance(x, x, t) == 0 and eyes.distance(x, -x, t) > 0 and eyes.distance(x, -x, 0 * t) == 0
+
+
 def smoke(options):
     """Train four steps, resume from both checkpoints, measure."""
     folder = tempfile.mkdtemp()
@@ -95,6 +108,7 @@ def smoke(options):
     judge, names = judges.train(again.icons, "cpu", 5, 16, 2e-3, 2)
     options.judge = os.path.join(folder, "judge.safetensors")
     judges.save(options.judge, judge, names, again.icons.styles)
+    smoke_eyes(options)
     bench = benches.Bench(again.icons, judge, names, "cpu", 4, 4)
     benches.evaluate(bench, again.net.eval(), "smoke", [(1, 2.5)])
     print("smoke run passed in", folder)

@@ -34,7 +34,7 @@ class Training(unittest.TestCase):
 
     def test_every_script_runs(self):
         for script in ("train.py", "paint.py", "distill.py", "polish.py", "judge.py", "sample.py", "evaluate.py", "port.py",
-                       "carry.py", "dataset/build.py"):
+                       "carry.py", "dataset/build.py", "dataset/letters.py"):
             with self.subTest(script):
                 self.check(script, "--smoke")
 

@@ -49,10 +49,11 @@ class Packages:
         self.pinned = {package["name"]: package for package in sources["packages"]}
         # an archive is one compressed stream: whatever is wanted of it is taken in a single pass
         self.wanted = {name: [] for name in self.pinned}
-        for source in sources["sets"]:
+        for source in sources.get("sets", []):
             self.wanted[source["package"]].append(source["path"] + "/" * source.get("pictures", False))
-        self.wanted[sources["collections"]].append("collections.json")
-        self.wanted[sources["emoji_list"]] += ["en/data.json", "en/shortcodes/cldr.json", "meta/groups.json"]
+        if "collections" in sources:
+            self.wanted[sources["collections"]].append("collections.json")
+            self.wanted[sources["emoji_list"]] += ["en/data.json", "en/shortcodes/cldr.json", "meta/groups.json"]
 
     def open(self, name):
         """{path: bytes} of one package."""

@@ -2,6 +2,7 @@
 """What captions say: words of names, keywords, groups, shapes and colours as tokens; the vocabulary."""
 import collections
 import re
+import string
 
 import numpy as np
 
@@ -18,6 +19,8 @@ RENAMED = {"mahjong red dragon": "mahjong tile"}
 COLOUR_WORDS = {colour: "c:" + colour for colour in ("black", "blue", "brown", "cyan", "gray", "green", "pink", "purple", "red",
                                                      "white", "yellow")} | {"grey": "c:gray", "violet": "c:purple"}
 COMPOSED_STYLES = ("line", "solid", "tile")
+# what is drawn, not a word of a prompt: "a" is an article
+LETTER_WORDS = ["l:" + character for character in string.ascii_lowercase + string.digits] + ["lowercase"]
 NAME_WORDS, KEYWORDS, ATTRIBUTES = 6, 10, 5
 
 
@@ -57,7 +60,7 @@ def build_words(icons, spread, least_name=3, least_keyword=5):
         all_words.update(set(name_words(row["name"]) + keyword_words(row) + attribute_words(row)))
     attributes = {"c:" + colour for colour in ("black", "blue", "brown", "cyan", "gray", "green", "orange", "pink",
                                                "purple", "red", "white", "yellow")}
-    attributes |= {"s:circle", "s:rounded-square", "s:square", "thin", "bold"}
+    attributes |= {"s:circle", "s:rounded-square", "s:square", "thin", "bold", *LETTER_WORDS}
     kept = {word for word, count in names.items() if count >= least_name}
     return sorted(attributes | kept | spread | {word for word, count in all_words.items() if count >= least_keyword})
 

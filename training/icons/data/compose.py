@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from icons.data.glyphs import BOLD_LINE, LINE, SOLID, THIN_LINE
+from icons.data.glyphs import BOLD_LINE, LINE, MIXED, SOLID, THIN_LINE
 from icons.data.captions import ATTRIBUTES, KEYWORDS, NAME_WORDS
 
 WORDS = NAME_WORDS + KEYWORDS + ATTRIBUTES
@@ -22,7 +22,9 @@ TILE_SIZE = 59
 # of the mask's canvas, whose drawing takes up to 59 of 64 pixels: 50 to 65 % of the tile
 GLYPH_SIZES = (32, 34, 37, 39, 42)
 # gradient, flat, two colours, tint, dark, white
-TILE_LOOKS = (0.30, 0.20, 0.15, 0.12, 0.13, 0.10)
+TILE_LOOKS = (0.32, 0.24, 0.15, 0.09, 0.12, 0.08)
+# how often a glyph of this kind is put on a tile: lines are thinner there, and those that are thin already cannot be told
+TILE_KINDS = {LINE: 0.5, SOLID: 1.0, MIXED: 0.7}
 GRADIENT, FLAT, TWO, TINT, DARK, LIGHT = range(6)
 SHARES = {"tile": 0.45, "line": 0.30, "solid": 0.25}
 PLAIN_BLACK = 0.5       # of line and solid icons
@@ -61,7 +63,9 @@ class Composer:
         self.device = device
         self.masks = put(glyphs.masks)
         self.names, self.keywords, self.attributes = put(glyphs.names), put(glyphs.keywords), put(glyphs.attributes)
-        pools = {"tile": glyphs.weight, "line": glyphs.weight * (glyphs.kind == LINE), "solid": glyphs.weight * (glyphs.kind == SOLID)}
+        on_tiles = sum(share * (glyphs.kind == kind) for kind, share in TILE_KINDS.items())
+        on_tiles = on_tiles * ~((glyphs.kind == LINE) & (glyphs.width < THIN_LINE))
+        pools = {"tile": glyphs.weight * on_tiles, "line": glyphs.weight * (glyphs.kind == LINE), "solid": glyphs.weight * (glyphs.kind == SOLID)}
         allowed = np.ones(len(glyphs.name), bool) if allowed is None else allowed
         pools = {style: weight * allowed * ~icons.glyph_held_out(style) for style, weight in pools.items()}
         self.pools = {style: put(np.cumsum(weight / weight.sum())) for style, weight in pools.items()

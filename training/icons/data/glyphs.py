@@ -27,9 +27,10 @@ LOOK_WORDS = STYLE_WORDS | set("""alt remix minimalistic duo tone twotone duoton
 variant""".split())
 # sets that count the drawings of one name
 COUNTING = re.compile(r"^(streamline|hugeicons|griddy)")
+LETTERS = "letters"     # the set of dataset/letters.py, whose names are tokens; favicons have letters
 # the whole of the emoji as glyphs: animals, food and faces, which sets for interfaces lack
 EMOJI_SETS = {"fluent-emoji-high-contrast": 4.0, "emojione-monotone": 3.0}
-SET_WEIGHT = {**EMOJI_SETS, "iconmind": 0.3, "streamline-pixel": 0.3, "pixelarticons": 0.5, "pixel": 0.5, "memory": 0.5}
+SET_WEIGHT = {**EMOJI_SETS, LETTERS: 3.0, "iconmind": 0.3, "streamline-pixel": 0.3, "pixelarticons": 0.5, "pixel": 0.5, "memory": 0.5}
 OFTEN, SELDOM = 4, 0.15     # a name drawn less often than this says less surely what is seen
 KNOWN = 4.0                 # weight of things that colour sets draw too
 # shares of ink that survive losing 3 pixels at its edge; half-tone pixels; widths of a line, all of 64 pixels
@@ -40,6 +41,8 @@ LINE, SOLID, MIXED = 0, 1, 2
 
 def fold(row):
     """The words of a glyph's name that say what is drawn."""
+    if row["set"] == LETTERS:
+        return row["name"].split()
     words = [word for word in name_words(row["name"]) if word not in LOOK_WORDS]
     if len(words) > 1 and words[-1].isdigit() and COUNTING.match(row["set"]):
         words.pop()
@@ -118,7 +121,9 @@ class Glyphs:
         self.kind, self.width = measure(masks)
         known = {" ".join(name_words(row["name"])): row for row in icon_rows if row["tier"] != "duotone-ui"}
         self.weight = weights(rows, self.name, known)
-        self.names = token_table([caption_words({"name": name}) for name in self.name], index, NAME_WORDS)
+        self.letter = np.array([row["set"] == LETTERS for row in rows], bool)
+        self.names = token_table([name.split() if letter else caption_words({"name": name})
+                                  for name, letter in zip(self.name, self.letter)], index, NAME_WORDS)
         self.keywords = token_table([self.other_words(name, known) for name in self.name], index, KEYWORDS)
         self.attributes = token_table([self.group_words(name, groups) for name in self.name], index, ATTRIBUTES)[:, :2]
 

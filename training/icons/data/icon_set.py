@@ -85,7 +85,8 @@ class IconSet:
 
     def glyph_held_out(self, style):
         """[m] bool: glyphs whose name is kept for evaluation in a composed style; the other two styles draw it."""
-        return np.array([composed_held_out(name) == style for name in self.glyphs.name], bool)
+        out = np.array([composed_held_out(name) == style for name in self.glyphs.name], bool)
+        return out & ~self.glyphs.letter     # an alphabet is whole or of no use
 
 
 def composed_held_out(name, one_in=20):

@@ -12,6 +12,7 @@ from icons.network.checkpoint import load_small, save_small
 from icons.data.captions import word_groups
 from icons.data.icon_set import IconSet
 from icons.network.dit import DiT, make_config, step_flops
+from icons.learn.eyes import Eyes, sized
 from icons.learn.losses import noisy, pixel_loss
 from icons.learn.optimizer import Optimizer, flat_gradients
 from icons.measure import bench as benches
@@ -47,6 +48,9 @@ def arguments(description):
     add("--lr", type=float, default=6e-4)
     add("--muon-lr", type=float, default=0.0, help="above 0: Muon for the block matrices")
     add("--edge", type=float, default=0.2, help="weight of the loss on differences of neighbouring pixels")
+    add("--eyes", default="", help="a judge that does not measure: a perceptual loss on its features beside the pixels'")
+    add("--eyes-size", type=float, default=0.5, help="size of its gradient, in those of the pixels")
+    add("--eyes-share", type=float, default=0.25, help="share of a batch that it looks at")
     add("--decay-from", type=float, default=0.5, help="share of the time after which the learning rate falls to 0")
     add("--fade", action="store_true", help="taper the first layer's windows too; a resumed network computes what it did")
     add("--fit", action="store_true", help="on resuming, fit the last layer anew to its tapered windows")
@@ -198,12 +202,45 @@ class Trainer:
                 predicted = self.net(noisy(x, noise, t), t, style, words)
             return pixel_loss(predicted, x, t, patch, edge)
 
+        if self.options.eyes:
+            return self.prepare_with_eyes(batches, patch, edge)
         loss_of = self.compiled(loss_of)
 
         def accumulate():
             x, style, words = batches.draw_next(self.options.batch)
             loss = loss_of(x, torch.randn_like(x), draw_times(len(x), x.device), style, words)
             loss.backward()
+            return loss.detach()
+
+        return accumulate
+
+    def prepare_with_eyes(self, batches, patch, edge):
+        """The same, the pixels' gradient and the eyes' added up at the prediction: their sizes are then known."""
+        options, device = self.options, self.world.device
+        eyes = Eyes(options.eyes, device)
+
+        def predict(z, t, style, words):
+            with torch.autocast(z.device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+                return self.net(z, t, style, words).float()
+
+        def seen(x, other, t):
+            with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+                return eyes.distance(x, other, t)
+
+        predict, seen = self.compiled(predict), self.compiled(seen)
+        pixels = self.compiled(lambda predicted, x, t: pixel_loss(predicted, x, t, patch, edge))
+        some = slice(max(1, round(options.batch * options.eyes_share)))
+
+        def accumulate():
+            x, style, words = batches.draw_next(options.batch)
+            t = draw_times(len(x), device)
+            predicted = predict(noisy(x, torch.randn_like(x), t), t, style, words)
+            point = predicted.detach().requires_grad_()
+            loss = pixels(point, x, t)
+            gradient, = torch.autograd.grad(loss, point)
+            part = predicted[some].detach().requires_grad_()
+            gradient[some] += sized(seen(part, x[some], t[some]), part, options.eyes_size * gradient[some].norm())
+            predicted.backward(gradient)
             return loss.detach()
 
         return accumulate

@@ -22,6 +22,10 @@ LEAST_GLYPHS = 12       # the same for glyphs, where no icon has the name
 COMPOSED_SHARE = 0.4
 GREY_SHARE = 0.1        # of icons whose colours are taken away: a thing is a thing in every style
 FEATURES = 192
+WIDTH = 80
+DROPPED = 0.2           # of the features, while it learns
+HOLE_SHARE = 0.4        # of icons that lose a square of up to half their side: a thing is more than its one tell-tale part
+AVERAGE = 0.998         # of the weights that are kept, a step
 
 
 class Residual(nn.Module):
@@ -37,7 +41,7 @@ class Residual(nn.Module):
 class Judge(nn.Module):
     """x [R,4,64,64] premultiplied in [-1,1] -> (features [R,FEATURES], concept logits, style logits)."""
 
-    def __init__(self, concepts, styles, width=64):
+    def __init__(self, concepts, styles, width=WIDTH):
         super().__init__()
         layers, channels = [nn.Conv2d(4, width, 4, 2, 1)], width
         for factor in (1, 2, 4):
@@ -52,7 +56,7 @@ class Judge(nn.Module):
 
     def forward(self, x):
         features = self.body(x)
-        active = F.silu(features)
+        active = F.dropout(F.silu(features), DROPPED, self.training)
         return features, self.concept(active), self.style(active)
 
 
@@ -87,7 +91,19 @@ def augment(x, flip):
     rgb = hue_turn(x[:, :3], turn, torch.ones_like(turn))
     rgb = torch.where((uniform(0, 1) < GREY_SHARE)[:, None, None, None], rgb.mean(1, keepdim=True), rgb)
     x = torch.cat([rgb, x[:, 3:]], 1)
-    return move(x, uniform(-4, 4), uniform(-4, 4), uniform(0.8, 1.1))
+    return with_holes(move(x, uniform(-4, 4), uniform(-4, 4), uniform(0.8, 1.1)))
+
+
+def with_holes(x):
+    """Some icons without a square of 12 to 32 pixels anywhere."""
+    count, size, device = len(x), x.shape[-1], x.device
+    side = torch.randint(12, 33, (count,), device=device) * (torch.rand(count, device=device) < HOLE_SHARE)
+    axis = torch.arange(size, device=device)
+    inside = []
+    for _ in range(2):
+        first = torch.rand(count, device=device) * (size + side) - side
+        inside.append((axis >= first[:, None]) & (axis < (first + side)[:, None]))
+    return x * ~(inside[0][:, :, None] & inside[1][:, None])[:, None]
 
 
 class Lessons:
@@ -121,6 +137,8 @@ def train(icons, device, seconds, batch=512, lr=2e-3, max_steps=1 << 30, with_gl
     if "cuda" in str(device):
         judge = judge.to(memory_format=torch.channels_last)
     adam = torch.optim.AdamW(judge.parameters(), lr=lr, weight_decay=0.05)
+    live = list(judge.state_dict().values())
+    average = [value.clone() for value in live]
     start, step, done = time.time(), 0, 0.0
     while done < 1:
         done = min(1.0, max((time.time() - start) / seconds, step / max_steps))
@@ -133,9 +151,22 @@ def train(icons, device, seconds, batch=512, lr=2e-3, max_steps=1 << 30, with_gl
         loss.backward()
         adam.step()
         step += 1
+        follow(average, live, min(AVERAGE, step / (step + 10)))
+    judge.load_state_dict(dict(zip(judge.state_dict(), average)))
     print(f"judge: {step} steps, {step * batch / len(lessons.pool):.0f} times the {len(lessons.pool)} icons, {len(names)} concepts, "
           f"loss {loss.item():.3f}", flush=True)
     return judge.eval(), names
+
+
+@torch.no_grad()
+def follow(average, live, share):
+    """Move the averaged weights and statistics towards the present ones; counters are taken over."""
+    some = [i for i, value in enumerate(live) if value.is_floating_point()]
+    torch._foreach_mul_([average[i] for i in some], share)
+    torch._foreach_add_([average[i] for i in some], [live[i] for i in some], alpha=1 - share)
+    for i, value in enumerate(live):
+        if not value.is_floating_point():
+            average[i].copy_(value)
 
 
 @torch.no_grad()
@@ -172,7 +203,7 @@ def load(path, device="cpu"):
     """(judge, names of concepts, styles)."""
     tensors, metadata = safetensors_io.load(path)
     names, styles = json.loads(metadata["concepts"]), json.loads(metadata["styles"])
-    judge = Judge(len(names), len(styles))
+    judge = Judge(len(names), len(styles), tensors["body.0.weight"].shape[0])
     judge.load_state_dict({name: torch.from_numpy(value.astype(np.float32 if value.dtype == np.float16 else value.dtype))
                            for name, value in tensors.items()})
     return judge.to(device).eval(), names, styles
