@@ -14,11 +14,12 @@ class Network {
   Program record() {
     declare();
     condition();
-    recorder_.step("noise", op::Noise{.x = x_});
+    begin();
     embed();
     for (std::uint32_t i = 0; i < c_.depth; ++i) block("blocks." + std::to_string(i) + ".");
     predict();
     recorder_.step("combine", op::Combine{.prediction = prediction_, .x = x_, .history = history_});
+    if (shape_.masks) recorder_.step("hold", op::Hold{.x = x_, .premultiplied = c_.premultiplied});
     recorder_.step("to_rgba",
                    op::ToRgba{.x = x_, .rgba = rgba_, .premultiplied = c_.premultiplied, .rounding = c_.rounding});
     return recorder_.finish();
@@ -57,6 +58,14 @@ class Network {
 
   TensorId modulation_table(const std::string& name, std::uint32_t chunks) {
     return recorder_.activation(name, {shape_.steps * shape_.conditions, chunks * c_.dim});
+  }
+
+  void begin() {
+    if (shape_.sketches) {
+      recorder_.step("begin", op::Begin{.x = x_, .premultiplied = c_.premultiplied});
+    } else {
+      recorder_.step("noise", op::Noise{.x = x_});
+    }
   }
 
   void embed() {
