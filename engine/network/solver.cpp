@@ -55,6 +55,10 @@ std::vector<double> alpha_bars(const ScheduleConfig& schedule) {
   return result;
 }
 
+void expect_strength(double strength) {
+  expect(strength >= 0 && strength <= 1, ErrorKind::settings, "strength: expected 0 to 1, found {}", strength);
+}
+
 /// As steps_to_run(), but 0 where there is nothing to go. On trained steps no two may be the same.
 std::uint32_t steps_along_way(const ScheduleConfig& schedule, std::uint32_t steps, double strength) {
   constexpr double slack = 1e-9;  // 0.07 · 100 is a little more than 7
@@ -256,6 +260,7 @@ std::vector<Sampler> all_samplers() {
 }
 
 std::uint32_t steps_to_run(const ScheduleConfig& schedule, std::uint32_t steps, double strength) {
+  expect_strength(strength);
   return std::max(1u, steps_along_way(schedule, steps, strength));
 }
 
@@ -264,7 +269,7 @@ std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler,
   expect(steps >= 1 && steps <= 1000, ErrorKind::settings, "steps: expected 1 to 1000, found {}", steps);
   expect(std::isfinite(guidance) && guidance >= 0 && guidance <= 100, ErrorKind::settings,
          "guidance: expected 0 to 100, found {}", guidance);
-  expect(strength >= 0 && strength <= 1, ErrorKind::settings, "strength: expected 0 to 1, found {}", strength);
+  expect_strength(strength);
   expect(config.schedule.type == ScheduleType::flow || steps <= config.schedule.timesteps, ErrorKind::settings,
          "steps: expected 1 to {} for this model, found {}", config.schedule.timesteps, steps);
   const std::uint32_t count = steps_along_way(config.schedule, steps, strength);

@@ -58,7 +58,7 @@ struct SolverStep {
 };
 
 /// Steps that are run of an icon that goes `strength` of the way (0 … 1) of `steps`: ⌈strength · steps⌉, no more than
-/// there are trained steps on that way, and at least 1.
+/// there are trained steps on that way, and at least 1. errors  settings, if strength is out of its range
 std::uint32_t steps_to_run(const ScheduleConfig& schedule, std::uint32_t steps, double strength);
 
 /// The rows of one icon, guidance already in each row; `first` is 0.

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "engine/error.h"
+
 namespace dit {
 namespace {
 
