@@ -10,9 +10,10 @@ namespace dit {
 
 /// Refers to bytes of somebody else; what they must outlive is said where a sketch is handed over.
 struct Sketch {
-  std::span<const std::uint8_t> rgba;  ///< [H,W,4] u8, straight alpha, sRGB; empty: the icon begins as noise alone
+  /// [H,W,4] u8, straight alpha, sRGB; empty: the icon begins as noise alone.
+  std::span<const std::uint8_t> rgba = {};
   /// [H,W] u8: 255 is painted, 0 stays the sketch, between them a blend of both; empty: everything is painted.
-  std::span<const std::uint8_t> mask;
+  std::span<const std::uint8_t> mask = {};
   /// 0 … 1: how far the icon may go from it. 0 gives the sketch back, 1 begins with noise alone.
   double strength = 1;
 

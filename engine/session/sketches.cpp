@@ -50,12 +50,14 @@ void expect_of_kind(const ModelConfig& config, const IconPoint& icon, const Batc
 }
 
 void KeptSketches::keep(std::span<IconPoint> icons) {
-  const bool any = std::ranges::any_of(icons, [](const IconPoint& icon) { return !icon.sketch.rgba.empty(); });
-  for (std::size_t i = 0; any && i < icons.size(); ++i) keep(icons[i], i, icons.size());
+  for (std::size_t i = 0; i < icons.size(); ++i) keep(icons[i], i, icons.size());
 }
 
 void KeptSketches::keep(IconPoint& icon, std::size_t place, std::size_t places) {
-  if (icon.sketch.rgba.empty()) return;
+  if (!counts(icon.sketch)) {
+    icon.sketch = {};
+    return;
+  }
   if (bytes_.size() < places * pixels_ * 5) bytes_.resize(places * pixels_ * 5);
   std::uint8_t* at = bytes_.data() + place * pixels_ * 5;
   const auto copy = [](std::span<const std::uint8_t>& bytes, std::uint8_t* to) {

@@ -34,7 +34,7 @@ class KeptSketches {
   explicit KeptSketches(std::size_t pixels) : pixels_(pixels) {}
 
   /// Copies the bytes that the icons refer to, which are checked; they refer to these from now on, until the next call
-  /// for as many icons or more. Allocates where there are more than before.
+  /// for as many icons or more. Allocates where there are more than before. A sketch that leaves no trace is dropped.
   void keep(std::span<IconPoint> icons);
   /// The same for one of `places` icons, each of which has a place of its own.
   void keep(IconPoint& icon, std::size_t place, std::size_t places);
