@@ -196,8 +196,8 @@ void CpuPlan::execute(const op::Begin& o, std::uint32_t step) {
     const std::uint32_t row = solver_row_[std::size_t{step} * program_.shape.batch + icon];
     const SolverRow& w = solver_[row];
     if (row != w.first) continue;
-    const SketchMix mix = sketch_mix(painted_[icon].sketch, pixels_of(program_), o.premultiplied, w.before_alpha,
-                                     w.before_sigma);
+    const SketchMix mix =
+        sketch_mix(painted_[icon].sketch, pixels_of(program_), o.premultiplied, w.before_alpha, w.before_sigma);
     mix_with_sketch(icon, o.x, mix, [&mix](float& x, std::uint32_t element, float z) { x = mix.at(element, z); });
   }
 }
@@ -209,7 +209,7 @@ void CpuPlan::execute(const op::Hold& o, std::uint32_t step) {
     const SketchMix mix =
         sketch_mix(painted_[icon].sketch, pixels_of(program_), o.premultiplied, w.after_alpha, w.after_sigma);
     mix_with_sketch(icon, o.x, mix,
-                    [&mix](float& x, std::uint32_t element, float z) { x = mix.held_at(element, x, z); });
+                    [&mix](float& x, std::uint32_t element, float z) { x = mix.masked_at(element, x, z); });
   }
 }
 

@@ -21,8 +21,8 @@ struct IconKey {
   bool operator==(const IconKey&) const = default;
 };
 
-/// Where an icon begins: a place on the great circle from one icon's noise to another's: z = cos(π/2·blend)·z_from + sin(π/2·blend)·z_toward,
-/// which keeps every z a standard normal. blend 0 is `from` to the bit, and 1 is `toward`.
+/// Where an icon begins: a place on the great circle from one icon's noise to another's: z = cos(π/2·blend)·z_from +
+/// sin(π/2·blend)·z_toward, which keeps every z a standard normal. blend 0 is `from` to the bit, and 1 is `toward`.
 struct IconPoint {
   IconKey from = {};
   IconKey toward = {};

@@ -167,8 +167,8 @@ class ShapeCheck {
 
 const char* kernel_name(const AnyOp& op) noexcept {
   static constexpr const char* names[] = {
-      "noise", "linear", "embed", "modulated_linear", "attention", "gated_linear_add", "final", "combine", "to_rgba",
-      "begin", "hold"};
+      "noise",   "linear", "embed", "modulated_linear", "attention", "gated_linear_add", "final", "combine",
+      "to_rgba", "begin",  "hold"};
   static_assert(std::size(names) == std::variant_size_v<AnyOp>);
   return names[op.index()];
 }

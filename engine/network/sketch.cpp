@@ -19,13 +19,13 @@ float SketchMix::at(std::uint32_t element, float z) const noexcept {
   return sigma == 0.f ? picture : picture + sigma * z;
 }
 
-float SketchMix::held_at(std::uint32_t element, float painted, float z) const noexcept {
+float SketchMix::masked_at(std::uint32_t element, float painted, float z) const noexcept {
   const std::uint32_t share = mask == nullptr ? 255u : mask[element % pixels];
   if (share == 255u) return painted;
-  const float held = at(element, z);
-  if (share == 0u) return held;
+  const float kept = at(element, z);
+  if (share == 0u) return kept;
   const float weight = static_cast<float>(share) * (1.f / 255.f);
-  return weight * painted + (1.f - weight) * held;
+  return weight * painted + (1.f - weight) * kept;
 }
 
 }  // namespace dit

@@ -40,7 +40,7 @@ struct SketchMix {
   /// What an icon begins with, or is held to. z  its noise; a term of weight 0 is not read
   float at(std::uint32_t element, float z) const noexcept;
   /// `painted` where the mask says so, else at(element, z).
-  float held_at(std::uint32_t element, float painted, float z) const noexcept;
+  float masked_at(std::uint32_t element, float painted, float z) const noexcept;
 };
 
 }  // namespace dit

@@ -273,9 +273,8 @@ std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler,
   expect(config.schedule.type == ScheduleType::flow || steps <= config.schedule.timesteps, ErrorKind::settings,
          "steps: expected 1 to {} for this model, found {}", config.schedule.timesteps, steps);
   const std::uint32_t count = steps_along_way(config.schedule, steps, strength);
-  std::vector<SolverStep> table =
-      count > 0 ? steps_along(config, sampler, time_grid(config.schedule, count, strength))
-                : std::vector<SolverStep>{step_in_place(config.schedule)};
+  std::vector<SolverStep> table = count > 0 ? steps_along(config, sampler, time_grid(config.schedule, count, strength))
+                                            : std::vector<SolverStep>{step_in_place(config.schedule)};
   for (std::size_t s = 0; s < table.size(); ++s) {
     const Level after = s + 1 < table.size() ? table[s + 1].level : Level{1, 0};
     SolverRow& row = table[s].row;

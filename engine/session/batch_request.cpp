@@ -43,15 +43,15 @@ struct Tables {
 
 /// One for each strength that occurs.
 Tables make_tables(const ModelConfig& config, const Resolved& resolved, const std::vector<double>& strengths) {
-  Tables made;
+  Tables result;
   for (const double strength : strengths) {
-    if (std::ranges::find(made.tables, strength, &StrengthTable::strength) != made.tables.end()) continue;
+    if (std::ranges::find(result.tables, strength, &StrengthTable::strength) != result.tables.end()) continue;
     const auto table = solver_table(config, resolved.sampler, resolved.steps, resolved.guidance, strength);
-    const auto first = static_cast<std::uint32_t>(made.steps.size());
-    made.tables.push_back({strength, first, static_cast<std::uint32_t>(table.size())});
-    for (const SolverStep& step : table) made.steps.emplace_back(step).row.first = first;
+    const auto first = static_cast<std::uint32_t>(result.steps.size());
+    result.tables.push_back({strength, first, static_cast<std::uint32_t>(table.size())});
+    for (const SolverStep& step : table) result.steps.emplace_back(step).row.first = first;
   }
-  return made;
+  return result;
 }
 
 bool differ_only_in_seed(const IconSettings& a, const IconSettings& b) {
@@ -74,13 +74,13 @@ void BatchRequest::make(const IconSettings& settings, const BatchKind& kind) {
   const bool guided = resolved.guidance != 1;
   const std::uint32_t conditions = (resolved.toward ? batch : 1u) + (guided ? 1u : 0u);
   // Checked before a plan is made, so that a bad number of steps never sizes memory.
-  Tables made = make_tables(config_, resolved, kind.strengths);
-  expect(made.tables.size() == 1 || made.steps.size() * conditions <= most_rows, ErrorKind::settings,
+  Tables result = make_tables(config_, resolved, kind.strengths);
+  expect(result.tables.size() == 1 || result.steps.size() * conditions <= most_rows, ErrorKind::settings,
          "batch: expected strengths of at most {} steps and conditions in all, found {} strengths with {} steps and {} "
          "conditions",
-         most_rows, made.tables.size(), made.steps.size(), conditions);
-  tables_ = std::move(made.tables);
-  steps_ = std::move(made.steps);
+         most_rows, result.tables.size(), result.steps.size(), conditions);
+  tables_ = std::move(result.tables);
+  steps_ = std::move(result.steps);
   const StrengthTable& longest = *std::ranges::max_element(tables_, {}, &StrengthTable::steps);
   schedule_.assign(steps_.begin() + longest.first, steps_.begin() + longest.first + longest.steps);
   settings_ = settings;

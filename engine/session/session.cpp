@@ -38,11 +38,11 @@ struct Session::State {
 
   std::vector<IconPoint> announced;  // the next batch; empty: none
   KeptSketches kept_for_announced;
-  bool announced_is_alike = false;   // of the kind of the batch begun
-  std::optional<Asked> running;      // goes on with the batch begun
-  std::optional<Asked> following;    // behind it: its next step, or the announced batch
-  bool outdated = false;             // the plan has been asked for what nobody wants any more
-  Ticket shown;                      // of the pictures to be read
+  bool announced_is_alike = false;  // of the kind of the batch begun
+  std::optional<Asked> running;     // goes on with the batch begun
+  std::optional<Asked> following;   // behind it: its next step, or the announced batch
+  bool outdated = false;            // the plan has been asked for what nobody wants any more
+  Ticket shown;                     // of the pictures to be read
 
   IconSource source;  // of a running pipeline
   std::uint64_t tick = 0, begun = 0;

@@ -52,13 +52,13 @@ void hold_four(uint i, uint batch, uint elements, uint pixels, uint premultiplie
     if (share[j] == 255u) continue;
     const uint element = quad * 4u + j, at = icon * elements + element;
     const float value = sketch_value(SKETCH(icon * pixels + element % pixels), element / pixels, premultiplied);
-    const float held = mix_sketch(value, z[j], w.after_alpha, w.after_sigma);
+    const float kept = mix_sketch(value, z[j], w.after_alpha, w.after_sigma);
     if (share[j] == 0u) {
-      PICTURE(at) = held;
+      PICTURE(at) = kept;
       continue;
     }
     precise float weight = float(share[j]) * (1.0 / 255.0);
-    precise float blend = weight * PICTURE(at) + (1.0 - weight) * held;
+    precise float blend = weight * PICTURE(at) + (1.0 - weight) * kept;
     PICTURE(at) = blend;
   }
 }

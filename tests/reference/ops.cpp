@@ -175,8 +175,10 @@ void hold(const SketchArguments& a, const Level& level, Values& x) {
   for (std::size_t i = 0; i < elements; ++i) {
     const double painted = a.sketch.mask.empty() ? 1 : a.sketch.mask[i % pixels] / 255.0;
     double& value = x[a.icon * elements + i];
-    if (painted == 0) value = at_level(a, level, i);
-    else if (painted < 1) value = painted * value + (1 - painted) * at_level(a, level, i);
+    if (painted == 0)
+      value = at_level(a, level, i);
+    else if (painted < 1)
+      value = painted * value + (1 - painted) * at_level(a, level, i);
   }
 }
 

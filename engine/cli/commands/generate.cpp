@@ -237,7 +237,9 @@ void Job::write_sheet() const {
   }
   write_png(options_.sheet, contact_sheet(pictures_, columns, options_.sheet_scale));
   report("{}  {} {}\n", options_.sheet == "-" ? "standard output" : options_.sheet, pictures_.size(),
-         sheet_of_steps() ? "steps" : sheet_of_strengths() ? "pictures" : "icons");
+         sheet_of_steps()       ? "steps"
+         : sheet_of_strengths() ? "pictures"
+                                : "icons");
 }
 
 void Job::run() {

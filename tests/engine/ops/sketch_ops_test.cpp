@@ -127,8 +127,10 @@ TEST_P(Ops, SketchesOfAnotherSizeAreRefused) {
   const std::vector<std::uint8_t> some(64);
   const auto refused = [&](PlanShape shape, const Sketch& sketch, const char* part) {
     OpCase c(shape, DType::f32, {1, 4, 4, 4});
-    if (shape.sketches) c.add(op::Begin{.x = c.x(), .premultiplied = true});
-    else c.add(op::Noise{.x = c.x()});
+    if (shape.sketches)
+      c.add(op::Begin{.x = c.x(), .premultiplied = true});
+    else
+      c.add(op::Noise{.x = c.x()});
     c.request().icons[0].sketch = sketch;
     try {
       c.check(GetParam());

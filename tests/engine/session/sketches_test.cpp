@@ -103,8 +103,9 @@ TEST_P(Sketches, StrengthSaysHowManySteps) {
 TEST_P(Sketches, IconsOfAMixedBatchAreThoseOfBatchesOfTheirOwn) {
   for (const char* model : {"tiny.safetensors", "tiny-eps.safetensors"}) {
     const auto session = open(model);
-    const std::vector<IconPoint> icons = {sketch(0, 0.5), noise(1), sketch(2, 0.2), sketch(3, 0, half_),
-                                          sketch(4, 1, half_), sketch(5, 0.5, soft_), sketch(6, 1e-3)};
+    const std::vector<IconPoint> icons = {
+        sketch(0, 0.5),        noise(1),       sketch(2, 0.2), sketch(3, 0, half_), sketch(4, 1, half_),
+        sketch(5, 0.5, soft_), sketch(6, 1e-3)};
     for (const Sampler sampler : all_samplers()) {
       const IconSettings s = settings(sampler, 5, sampler == Sampler::ddpm ? 2 : 1);
       std::vector<Bytes> alone;
@@ -184,7 +185,7 @@ TEST_P(Sketches, PipelinesGiveThePicturesOfABatch) {
 TEST_P(Sketches, AnnouncedOnesAreThoseBegun) {
   const auto session = open();
   const IconSettings s = settings(Sampler::dpmpp_2m);
-  const std::vector<IconPoint> series = {sketch(0, 0.5), sketch(1, 0.5), noise(2),          sketch(3, 0.5, half_),
+  const std::vector<IconPoint> series = {sketch(0, 0.5), sketch(1, 0.5), noise(2),           sketch(3, 0.5, half_),
                                          sketch(4, 0.2), sketch(5, 0.2), sketch(6, 1, all_), sketch(7, 0.2)};
   std::vector<Bytes> expected;
   for (const IconPoint& icon : series) expected.push_back(render(*session, s, icon));
@@ -258,7 +259,8 @@ TEST_P(Sketches, NameWhatIsWrong) {
   refused({.sketch = {.rgba = small}}, "icon 1: sketch: expected 384 bytes for 8x12 pixels of RGBA, found 100");
   refused(sketch(1, 0.5, small), "icon 1: mask: expected 96 bytes for 8x12 pixels, found 100");
   const auto pipeline_refuses = [&](const IconPoint& icon, const PipelineSketches& sketches) {
-    session->begin_pipeline(settings(Sampler::euler), [&](std::uint64_t) { return icon; }, 2, sketches);
+    session->begin_pipeline(
+        settings(Sampler::euler), [&](std::uint64_t) { return icon; }, 2, sketches);
     EXPECT_THROW(session->next_icon(), Error);
     EXPECT_THROW(session->next_icon(), Error) << "the pipeline has ended";
   };
