@@ -2,6 +2,8 @@
 """Mistakes to make on purpose: one line of a kernel changed, and the tests that must notice. run.py makes them."""
 from typing import NamedTuple
 
+from sketch_mutants import sketches
+
 
 class Mutant(NamedTuple):
     file: str
@@ -45,6 +47,7 @@ def table():
     matrix_kernels(of)
     cpu_kernels(of)
     host(of)
+    sketches(of, vulkan, fused, cpu)
     return all
 
 
@@ -69,7 +72,7 @@ def plain_kernels(of):
     of("shaders/common/solver.glsl",
        ("#define KEPT(back) HISTORY(KEPT_AT(step - back, all, at))", "#define KEPT(back) HISTORY(KEPT_AT(step + back, all, at))",
         vulkan("Combine")),
-       ("if (w.c != 0.0) z = normals(icon, row + 1u, quad);", "if (w.c != 0.0) z = normals(icon, row, quad);",
+       ("if (w.c != 0.0) z = normals(icon, draw_of(w, row), quad);", "if (w.c != 0.0) z = normals(icon, row, quad);",
         vulkan("Combine")),
        ("ADD_TERM(e, 1.0 - w.guidance, PREDICTION(all + at))", "ADD_TERM(e, 1.0 - w.guidance, PREDICTION(elements + at))",
         vulkan("Combine")),
@@ -201,13 +204,13 @@ def fused_kernels(of):
        ("const uint line = y + border - gy * patch_size, column = x + border - gx * patch_size;",
         "const uint line = x + border - gx * patch_size, column = y + border - gy * patch_size;",
         fused("FinalOfOverlappingWindows")),
-       ("const float z = row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0;",
+       ("const float z = row.c != 0.0 ? normals(batch_row, draw_of(row, row_at), element / 4u)[element % 4u] : 0.0;",
         "const float z = row.c != 0.0 ? normals(batch_row, row_at, element / 4u)[element % 4u] : 0.0;",
         on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
     of("shaders/fused/portable/product.glsl",
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
-       ("if (w.c != 0.0) z = normals(batch_row, solver_at + 1u, pixel / 4u);",
+       ("if (w.c != 0.0) z = normals(batch_row, draw_of(w, solver_at), pixel / 4u);",
         "if (w.c != 0.0) z = normals(batch_row, solver_at, pixel / 4u);", on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
 
 
@@ -313,7 +316,7 @@ def cpu_kernels(of):
         "return token / tokens * channels * height * width + in_image / across * width + in_image % across * patch;",
         cpu("Embed")))
     of("engine/cpu/plan_execute.cpp",
-       ("update.draw = row + 1;", "update.draw = row;", cpu("Combine")),
+       ("update.draw = row + 1 - update.row.first;", "update.draw = row;", cpu("Combine")),
        ("for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step - i) % 4 * all + at;",
         "for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step + i) % 4 * all + at;",
         cpu("Combine")),
