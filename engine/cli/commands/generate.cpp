@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -40,7 +41,7 @@ struct Options {
   std::uint32_t count = 1;
   std::string from;
   std::string mask;
-  std::vector<double> strengths = {0.7};
+  std::vector<double> strengths = {default_strength};
   std::uint32_t batch_size = 1;
   std::string output = "icon.png";
   std::string steps_folder;
@@ -66,7 +67,6 @@ class Job {
   void open();
   void prepare_folder() const;
   IconSettings settings(const std::string& prompt, const std::string& style) const;
-  void read_sketch();
   IconPoint point(std::uint64_t seed, std::uint64_t nth) const;
   void paint(const IconSettings& settings, std::span<const IconPoint> icons);
   void keep_step(std::uint32_t count);
@@ -96,8 +96,7 @@ class Job {
   std::uint64_t number_ = 0;      ///< icons finished
   std::vector<double> icon_ms_;   ///< of each icon, in the engine: without opening and PNG files
   std::uint32_t most_steps_ = 0;  ///< of an icon
-  Image sketch_;
-  std::vector<std::uint8_t> mask_;
+  std::optional<SketchFiles> sketch_;
   std::vector<Image> pictures_;   ///< for the sheet
   std::set<std::string> warned_;  ///< warnings already printed
 };
@@ -175,7 +174,7 @@ void Job::keep_step(std::uint32_t count) {
 
 void Job::write_icons(std::span<const IconPoint> icons) {
   for (std::uint32_t icon = 0; icon < icons.size(); ++icon) {
-    if (sheet_of_strengths() && number_ % strengths() == 0) pictures_.push_back(sketch_);
+    if (sheet_of_strengths() && number_ % strengths() == 0) pictures_.push_back(sketch_->picture());
     const Image image = read(icon);
     const std::filesystem::path path = output_.number(options_.index + number_);
     write_png(path, image);
@@ -187,19 +186,10 @@ void Job::write_icons(std::span<const IconPoint> icons) {
   }
 }
 
-void Job::read_sketch() {
-  if (options_.from.empty()) return;
-  const ModelConfig& config = session_->model().config();
-  sketch_ = cli::read_sketch(options_.from, config.width, config.height);
-  if (!options_.mask.empty()) mask_ = read_mask(options_.mask, config.width, config.height);
-}
-
 /// The n-th of the icons of a prompt and style.
 IconPoint Job::point(std::uint64_t seed, std::uint64_t nth) const {
-  IconPoint icon = {.from = {seed, options_.index + nth / strengths()}};
-  if (options_.from.empty()) return icon;
-  icon.sketch = {.rgba = sketch_.rgba, .mask = mask_, .strength = options_.strengths[nth % strengths()]};
-  return icon;
+  return {.from = {seed, options_.index + nth / strengths()},
+          .sketch = sketch_->of_strength(options_.strengths[nth % strengths()])};
 }
 
 void Job::paint(const IconSettings& settings, std::span<const IconPoint> icons) {
@@ -246,7 +236,7 @@ void Job::run() {
   expect(options_.output != "-" || options_.sheet != "-", ErrorKind::settings,
          "standard output: expected one picture, found the icon and the sheet");
   open();
-  read_sketch();
+  sketch_.emplace(options_.from, options_.mask, session_->model().config().width, session_->model().config().height);
   prepare_folder();
   std::vector<IconPoint> batch;
   for (const std::string& style : options_.styles) {
@@ -300,10 +290,7 @@ void add_picture_options(CLI::App& command, Options& options) {
 }
 
 void add_sketch_options(CLI::App& command, Options& options) {
-  CLI::Option* from = command
-                          .add_option("--from", options.from,
-                                      "A PNG to begin with instead of noise, of the model's size or a multiple of it")
-                          ->option_text("FILE");
+  add_from_options(command, options.from, options.mask);
   command
       .add_option("--strength,--strengths", options.strengths,
                   "How far an icon may go from it, 0 to 1, default 0.7: of the steps so many are run, rounded up. "
@@ -312,11 +299,7 @@ void add_sketch_options(CLI::App& command, Options& options) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::Range(0.0, 1.0))
-      ->needs(from);
-  command
-      .add_option("--mask", options.mask, "A PNG as large: white is painted, black or clear keeps the picture as it is")
-      ->option_text("FILE")
-      ->needs(from);
+      ->needs("--from");
 }
 
 void add_machine_options(CLI::App& command, Options& options) {

@@ -53,6 +53,26 @@ Image read_sketch(const std::filesystem::path& path, std::uint32_t width, std::u
   return small;
 }
 
+SketchFiles::SketchFiles(const std::string& from, const std::string& mask, std::uint32_t width, std::uint32_t height) {
+  if (!from.empty()) picture_ = read_sketch(from, width, height);
+  if (!mask.empty()) mask_ = read_mask(mask, width, height);
+}
+
+Sketch SketchFiles::of_strength(double strength) const {
+  if (picture_.rgba.empty()) return {};
+  return {.rgba = picture_.rgba, .mask = mask_, .strength = strength};
+}
+
+void add_from_options(CLI::App& command, std::string& from, std::string& mask) {
+  CLI::Option* option =
+      command
+          .add_option("--from", from, "A PNG to begin with instead of noise, of the model's size or a multiple of it")
+          ->option_text("FILE");
+  command.add_option("--mask", mask, "A PNG as large: white is painted, black or clear keeps the picture as it is")
+      ->option_text("FILE")
+      ->needs(option);
+}
+
 std::vector<std::uint8_t> read_mask(const std::filesystem::path& path, std::uint32_t width, std::uint32_t height) {
   const Image image = read_fitting(path, width, height);
   const std::uint32_t times = image.width / width;
