@@ -101,6 +101,9 @@ void Session::State::make_plan(const PlanShape& shape) {
     const bool fits = shape.steps <= old.steps && old.steps <= std::max(64u, 4 * shape.steps);
     PlanShape same = shape;
     same.steps = old.steps;
+    // One that takes sketches paints other icons too, to the byte: whoever moves strength to 1 and back needs no other.
+    same.sketches |= old.sketches;
+    same.masks |= old.masks;
     if (fits && same == old) return;
   }
   const Turns::Turn turn(engine->turns(), cancel);
