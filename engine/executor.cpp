@@ -78,7 +78,30 @@ std::uint32_t check_request(const Program& program, const Request& request) {
   // Kernels index tables with these, so a wild one must not reach the device.
   check_rows("modulation_row", request.modulation_row, std::uint64_t{rows} * shape.conditions);
   check_rows("solver_row", request.solver_row, rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    expect(request.solver[i].first <= i, ErrorKind::settings,
+           "request: first row of solver row {}: expected that or one before it, found {}", i, request.solver[i].first);
+  }
   return static_cast<std::uint32_t>(length);
+}
+
+void check_sketches(const Program& program, std::span<const IconPoint> icons) {
+  for (std::size_t i = 0; i < icons.size(); ++i) {
+    const Sketch& sketch = icons[i].sketch;
+    const auto want = [i](const char* what, std::size_t found, bool taken, std::size_t expected) {
+      expect(found == 0 || (taken && found == expected), ErrorKind::settings,
+             "icon {}: {}: expected {} bytes, found {}", i, what, taken ? expected : 0, found);
+    };
+    if (sketch.rgba.empty() && sketch.mask.empty()) continue;
+    const std::size_t pixels = program.shape.sketches ? pixels_of(program) : 0;
+    want("sketch", sketch.rgba.size(), program.shape.sketches, 4 * pixels);
+    want("mask of the sketch", sketch.mask.size(), program.shape.masks, pixels);
+  }
+}
+
+std::size_t pixels_of(const Program& program) {
+  const Shape& image = program.tensor(program.x).shape;
+  return std::size_t{image[2]} * image[3];
 }
 
 Ticket Plan::run(std::uint32_t first, std::uint32_t last, const std::atomic<bool>& cancel) {

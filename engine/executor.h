@@ -95,6 +95,11 @@ struct Notice {
 /// For executors: that the request fits the program, and L, the steps it can run.
 /// errors  throws Error{settings} naming the table, what was expected and what was found
 std::uint32_t check_request(const Program& program, const Request& request);
+/// H·W of the program's icons.
+std::size_t pixels_of(const Program& program);
+/// For executors: that the icons' sketches have the program's size, and are there only where it takes them.
+/// errors  throws Error{settings} naming the icon, what was expected and what was found
+void check_sketches(const Program& program, std::span<const IconPoint> icons);
 
 /// Called after an op of a captured step with that op's output as f32.
 using Checkpoint = std::function<void(const Op& op, const Shape& shape, std::span<const float> values)>;
@@ -135,7 +140,8 @@ class Plan {
  public:
   virtual ~Plan() = default;
 
-  /// Copies the request to the device; its icons are those of run() and capture().
+  /// Copies the request to the device; its icons are those of run() and capture(), and what their sketches refer to
+  /// must stay until the last of these.
   /// errors  Error{settings} if a size does not fit the shape
   virtual void set_request(const Request& request) = 0;
   /// Runs Program::prepare. Needed after a request with another condition table.
@@ -144,7 +150,7 @@ class Plan {
 
   /// Asks for steps [first, last) for these B icons, after the runs that are open. A device beside the host is given
   /// the first steps at once, and wait() keeps it busy from then on; where the host itself computes the run is only
-  /// noted, and wait() does it.
+  /// noted, and wait() does it. Bytes of sketches are copied.
   /// first   0 ≤ first < last ≤ L
   /// errors  settings: icons or steps that do not fit, or most_open_runs are open; device, out_of_memory
   virtual Ticket submit(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -17,8 +18,25 @@ std::uint64_t next_generation() {
 
 }  // namespace
 
-OpenRuns::OpenRuns(std::uint32_t batch) : batch_(batch) {
-  for (Run& run : runs_) run.icons.resize(batch);
+OpenRuns::OpenRuns(std::uint32_t batch, std::size_t pixels) : batch_(batch), pixels_(pixels) {
+  for (Run& run : runs_) {
+    run.icons.resize(batch);
+    run.sketches.resize(batch * pixels * 5);
+  }
+}
+
+/// Four bytes a pixel and one of the mask, icon after icon.
+void OpenRuns::keep_sketches(Run& run) const noexcept {
+  std::uint8_t* at = run.sketches.data();
+  const auto keep = [&at](std::span<const std::uint8_t>& bytes) {
+    if (bytes.empty()) return;
+    std::ranges::copy(bytes, at);
+    bytes = {std::exchange(at, at + bytes.size()), bytes.size()};
+  };
+  for (IconPoint& icon : run.icons) {
+    keep(icon.sketch.rgba);
+    keep(icon.sketch.mask);
+  }
 }
 
 std::uint32_t OpenRuns::free_entry() const noexcept {
@@ -41,6 +59,7 @@ Run& OpenRuns::open(std::span<const IconPoint> icons, std::uint32_t first, std::
   run.last = last;
   run.paused = false;
   std::ranges::copy(icons, run.icons.begin());
+  if (pixels_ > 0) keep_sketches(run);
   return run;
 }
 

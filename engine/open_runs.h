@@ -19,6 +19,7 @@ struct Run {
   std::uint32_t done = 0;       ///< step after the last one done
   bool paused = false;          ///< the device may have waited for the host in the middle of it
   std::vector<IconPoint> icons;
+  std::vector<std::uint8_t> sketches;  ///< bytes that the icons refer to, where the plan keeps them here
 };
 
 /// Allocates nothing once made.
@@ -28,7 +29,8 @@ class OpenRuns {
   /// Ring entries: those of the open runs, and that whose pictures are read.
   static constexpr std::uint32_t entries = most_open_runs + 1;
 
-  explicit OpenRuns(std::uint32_t batch);
+  /// pixels  of a sketch, if runs are to keep the bytes of their icons' sketches: the icons of a Run refer to those
+  explicit OpenRuns(std::uint32_t batch, std::size_t pixels = 0);
 
   std::uint32_t count() const noexcept { return count_; }
   /// Open runs, oldest first.
@@ -55,10 +57,12 @@ class OpenRuns {
   void forget_pictures() noexcept { shown_.generation = 0; }
 
  private:
+  void keep_sketches(Run& run) const noexcept;
   std::uint32_t free_entry() const noexcept;
   [[noreturn]] void fail_stale(const char* what, const Ticket& ticket) const;
 
   std::uint32_t batch_;
+  std::size_t pixels_;
   std::array<Run, most_open_runs> runs_;  // in a ring, oldest first
   std::uint32_t first_ = 0, count_ = 0;
   Ticket shown_;  // of the run done last

@@ -39,6 +39,8 @@ struct OperandsOf {
   }
   Operands operator()(const op::Combine& o) const { return {no_tensor, {}, {o.prediction, o.x, o.history}, no_tensor}; }
   Operands operator()(const op::ToRgba& o) const { return {no_tensor, {}, {o.x}, o.rgba}; }
+  Operands operator()(const op::Begin& o) const { return {no_tensor, {}, {o.x}, no_tensor}; }
+  Operands operator()(const op::Hold& o) const { return {no_tensor, {}, {o.x}, no_tensor}; }
 };
 
 template <class Visit>
@@ -91,7 +93,7 @@ CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool i
       pool_(pool),
       int8_(int8),
       places_(program_.tensors.size()),
-      runs_(program_.shape.batch) {
+      runs_(program_.shape.batch, program_.shape.sketches ? pixels_of(program_) : 0) {
   for_each_op(program_, [this](const Op& op) {
     const Operands operands = std::visit(OperandsOf{}, op.what);
     if (operands.matrix != no_tensor) check_kind(program_, op, operands.matrix, TensorKind::weight);
@@ -168,6 +170,7 @@ void CpuPlan::place_activations() {
 
 void CpuPlan::set_request(const Request& request) {
   length_ = check_request(program_, request);
+  check_sketches(program_, request.icons);
   drop();
   std::ranges::copy(request.icons, icons_.begin());
   std::ranges::copy(request.modulation_row, modulation_row_.begin());
@@ -190,6 +193,7 @@ void CpuPlan::prepare(const std::atomic<bool>& cancel) {
 }
 
 Ticket CpuPlan::submit(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) {
+  check_sketches(program_, icons);
   return runs_.open(icons, first, last, length_).ticket;
 }
 

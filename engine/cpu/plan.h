@@ -61,6 +61,11 @@ class CpuPlan final : public Plan {
   void execute(const op::Conv& o, std::uint32_t step);
   void execute(const op::Combine& o, std::uint32_t step);
   void execute(const op::ToRgba& o, std::uint32_t step);
+  void execute(const op::Begin& o, std::uint32_t step);
+  void execute(const op::Hold& o, std::uint32_t step);
+  /// Calls use(value of x, its element, its noise of draw 0 where the mix has some) for all of an icon.
+  template <typename Use>
+  void mix_with_sketch(std::uint32_t icon, TensorId x, const SketchMix& mix, const Use& use);
 
   void multiply(const Product& product);
   /// The same where the weight may be i8: then the left side becomes integers first.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What each op becomes: which loops, over what, split into which units.
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "engine/cpu/kernels/int8.h"
@@ -22,6 +23,15 @@ Finish finish_of(Activation activation) {
       break;
   }
   return Finish::store;
+}
+
+SketchMix sketch_mix(const Sketch& sketch, std::size_t pixels, bool premultiplied, float alpha, float sigma) {
+  return {.alpha = alpha,
+          .sigma = sigma,
+          .pixels = static_cast<std::uint32_t>(pixels),
+          .premultiplied = premultiplied,
+          .rgba = sketch.rgba.empty() ? nullptr : sketch.rgba.data(),
+          .mask = sketch.mask.empty() ? nullptr : sketch.mask.data()};
 }
 
 }  // namespace
@@ -208,11 +218,49 @@ void CpuPlan::execute(const op::Combine& o, std::uint32_t step) {
     update.x = places_[o.x].values + at;
     for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step - i) % 4 * all + at;
     update.row = solver_[row];
-    update.draw = row + 1;
+    update.draw = row + 1 - update.row.first;
     update.icon = painted_[icon];
     pool_.parallel_for(counters, [&](unsigned, std::size_t first, std::size_t last) {
       combine(update, 4 * first, std::min(4 * last, elements));
     });
+  }
+}
+
+template <typename Use>
+void CpuPlan::mix_with_sketch(std::uint32_t icon, TensorId x, const SketchMix& mix, const Use& use) {
+  const std::size_t elements = element_count(shape(x)) / program_.shape.batch;
+  float* values = places_[x].values + icon * elements;
+  pool_.parallel_for((elements + 3) / 4, [&](unsigned, std::size_t first, std::size_t last) {
+    std::array<float, 256> noise{};  // not drawn where it does not count
+    const std::size_t end = std::min(4 * last, elements);
+    for (std::size_t start = 4 * first; start < end; start += noise.size()) {
+      const std::size_t count = std::min(noise.size(), end - start);
+      const auto at = static_cast<std::uint32_t>(start);
+      if (mix.sigma != 0.f) fill_normals(painted_[icon], 0, at, {noise.data(), count});
+      for (std::uint32_t i = 0; i < count; ++i) use(values[start + i], at + i, noise[i]);
+    }
+  });
+}
+
+void CpuPlan::execute(const op::Begin& o, std::uint32_t step) {
+  for (std::uint32_t icon = 0; icon < program_.shape.batch; ++icon) {
+    const std::uint32_t row = solver_row_[std::size_t{step} * program_.shape.batch + icon];
+    const SolverRow& w = solver_[row];
+    if (row != w.first) continue;
+    const SketchMix mix =
+        sketch_mix(painted_[icon].sketch, pixels_of(program_), o.premultiplied, w.before_alpha, w.before_sigma);
+    mix_with_sketch(icon, o.x, mix, [&mix](float& x, std::uint32_t element, float z) { x = mix.at(element, z); });
+  }
+}
+
+void CpuPlan::execute(const op::Hold& o, std::uint32_t step) {
+  for (std::uint32_t icon = 0; icon < program_.shape.batch; ++icon) {
+    if (painted_[icon].sketch.mask.empty()) continue;
+    const SolverRow& w = solver_[solver_row_[std::size_t{step} * program_.shape.batch + icon]];
+    const SketchMix mix =
+        sketch_mix(painted_[icon].sketch, pixels_of(program_), o.premultiplied, w.after_alpha, w.after_sigma);
+    mix_with_sketch(icon, o.x, mix,
+                    [&mix](float& x, std::uint32_t element, float z) { x = mix.masked_at(element, x, z); });
   }
 }
 

@@ -15,11 +15,12 @@ class Network {
     declare();
     condition();
     if (c_.context > 0) context();
-    recorder_.step("noise", op::Noise{.x = x_});
+    begin();
     embed();
     for (std::uint32_t i = 0; i < c_.depth; ++i) block("blocks." + std::to_string(i) + ".");
     predict();
     recorder_.step("combine", op::Combine{.prediction = prediction_, .x = x_, .history = history_});
+    if (shape_.masks) recorder_.step("hold", op::Hold{.x = x_, .premultiplied = c_.premultiplied});
     recorder_.step("to_rgba",
                    op::ToRgba{.x = x_, .rgba = rgba_, .premultiplied = c_.premultiplied, .rounding = c_.rounding});
     return recorder_.finish();
@@ -86,6 +87,14 @@ class Network {
   }
 
   TensorId head_weight(const std::string& name) { return recorder_.weight(name + ".weight", {c_.head_size()}); }
+
+  void begin() {
+    if (shape_.sketches) {
+      recorder_.step("begin", op::Begin{.x = x_, .premultiplied = c_.premultiplied});
+    } else {
+      recorder_.step("noise", op::Noise{.x = x_});
+    }
+  }
 
   void embed() {
     recorder_.step("patch_embed",

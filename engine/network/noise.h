@@ -10,6 +10,8 @@
 #include <span>
 #include <string_view>
 
+#include "engine/network/sketch.h"
+
 namespace dit {
 
 /// One icon's place in the noise: an icon is a pure function of (weights, settings, seed, index).
@@ -19,12 +21,13 @@ struct IconKey {
   bool operator==(const IconKey&) const = default;
 };
 
-/// A place on the great circle from one icon's noise to another's: z = cos(π/2·blend)·z_from + sin(π/2·blend)·z_toward,
-/// which keeps every z a standard normal. blend 0 is `from` to the bit, and 1 is `toward`.
+/// Where an icon begins: a place on the great circle from one icon's noise to another's: z = cos(π/2·blend)·z_from +
+/// sin(π/2·blend)·z_toward, which keeps every z a standard normal. blend 0 is `from` to the bit, and 1 is `toward`.
 struct IconPoint {
   IconKey from = {};
   IconKey toward = {};
-  double blend = 0;  ///< 0 … 1
+  double blend = 0;    ///< 0 … 1
+  Sketch sketch = {};  ///< and the picture to begin with, if there is one
   bool operator==(const IconPoint&) const = default;
 };
 

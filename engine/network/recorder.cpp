@@ -114,10 +114,24 @@ class ShapeCheck {
     const Shape x = images(o.x, program_.shape.batch);
     want("x", o.x, x);
     want("rgba", o.rgba, {x[0], x[2], x[3], 4});
-    expect(x[1] == (o.premultiplied ? 4u : 3u), ErrorKind::wrong_format, "op '{}': {} channels", label_, x[1]);
+    channels(x, o.premultiplied);
   }
 
+  void operator()(const op::Begin& o) const { sketched(o.x, o.premultiplied); }
+  void operator()(const op::Hold& o) const { sketched(o.x, o.premultiplied); }
+
  private:
+  void channels(const Shape& image, bool premultiplied) const {
+    expect(image[1] == (premultiplied ? 4u : 3u), ErrorKind::wrong_format, "op '{}': {} channels", label_, image[1]);
+  }
+
+  void sketched(TensorId x, bool premultiplied) const {
+    const Shape image = images(x, program_.shape.batch);
+    want("x", x, image);
+    channels(image, premultiplied);
+    expect(program_.shape.sketches, ErrorKind::wrong_format, "op '{}': expected a shape with sketches", label_);
+  }
+
   /// Kernels read their inputs while they write their output.
   void apart(TensorId output, std::initializer_list<TensorId> inputs) const {
     for (const TensorId input : inputs) {
@@ -182,7 +196,7 @@ class ShapeCheck {
 const char* kernel_name(const AnyOp& op) noexcept {
   static constexpr const char* names[] = {"noise",     "linear",           "head_norm", "embed", "modulated_linear",
                                           "attention", "gated_linear_add", "final",     "conv",  "combine",
-                                          "to_rgba"};
+                                          "to_rgba",   "begin",            "hold"};
   static_assert(std::size(names) == std::variant_size_v<AnyOp>);
   return names[op.index()];
 }
@@ -200,6 +214,8 @@ TensorId output_of(const AnyOp& op) noexcept {
     TensorId operator()(const op::Conv& o) const { return o.y; }
     TensorId operator()(const op::Combine& o) const { return o.x; }
     TensorId operator()(const op::ToRgba& o) const { return o.rgba; }
+    TensorId operator()(const op::Begin& o) const { return o.x; }
+    TensorId operator()(const op::Hold& o) const { return o.x; }
   };
   return std::visit(Output{}, op);
 }
@@ -267,6 +283,8 @@ std::uint64_t flop_count(const Program& program, const std::vector<Op>& ops) {
     std::uint64_t operator()(const op::Noise&) const { return 0; }
     std::uint64_t operator()(const op::Combine&) const { return 0; }
     std::uint64_t operator()(const op::ToRgba&) const { return 0; }
+    std::uint64_t operator()(const op::Begin&) const { return 0; }
+    std::uint64_t operator()(const op::Hold&) const { return 0; }
   };
   std::uint64_t total = 0;
   for (const Op& op : ops) total += std::visit(Flops{count, product, program}, op.what);

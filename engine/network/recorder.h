@@ -144,7 +144,7 @@ struct Conv {
 ///   e' = w.guidance·e[b] + (1−w.guidance)·e[B+b]   (e[b] without guidance rows)
 ///   d0 = w.from_x·x + w.from_e·e'                  stored in history entry step mod 4
 ///   x  ← w.a·x + Σᵢ w.b[i]·dᵢ + w.c·z              dᵢ = history entry (step − i) mod 4, z = normals(draw = solver row
-///   + 1)
+///   + 1 − w.first)
 /// A term whose coefficient is 0 is not read, so that stale history (even NaN) never leaks in.
 struct Combine {
   TensorId prediction;  ///< [R,C,H,W]
@@ -162,10 +162,26 @@ struct ToRgba {
   Rounding rounding = Rounding::nearest;
 };
 
+/// For each icon b whose solver row w at this step is its first (w.first):
+///   x[b] = w.before_alpha·s + w.before_sigma·z     s = its sketch in −1…1, z = normals(draw 0)
+/// Other icons keep theirs. In place of Noise where icons may begin with a sketch; see SketchMix of sketch.h.
+struct Begin {
+  TensorId x;          ///< [B,C,H,W]
+  bool premultiplied;  ///< whether s is colour · alpha
+};
+
+/// Icon b by its solver row w at this step, m = its mask / 255:
+///   x[b] ← m·x + (1−m)·(w.after_alpha·s + w.after_sigma·z)     as in Begin
+/// Nothing is read where m is 1, and x is not where m is 0.
+struct Hold {
+  TensorId x;  ///< [B,C,H,W], in place
+  bool premultiplied;
+};
+
 }  // namespace op
 
 using AnyOp = std::variant<op::Noise, op::Linear, op::HeadNorm, op::Embed, op::ModulatedLinear, op::Attention,
-                           op::GatedLinearAdd, op::Final, op::Conv, op::Combine, op::ToRgba>;
+                           op::GatedLinearAdd, op::Final, op::Conv, op::Combine, op::ToRgba, op::Begin, op::Hold>;
 
 /// An op and the name it carries everywhere: capture, debug label, benchmark row, error text.
 struct Op {
@@ -184,6 +200,8 @@ struct PlanShape {
   std::uint32_t conditions = 1;  ///< distinct condition vectors a step
   std::uint32_t steps = 1;       ///< most rows of the solver table, and most steps of a run
   bool guided = false;           ///< a second, unconditional row per icon
+  bool sketches = false;         ///< icons may begin with a sketch
+  bool masks = false;            ///< and some of it may be held; with sketches only
 
   std::uint32_t rows() const noexcept { return guided ? 2 * batch : batch; }
   bool operator==(const PlanShape&) const = default;

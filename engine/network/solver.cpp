@@ -55,22 +55,33 @@ std::vector<double> alpha_bars(const ScheduleConfig& schedule) {
   return result;
 }
 
-/// steps + 1 points from noise to data. Variance-preserving grids are "trailing": they start at the last trained step
-/// (Lin et al. 2023, arXiv 2305.08891).
-std::vector<Point> time_grid(const ScheduleConfig& schedule, std::uint32_t steps) {
+void expect_strength(double strength) {
+  expect(strength >= 0 && strength <= 1, ErrorKind::settings, "strength: expected 0 to 1, found {}", strength);
+}
+
+/// As steps_to_run(), but 0 where there is nothing to go. On trained steps no two may be the same.
+std::uint32_t steps_along_way(const ScheduleConfig& schedule, std::uint32_t steps, double strength) {
+  constexpr double slack = 1e-9;  // 0.07 · 100 is a little more than 7
+  const double most = schedule.type == ScheduleType::flow ? steps : std::floor(schedule.timesteps * strength + slack);
+  return static_cast<std::uint32_t>(std::min(std::ceil(strength * steps - slack), most));
+}
+
+/// Points from noise, or a sketch's level, to data, one more than there are steps. Variance-preserving grids are
+/// "trailing": they start at the last trained step (Lin et al. 2023, arXiv 2305.08891).
+std::vector<Point> time_grid(const ScheduleConfig& schedule, std::uint32_t steps, double strength) {
   std::vector<Point> grid;
   if (schedule.type == ScheduleType::flow) {
-    for (std::uint32_t i = 0; i <= steps; ++i) {
-      const double t = static_cast<double>(i) / steps;
+    const double start = 1 - strength;
+    for (std::uint32_t i = 0; i < steps; ++i) {
+      const double t = start + strength * (static_cast<double>(i) / steps);
       grid.push_back({t, {t, 1 - t}});
     }
+    grid.push_back({1, {1, 0}});
     return grid;
   }
-  expect(steps <= schedule.timesteps, ErrorKind::settings, "steps: expected 1 to {} for this model, found {}",
-         schedule.timesteps, steps);
   const std::vector<double> bars = alpha_bars(schedule);
   for (std::uint32_t i = 0; i < steps; ++i) {
-    const double t = std::round(schedule.timesteps * (1 - static_cast<double>(i) / steps)) - 1;
+    const double t = std::round(schedule.timesteps * strength * (1 - static_cast<double>(i) / steps)) - 1;
     const double bar = bars[static_cast<std::size_t>(t)];
     grid.push_back({t, {std::sqrt(bar), std::sqrt(1 - bar)}});
   }
@@ -209,6 +220,21 @@ SolverRow solver_row(const ModelConfig& config, Sampler sampler, const std::vect
   return ddim_row(config, from, to);
 }
 
+/// One step, whose prediction nobody reads.
+SolverStep step_in_place(const ScheduleConfig& schedule) {
+  SolverStep step{schedule.type == ScheduleType::flow ? 1.0 : 0.0, {1, 0}, {}};
+  keep(step.row, {1, 0});
+  step.row.a = 1;
+  return step;
+}
+
+std::vector<SolverStep> steps_along(const ModelConfig& config, Sampler sampler, const std::vector<Point>& grid) {
+  std::vector<SolverStep> table;
+  for (std::uint32_t s = 0; s + 1 < grid.size(); ++s)
+    table.push_back({grid[s].t, grid[s].level, solver_row(config, sampler, grid, s)});
+  return table;
+}
+
 }  // namespace
 
 const char* name_of(Sampler sampler) noexcept {
@@ -233,16 +259,30 @@ std::vector<Sampler> all_samplers() {
   return all;
 }
 
-std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler, std::uint32_t steps, double guidance) {
+std::uint32_t steps_to_run(const ScheduleConfig& schedule, std::uint32_t steps, double strength) {
+  expect_strength(strength);
+  return std::max(1u, steps_along_way(schedule, steps, strength));
+}
+
+std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler, std::uint32_t steps, double guidance,
+                                     double strength) {
   expect(steps >= 1 && steps <= 1000, ErrorKind::settings, "steps: expected 1 to 1000, found {}", steps);
   expect(std::isfinite(guidance) && guidance >= 0 && guidance <= 100, ErrorKind::settings,
          "guidance: expected 0 to 100, found {}", guidance);
-  const std::vector<Point> grid = time_grid(config.schedule, steps);
-  std::vector<SolverStep> table;
-  for (std::uint32_t s = 0; s < steps; ++s) {
-    SolverStep step{grid[s].t, grid[s].level, solver_row(config, sampler, grid, s)};
-    step.row.guidance = static_cast<float>(guidance);
-    table.push_back(step);
+  expect_strength(strength);
+  expect(config.schedule.type == ScheduleType::flow || steps <= config.schedule.timesteps, ErrorKind::settings,
+         "steps: expected 1 to {} for this model, found {}", config.schedule.timesteps, steps);
+  const std::uint32_t count = steps_along_way(config.schedule, steps, strength);
+  std::vector<SolverStep> table = count > 0 ? steps_along(config, sampler, time_grid(config.schedule, count, strength))
+                                            : std::vector<SolverStep>{step_in_place(config.schedule)};
+  for (std::size_t s = 0; s < table.size(); ++s) {
+    const Level after = s + 1 < table.size() ? table[s + 1].level : Level{1, 0};
+    SolverRow& row = table[s].row;
+    row.guidance = static_cast<float>(guidance);
+    row.before_alpha = static_cast<float>(table[s].level.alpha);
+    row.before_sigma = static_cast<float>(table[s].level.sigma);
+    row.after_alpha = static_cast<float>(after.alpha);
+    row.after_sigma = static_cast<float>(after.sigma);
   }
   return table;
 }

@@ -28,7 +28,7 @@ Sampler sampler_from_name(std::string_view name);
 /// All, in the order of the enumeration.
 std::vector<Sampler> all_samplers();
 
-/// Coefficients of one step; see op::Combine. The layout is what the shader reads: twelve 4-byte words.
+/// Coefficients of one step; see op::Combine. The layout is what the shader reads: sixteen 4-byte words.
 struct SolverRow {
   float from_x = 0;  ///< d0 = from_x·x + from_e·e
   float from_e = 1;
@@ -36,9 +36,14 @@ struct SolverRow {
   float b[4] = {0, 0, 0, 0};
   float c = 0;
   float guidance = 1;
-  float padding[3] = {0, 0, 0};
+  /// Row of the first step of the icon that this is a step of: one table after another may lie in a request.
+  std::uint32_t first = 0;
+  // Levels of the sample before and after the step, see Level: for op::Begin and op::Hold.
+  float before_alpha = 0, before_sigma = 1;
+  float after_alpha = 1, after_sigma = 0;
+  float padding[2] = {0, 0};
 };
-static_assert(sizeof(SolverRow) == 48);
+static_assert(sizeof(SolverRow) == 64);
 
 /// alpha and sigma of x_t = alpha x_0 + sigma noise.
 struct Level {
@@ -52,9 +57,19 @@ struct SolverStep {
   SolverRow row;
 };
 
-/// The rows of one icon, guidance already in each row.
-/// steps   1 … 1000, and at most `timesteps` for variance-preserving schedules
-/// errors  throws Error{settings}
-std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler, std::uint32_t steps, double guidance);
+/// Steps that are run of an icon that goes `strength` of the way (0 … 1) of `steps`: ⌈strength · steps⌉, no more than
+/// there are trained steps on that way, and at least 1. errors  settings, if strength is out of its range
+std::uint32_t steps_to_run(const ScheduleConfig& schedule, std::uint32_t steps, double strength);
+
+/// The rows of one icon, guidance already in each row; `first` is 0.
+/// steps     1 … 1000, and at most `timesteps` for variance-preserving schedules: those of an icon of noise alone
+/// strength  0 … 1, of an icon that begins with a sketch: it starts where the sketch has kept 1 − strength of the way
+///           (t = 1 − strength of a flow, step strength · timesteps − 1 of the trained ones), and goes the rest in
+///           steps_to_run() equal steps. For multiples of 1/steps that is the end of the whole grid, as diffusers
+///           and StreamDiffusion have it; between them nothing is rounded, so that icons change smoothly. 0 is one step
+///           that gives back what it is given.
+/// errors    throws Error{settings}
+std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler, std::uint32_t steps, double guidance,
+                                     double strength = 1);
 
 }  // namespace dit

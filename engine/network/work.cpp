@@ -23,6 +23,7 @@ std::vector<TensorId> inputs_of(const AnyOp& any) {
   if (const auto* o = std::get_if<op::Conv>(&any)) return present({o->x, o->picture});
   if (const auto* o = std::get_if<op::Combine>(&any)) return {o->prediction, o->x};
   if (const auto* o = std::get_if<op::ToRgba>(&any)) return {o->x};
+  if (const auto* o = std::get_if<op::Hold>(&any)) return {o->x};
   return {};
 }
 

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "engine/error.h"
+
 namespace dit {
 namespace {
 
@@ -31,6 +33,27 @@ Resolved resolve(const ModelConfig& config, const IconSettings& settings) {
   return resolved;
 }
 
+/// Modulation rows of a plan for icons of several strengths: at some 50 KB each of the shipped model they take 800 MB.
+constexpr std::size_t most_rows = 16384;
+
+struct Tables {
+  std::vector<StrengthTable> tables;
+  std::vector<SolverStep> steps;  // one table after the other
+};
+
+/// One for each strength that occurs.
+Tables make_tables(const ModelConfig& config, const Resolved& resolved, const std::vector<double>& strengths) {
+  Tables result;
+  for (const double strength : strengths) {
+    if (std::ranges::find(result.tables, strength, &StrengthTable::strength) != result.tables.end()) continue;
+    const auto table = solver_table(config, resolved.sampler, resolved.steps, resolved.guidance, strength);
+    const auto first = static_cast<std::uint32_t>(result.steps.size());
+    result.tables.push_back({strength, first, static_cast<std::uint32_t>(table.size())});
+    for (const SolverStep& step : table) result.steps.emplace_back(step).row.first = first;
+  }
+  return result;
+}
+
 bool differ_only_in_seed(const IconSettings& a, const IconSettings& b) {
   return a.prompt == b.prompt && a.style == b.style && a.toward_prompt == b.toward_prompt && a.steps == b.steps &&
          a.sampler == b.sampler && a.guidance == b.guidance;
@@ -41,23 +64,35 @@ bool differ_only_in_seed(const IconSettings& a, const IconSettings& b) {
 BatchRequest::BatchRequest(const ModelConfig& config, const Conditioning& conditioning)
     : config_(config), conditioning_(conditioning) {}
 
-bool BatchRequest::is_for(const IconSettings& settings, std::uint32_t batch, bool pipeline) const {
-  return shape_.batch == batch && pipeline_ == pipeline && differ_only_in_seed(settings_, settings);
+bool BatchRequest::is_for(const IconSettings& settings, const BatchKind& kind) const {
+  return shape_.batch > 0 && kind_ == kind && differ_only_in_seed(settings_, settings);
 }
 
-void BatchRequest::make(const IconSettings& settings, std::uint32_t batch, bool pipeline) {
+void BatchRequest::make(const IconSettings& settings, const BatchKind& kind) {
   Resolved resolved = resolve(config_, settings);
-  // Checked before a plan is made, so that a bad number of steps never sizes memory.
-  schedule_ = solver_table(config_, resolved.sampler, resolved.steps, resolved.guidance);
-  settings_ = settings;
-  pipeline_ = pipeline;
-  label_ = std::move(resolved.label);
-  rhythm_ = {.steps = resolved.steps, .places = batch};
+  const auto batch = static_cast<std::uint32_t>(kind.strengths.size());
   const bool guided = resolved.guidance != 1;
+  const std::uint32_t conditions = (resolved.toward ? batch : 1u) + (guided ? 1u : 0u);
+  // Checked before a plan is made, so that a bad number of steps never sizes memory.
+  Tables result = make_tables(config_, resolved, kind.strengths);
+  expect(result.tables.size() == 1 || result.steps.size() * conditions <= most_rows, ErrorKind::settings,
+         "batch: expected strengths of at most {} steps and conditions in all, found {} strengths with {} steps and {} "
+         "conditions",
+         most_rows, result.tables.size(), result.steps.size(), conditions);
+  tables_ = std::move(result.tables);
+  steps_ = std::move(result.steps);
+  const StrengthTable& longest = *std::ranges::max_element(tables_, {}, &StrengthTable::steps);
+  schedule_.assign(steps_.begin() + longest.first, steps_.begin() + longest.first + longest.steps);
+  settings_ = settings;
+  kind_ = kind;
+  label_ = std::move(resolved.label);
+  rhythm_ = {.steps = longest.steps, .places = batch};
   shape_ = {.batch = batch,
-            .conditions = (resolved.toward ? batch : 1u) + (guided ? 1u : 0u),
-            .steps = pipeline ? rhythm_.length() : resolved.steps,
-            .guided = guided};
+            .conditions = conditions,
+            .steps = std::max(static_cast<std::uint32_t>(steps_.size()), length()),
+            .guided = guided,
+            .sketches = kind.sketches,
+            .masks = kind.masks};
   fill_condition(resolved.toward);
   fill_context(resolved.toward);
   fill_rows();
@@ -69,8 +104,8 @@ void BatchRequest::fill_condition(const std::optional<Label>& toward) {
   const auto row = [width](std::vector<float>& rows, std::size_t i) {
     return std::span(rows).subspan(i * width, width);
   };
-  times_.resize(schedule_.size() * width);
-  for (std::size_t s = 0; s < schedule_.size(); ++s) conditioning_.time(schedule_[s].t, row(times_, s));
+  times_.resize(steps_.size() * width);
+  for (std::size_t s = 0; s < steps_.size(); ++s) conditioning_.time(steps_[s].t, row(times_, s));
   labels_.resize(shape_.conditions * width);
   conditioning_.label(label_, row(labels_, 0));
   if (shape_.guided) conditioning_.label(conditioning_.null_label(), row(labels_, shape_.conditions - 1));
@@ -82,7 +117,7 @@ void BatchRequest::fill_condition(const std::optional<Label>& toward) {
     for (std::uint32_t icon = 1; icon < shape_.batch; ++icon)
       std::ranges::copy(from_label_, row(labels_, icon).begin());
   }
-  request_.condition.resize(schedule_.size() * shape_.conditions * width);
+  request_.condition.resize(steps_.size() * shape_.conditions * width);
   conditioning_.table(times_, labels_, request_.condition);
 }
 
@@ -101,16 +136,26 @@ void BatchRequest::fill_context(const std::optional<Label>& toward) {
   conditioning_.context(*toward, toward_context_);
 }
 
+std::uint32_t BatchRequest::length() const { return kind_.pipeline ? rhythm_.length() : rhythm_.steps; }
+
+/// A batch's icons are done together: one of fewer steps than others begins again and again until it is its time.
+std::uint32_t BatchRequest::row_at(const StrengthTable& table, std::uint32_t tick, std::uint32_t icon) const {
+  if (kind_.pipeline) return std::min(rhythm_.age(tick, icon), rhythm_.steps - 1);
+  const std::uint32_t waiting = rhythm_.steps - table.steps;
+  return table.first + (tick > waiting ? tick - waiting : 0);
+}
+
 void BatchRequest::fill_rows() {
   request_.icons.assign(shape_.batch, {});
   request_.solver.clear();
-  for (const SolverStep& entry : schedule_) request_.solver.push_back(entry.row);
+  for (const SolverStep& entry : steps_) request_.solver.push_back(entry.row);
   request_.modulation_row.clear();
   request_.solver_row.clear();
-  for (std::uint32_t l = 0; l < shape_.steps; ++l) {
+  for (std::uint32_t l = 0; l < length(); ++l) {
     for (std::uint32_t r = 0; r < shape_.rows(); ++r) {
       const std::uint32_t icon = r % shape_.batch;
-      const std::uint32_t s = pipeline_ ? std::min(rhythm_.age(l, icon), rhythm_.steps - 1) : l;
+      const StrengthTable& table = *std::ranges::find(tables_, kind_.strengths[icon], &StrengthTable::strength);
+      const std::uint32_t s = row_at(table, l, icon);
       const std::uint32_t own = blends() ? icon : 0;
       request_.modulation_row.push_back(s * shape_.conditions + (r < shape_.batch ? own : shape_.conditions - 1));
       if (r < shape_.batch) request_.solver_row.push_back(s);

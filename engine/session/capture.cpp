@@ -8,13 +8,14 @@
 
 #include "engine/network/conditioning.h"
 #include "engine/network/dit.h"
+#include "engine/session/sketches.h"
 
 namespace dit {
 namespace {
 
 /// The request of one icon, as Session makes it.
 Request request_of(const Conditioning& conditioning, const PlanShape& shape, const Label& label,
-                   const std::vector<SolverStep>& table, IconKey icon) {
+                   const std::vector<SolverStep>& table, const IconPoint& icon) {
   Request request;
   std::vector<Label> labels = {label};
   if (shape.guided) labels.push_back(conditioning.null_label());
@@ -27,7 +28,7 @@ Request request_of(const Conditioning& conditioning, const PlanShape& shape, con
   }
   request.condition = conditioning.table(t, labels);
   request.context = conditioning.contexts(labels);
-  request.icons = {IconPoint{.from = icon}};
+  request.icons = {icon};
   return request;
 }
 
@@ -146,16 +147,26 @@ CaptureInfo capture(const std::shared_ptr<const Model>& model, Executor& executo
                    .steps = wanted.steps.value_or(config.default_steps),
                    .sampler = name_of(sampler),
                    .guidance = wanted.guidance.value_or(config.default_guidance)};
-  const auto table = solver_table(config, sampler, info.steps, info.guidance);
+  IconPoint icon = {.from = {wanted.seed, point.index}, .sketch = point.sketch};
+  BatchKind kind;
+  describe_batch(config, std::span(&icon, 1), kind);
+  if (!kind.sketches) icon.sketch = {};
+  const auto table = solver_table(config, sampler, info.steps, info.guidance, kind.strengths.front());
+  info.steps = static_cast<std::uint32_t>(table.size());
   expect(point.step >= 1 && point.step <= info.steps, ErrorKind::settings, "step: expected 1 to {}, found {}",
          info.steps, point.step);
   info.t = table[point.step - 1].t;
   const bool guided = info.guidance != 1;
-  const PlanShape shape{.batch = 1, .conditions = guided ? 2u : 1u, .steps = info.steps, .guided = guided};
+  const PlanShape shape{.batch = 1,
+                        .conditions = guided ? 2u : 1u,
+                        .steps = info.steps,
+                        .guided = guided,
+                        .sketches = kind.sketches,
+                        .masks = kind.masks};
   const Conditioning conditioning(model);
   const Label label = parse_label(config, wanted.prompt, wanted.style);
   const auto plan = executor.plan(record(config, shape));
-  const Request request = request_of(conditioning, shape, label, table, {wanted.seed, point.index});
+  const Request request = request_of(conditioning, shape, label, table, icon);
   plan->set_request(request);
   const Program& program = plan->program();
   sink({"condition", "condition", program.tensor(program.condition).shape, request.condition});

@@ -18,13 +18,14 @@ namespace dit {
 struct CapturePoint {
   IconSettings settings;
   std::uint64_t index = 0;
-  std::uint32_t step = 1;  ///< 1 … steps
+  std::uint32_t step = 1;  ///< 1 … steps that are run
+  Sketch sketch = {};      ///< what it begins with; its bytes must stay until capture() has come back
 };
 
 /// What was captured, with every default filled in.
 struct CaptureInfo {
-  std::uint32_t step = 1, steps = 1;
-  double t = 0;  ///< what the network was told
+  std::uint32_t step = 1, steps = 1;  ///< of those that are run
+  double t = 0;                       ///< what the network was told
   std::string sampler;
   double guidance = 1;
 };

@@ -21,7 +21,8 @@ struct Asked {
 }  // namespace
 
 struct Session::State {
-  explicit State(std::shared_ptr<Engine> e) : engine(std::move(e)), batch(config(), engine->conditioning()) {}
+  explicit State(std::shared_ptr<Engine> e)
+      : engine(std::move(e)), batch(config(), engine->conditioning()), kept(pixels()), kept_for_announced(pixels()) {}
 
   std::shared_ptr<Engine> engine;
   std::unique_ptr<Plan> plan;
@@ -31,12 +32,17 @@ struct Session::State {
   Pace pace = Pace::whole;
   std::uint32_t step = 0;
   std::vector<IconPoint> counted;  // the icons of a begin() that counts them
+  std::vector<IconPoint> taken;    // those of any begin(), their sketches kept
+  KeptSketches kept;
+  BatchKind kind;  // of icons to be begun
 
   std::vector<IconPoint> announced;  // the next batch; empty: none
-  std::optional<Asked> running;      // goes on with the batch begun
-  std::optional<Asked> following;    // behind it: its next step, or the announced batch
-  bool outdated = false;             // the plan has been asked for what nobody wants any more
-  Ticket shown;                      // of the pictures to be read
+  KeptSketches kept_for_announced;
+  bool announced_is_alike = false;  // of the kind of the batch begun
+  std::optional<Asked> running;     // goes on with the batch begun
+  std::optional<Asked> following;   // behind it: its next step, or the announced batch
+  bool outdated = false;            // the plan has been asked for what nobody wants any more
+  Ticket shown;                     // of the pictures to be read
 
   IconSource source;  // of a running pipeline
   std::uint64_t tick = 0, begun = 0;
@@ -46,7 +52,7 @@ struct Session::State {
 
   std::atomic<bool> cancel{false};
 
-  void configure(const IconSettings& wanted, std::uint32_t count, bool pipeline);
+  void configure(const IconSettings& wanted);
   void make_plan(const PlanShape& shape);
   void prepare();
   void refresh();
@@ -62,7 +68,9 @@ struct Session::State {
   /// one step, which work under way would not give up.
   bool looks_beyond() const { return !shares_processor(); }
   bool shares_processor() const { return engine->sessions() > 1 && !engine->device().hardware_gpu; }
-  bool announced_needs_icons_only() const { return !announced.empty() && prepared && !batch.blends(); }
+  bool announced_needs_icons_only() const {
+    return !announced.empty() && announced_is_alike && prepared && !batch.blends();
+  }
 
   void expect_batch(const char* what) const {
     expect(configured && prepared && !batch.pipeline(), ErrorKind::settings, "{}: expected a batch begun, found {}",
@@ -70,14 +78,16 @@ struct Session::State {
   }
 
   const ModelConfig& config() const { return engine->model().config(); }
+  std::size_t pixels() const { return std::size_t{config().width} * config().height; }
   std::uint32_t count() const { return batch.shape().batch; }
   std::uint32_t steps() const { return static_cast<std::uint32_t>(batch.schedule().size()); }
 };
 
-/// All that a seed or an index does not change. Strong enough that a failure leaves nothing half done in use.
-void Session::State::configure(const IconSettings& wanted, std::uint32_t count, bool pipeline) {
-  if (configured && batch.is_for(wanted, count, pipeline)) return;
-  batch.make(wanted, count, pipeline);
+/// All that a seed or an index does not change, for icons of `kind`. Strong enough that a failure leaves nothing half
+/// done in use.
+void Session::State::configure(const IconSettings& wanted) {
+  if (configured && batch.is_for(wanted, kind)) return;
+  batch.make(wanted, kind);
   configured = prepared = false;
   make_plan(batch.shape());
   configured = true;
@@ -89,7 +99,12 @@ void Session::State::make_plan(const PlanShape& shape) {
     const PlanShape& old = plan->program().shape;
     // Rows beyond those in use cost time whenever the condition changes, so a far larger plan is not kept.
     const bool fits = shape.steps <= old.steps && old.steps <= std::max(64u, 4 * shape.steps);
-    if (fits && shape.batch == old.batch && shape.conditions == old.conditions && shape.guided == old.guided) return;
+    PlanShape same = shape;
+    same.steps = old.steps;
+    // One that takes sketches paints other icons too, to the byte: whoever moves strength to 1 and back needs no other.
+    same.sketches |= old.sketches;
+    same.masks |= old.masks;
+    if (fits && same == old) return;
   }
   const Turns::Turn turn(engine->turns(), cancel);
   // The old plan's memory must be free before the new one asks for its own.
@@ -244,9 +259,12 @@ void Session::begin(const IconSettings& settings, std::span<const IconPoint> ico
   s.source = nullptr;
   s.announced.clear();
   s.forget_asked();
-  s.configure(settings, static_cast<std::uint32_t>(icons.size()), false);
+  describe_batch(s.config(), icons, s.kind);
+  s.configure(settings);
   s.pace = pace;
-  s.set_icons(icons);
+  s.taken.assign(icons.begin(), icons.end());
+  s.kept.keep(s.taken);
+  s.set_icons(s.taken);
 }
 
 void Session::begin(const IconSettings& settings, std::uint64_t first_index, std::uint32_t count, Pace pace) {
@@ -265,7 +283,10 @@ void Session::announce(std::span<const IconPoint> icons) {
          s.announced.size());
   expect(icons.size() == s.count(), ErrorKind::settings, "announce: expected {} icons, found {}", s.count(),
          icons.size());
+  describe_batch(s.config(), icons, s.kind);
+  s.announced_is_alike = s.kind == s.batch.kind();
   s.announced.assign(icons.begin(), icons.end());
+  s.kept_for_announced.keep(s.announced);
   // Between two steps of a batch nothing is asked for: the next steps come first.
   if (s.pace == Pace::step_by_step || (s.step != 0 && s.step != s.steps())) return;
   s.ask_for_announced();
@@ -276,8 +297,13 @@ void Session::begin_announced() {
   if (s.cancel) throw Cancelled();
   expect(!s.announced.empty(), ErrorKind::settings, "begin: expected a batch announced, found none");
   // This batch was not finished: what goes on with it comes first in the plan.
-  if (s.running) s.forget_asked();
+  if (s.running || !s.announced_is_alike) s.forget_asked();
   s.running = std::exchange(s.following, std::nullopt);
+  if (!s.announced_is_alike) {
+    describe_batch(s.config(), s.announced, s.kind);
+    s.configure(IconSettings(s.batch.settings()));
+  }
+  std::swap(s.kept, s.kept_for_announced);
   s.set_icons(s.announced);
   s.announced.clear();
 }
@@ -298,7 +324,8 @@ void Session::advance(std::uint32_t step) {
   s.step = step;
 }
 
-void Session::begin_pipeline(const IconSettings& settings, IconSource source, std::uint32_t places) {
+void Session::begin_pipeline(const IconSettings& settings, IconSource source, std::uint32_t places,
+                             const PipelineSketches& sketches) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
   expect(places >= 1 && places <= 1024, ErrorKind::settings, "pipeline: expected 1 to 1024 places, found {}", places);
@@ -306,8 +333,13 @@ void Session::begin_pipeline(const IconSettings& settings, IconSource source, st
   s.source = nullptr;
   s.announced.clear();
   s.forget_asked();
-  places = std::min(places, settings.steps.value_or(model().config().default_steps));
-  s.configure(settings, std::max(1u, places), true);
+  const std::uint32_t steps = settings.steps.value_or(s.config().default_steps);
+  places = std::min(places, steps_to_run(s.config().schedule, steps, sketches.strength));
+  s.kind = {.strengths = std::vector<double>(places, sketches.strength),
+            .pipeline = true,
+            .sketches = sketches.strength < 1 || sketches.masks,
+            .masks = sketches.masks};
+  s.configure(settings);
   if (!s.prepared) s.prepare();
   s.step = 0;
   s.tick = s.begun = 0;
@@ -324,7 +356,10 @@ std::uint32_t Session::next_icon() {
     if (s.cancel) throw Cancelled();
     if (const auto place = rhythm.starting(s.tick)) {
       s.refresh();
-      s.batch.icons()[*place] = source(s.begun++);
+      IconPoint icon = source(s.begun++);
+      expect_of_kind(s.config(), icon, s.batch.kind());
+      s.kept.keep(icon, *place, s.count());
+      s.batch.icons()[*place] = icon;
     }
     // At once: all ticks until an icon is finished, the next one starts, or the tables are at their end.
     const auto first = static_cast<std::uint32_t>(s.tick % rhythm.length());

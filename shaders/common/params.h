@@ -79,6 +79,14 @@ struct ToRgba {
   uint premultiplied, round_down;
 };
 
+// Of begin and of hold.
+struct Sketched {
+  uint step, batch;
+  uint elements;  // of one icon, C·H·W
+  uint pixels;    // of one icon, H·W
+  uint premultiplied;
+};
+
 struct Ceiling {
   uint step;     // unused
   uint quads;    // to copy

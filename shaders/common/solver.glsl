@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The solver's step of an icon by its row w of the solver's table, e = prediction, z = normals of draw row + 1:
+// The solver's step of an icon by its row w of the solver's table, e = prediction, z = normals of draw_of(w):
 //   d0 = w.from_x·x + w.from_e·e          kept in the history, at step mod 4
 //   x  ← w.a·x + Σᵢ w.b[i]·dᵢ + w.c·z     dᵢ = what was kept at step − i
 // A term whose coefficient is 0 is not read, so that stale history never leaks in. After noise.glsl; the including
 // kernel defines SOLVER_BINDING, and PICTURE(at), HISTORY(at) and PREDICTION(at), where element `at` of these is.
-
-struct SolverRow {  // of engine/network/solver.h
-  float from_x, from_e, a, b0, b1, b2, b3, c, guidance, padding0, padding1, padding2;
-};
-layout(set = 0, binding = SOLVER_BINDING, std430) readonly buffer Solver { SolverRow solver[]; };               // [S]
-layout(set = 0, binding = SOLVER_BINDING + 1, std430) readonly buffer SolverRows { uint solver_row[]; };  // [S,B]
+#include "shaders/common/solver_rows.glsl"
 
 // Macros, since they serve an element and a pair of neighbours, and a term that does not count is not read.
 #define ADD_TERM(sum, factor, value) \
@@ -43,7 +38,7 @@ void solve_four(uint i, uint batch, uint elements, uint guided, uint step) {
   const uint row = solver_row[step * batch + icon];
   const SolverRow w = solver[row];
   vec4 z = vec4(0.0);
-  if (w.c != 0.0) z = normals(icon, row + 1u, quad);
+  if (w.c != 0.0) z = normals(icon, draw_of(w, row), quad);
   for (uint j = 0u; j < 4u && quad * 4u + j < elements; ++j) {
     const uint at = icon * elements + quad * 4u + j;
     float e = 0.0;

@@ -24,6 +24,8 @@ using uint = std::uint32_t;
 #define STAGE_SOLVE 7
 #define STAGE_RGBA 8
 #define STAGE_WINDOWS 9  // fragments of windows of the image
+#define STAGE_BEGIN 10   // of icons that may have a sketch, which lies at `a`
+#define STAGE_HOLD 11
 
 // Stage::lhs: where the lhs of a product comes from
 #define LHS_FRAGMENTS 0

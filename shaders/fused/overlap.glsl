@@ -34,6 +34,6 @@ void overlap_stage(uint i, uint step) {
   }
   const uint element = i % icon_elements(), row_at = solver_row[step * P.batch + batch_row];
   const SolverRow row = solver[row_at];
-  const float z = row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0;
+  const float z = row.c != 0.0 ? normals(batch_row, draw_of(row, row_at), element / 4u)[element % 4u] : 0.0;
   solve(row, i, P.batch * icon_elements(), sum, z, step);
 }

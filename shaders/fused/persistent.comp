@@ -29,14 +29,17 @@ uint stage_at;
 
 /// Whether some icon begins at this step: others need no noise to start from.
 bool some_icon_begins(uint step) {
-  for (uint icon = 0u; icon < P.batch; ++icon)
-    if (solver_row[step * P.batch + icon] == 0u) return true;
+  for (uint icon = 0u; icon < P.batch; ++icon) {
+    const uint row = solver_row[step * P.batch + icon];
+    if (row == solver[row].first) return true;
+  }
   return false;
 }
 
 /// Whether a stage has nothing to do at a step: of the bytes only the last step's are read.
 bool idle_stage(uint step, uint last_step) {
-  return P.kind == STAGE_RGBA ? step + 1u < last_step : P.kind == STAGE_NOISE && !some_icon_begins(step);
+  if (P.kind == STAGE_RGBA) return step + 1u < last_step;
+  return (P.kind == STAGE_NOISE || P.kind == STAGE_BEGIN) && !some_icon_begins(step);
 }
 
 #define TILES(run)                                                        \

@@ -46,5 +46,9 @@ void run_pointwise(uint tile_at, uint step) {
     solve_four(at, P.batch, icon_elements(), S(guided), step);
   } else if (kind == STAGE_RGBA) {
     rgba_stage(at);
+  } else if (kind == STAGE_BEGIN) {
+    begin_four(at, P.batch, icon_elements(), S(height) * S(image_width), S(premultiplied), step);
+  } else if (kind == STAGE_HOLD) {
+    hold_four(at, P.batch, icon_elements(), S(height) * S(image_width), S(premultiplied), step);
   }
 }

@@ -79,7 +79,7 @@ def cpu_kernels(of):
         "return token / tokens * channels * height * width + in_image / across * width + in_image % across * patch;",
         cpu("Embed")))
     of("engine/cpu/plan_execute.cpp",
-       ("update.draw = row + 1;", "update.draw = row;", cpu("Combine")),
+       ("update.draw = row + 1 - update.row.first;", "update.draw = row;", cpu("Combine")),
        ("for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step - i) % 4 * all + at;",
         "for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step + i) % 4 * all + at;",
         cpu("Combine")),

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from cpu_mutants import cpu_kernels
 from filters import NETWORK_BLOCK, NETWORK_CPU, cpu, fused, on, vulkan
+from sketch_mutants import sketches
 
 
 class Mutant(NamedTuple):
@@ -28,6 +29,7 @@ def table():
     matrix_kernels(of)
     cpu_kernels(of)
     host(of)
+    sketches(of, vulkan, fused, cpu)
     return all
 
 
@@ -52,7 +54,7 @@ def plain_kernels(of):
     of("shaders/common/solver.glsl",
        ("#define KEPT(back) HISTORY(KEPT_AT(step - back, all, at))", "#define KEPT(back) HISTORY(KEPT_AT(step + back, all, at))",
         vulkan("Combine")),
-       ("if (w.c != 0.0) z = normals(icon, row + 1u, quad);", "if (w.c != 0.0) z = normals(icon, row, quad);",
+       ("if (w.c != 0.0) z = normals(icon, draw_of(w, row), quad);", "if (w.c != 0.0) z = normals(icon, row, quad);",
         vulkan("Combine")),
        ("ADD_TERM(e, 1.0 - w.guidance, PREDICTION(all + at))", "ADD_TERM(e, 1.0 - w.guidance, PREDICTION(elements + at))",
         vulkan("Combine")),
@@ -184,13 +186,13 @@ def fused_kernels(of):
        ("const uint line = y + border - gy * patch_size, column = x + border - gx * patch_size;",
         "const uint line = x + border - gx * patch_size, column = y + border - gy * patch_size;",
         fused("FinalOfOverlappingWindows")),
-       ("const float z = row.c != 0.0 ? normals(batch_row, row_at + 1u, element / 4u)[element % 4u] : 0.0;",
+       ("const float z = row.c != 0.0 ? normals(batch_row, draw_of(row, row_at), element / 4u)[element % 4u] : 0.0;",
         "const float z = row.c != 0.0 ? normals(batch_row, row_at, element / 4u)[element % 4u] : 0.0;",
         on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
     of("shaders/fused/portable/product.glsl",
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
-       ("if (w.c != 0.0) z = normals(batch_row, solver_at + 1u, pixel / 4u);",
+       ("if (w.c != 0.0) z = normals(batch_row, draw_of(w, solver_at), pixel / 4u);",
         "if (w.c != 0.0) z = normals(batch_row, solver_at, pixel / 4u);", on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
 
 

@@ -174,6 +174,37 @@ void combine(const CombineArguments& a, Values& x, Values& history) {
   }
 }
 
+namespace {
+
+double at_level(const SketchArguments& a, const Level& level, std::size_t element) {
+  const std::size_t pixels = std::size_t{a.image[2]} * a.image[3], channel = element / pixels;
+  double colour = 0;  // clear black where there is no sketch
+  if (!a.sketch.rgba.empty()) {
+    const auto pixel = a.sketch.rgba.subspan(4 * (element % pixels), 4);
+    colour = pixel[channel] / 255.0 * (a.premultiplied && channel < 3 ? pixel[3] / 255.0 : 1);
+  }
+  return level.alpha * (2 * colour - 1) + level.sigma * a.noise(element);
+}
+
+}  // namespace
+
+void begin(const SketchArguments& a, const Level& level, Values& x) {
+  const std::size_t elements = x.size() / a.image[0];
+  for (std::size_t i = 0; i < elements; ++i) x[a.icon * elements + i] = at_level(a, level, i);
+}
+
+void hold(const SketchArguments& a, const Level& level, Values& x) {
+  const std::size_t elements = x.size() / a.image[0], pixels = std::size_t{a.image[2]} * a.image[3];
+  for (std::size_t i = 0; i < elements; ++i) {
+    const double painted = a.sketch.mask.empty() ? 1 : a.sketch.mask[i % pixels] / 255.0;
+    double& value = x[a.icon * elements + i];
+    if (painted == 0)
+      value = at_level(a, level, i);
+    else if (painted < 1)
+      value = painted * value + (1 - painted) * at_level(a, level, i);
+  }
+}
+
 Values to_rgba(const Values& x, const Shape& image, bool premultiplied, Rounding rounding) {
   const double half = rounding == Rounding::nearest ? 0.5 : 0;
   const std::size_t C = image[1], area = std::size_t{image[2]} * image[3];

@@ -75,6 +75,19 @@ struct CombineArguments {
 };
 void combine(const CombineArguments& a, Values& x, Values& history);
 
+/// An icon's sketch, and noise by its element; x [B,C,H,W].
+struct SketchArguments {
+  Sketch sketch;
+  Shape image;
+  bool premultiplied;
+  std::size_t icon;
+  std::function<double(std::size_t element)> noise;
+};
+/// x of the icon becomes the sketch and noise at a level.
+void begin(const SketchArguments& a, const Level& level, Values& x);
+/// x of the icon, but the sketch and noise at a level as far as the mask is not 255.
+void hold(const SketchArguments& a, const Level& level, Values& x);
+
 /// Bytes as doubles, [B,H,W,4].
 Values to_rgba(const Values& x, const Shape& image, bool premultiplied, Rounding rounding);
 

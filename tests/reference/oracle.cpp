@@ -131,8 +131,29 @@ struct OracleVisitor {
                .icon = b,
                .step = index,
                .row = o.request_.solver[row],
-               .noise = [&](std::size_t element) { return noise(b, row + 1, element); }},
+               .noise = [&](std::size_t element) { return noise(b, row - o.request_.solver[row].first + 1, element); }},
               o.values_[c.x], o.values_[c.history]);
+    }
+  }
+  /// The sketch and the noise of icon b.
+  SketchArguments sketch_of(std::size_t b, TensorId x, bool premultiplied) const {
+    return {.sketch = o.request_.icons[b].sketch,
+            .image = shape(x),
+            .premultiplied = premultiplied,
+            .icon = b,
+            .noise = [this, b](std::size_t element) { return noise(b, 0, element); }};
+  }
+  void operator()(const op::Begin& n) const {
+    for (std::size_t b = 0; b < o.program_.shape.batch; ++b) {
+      const SolverRow& row = o.request_.solver[solver_row(b)];
+      if (solver_row(b) != row.first) continue;
+      begin(sketch_of(b, n.x, n.premultiplied), {row.before_alpha, row.before_sigma}, o.values_[n.x]);
+    }
+  }
+  void operator()(const op::Hold& h) const {
+    for (std::size_t b = 0; b < o.program_.shape.batch; ++b) {
+      const SolverRow& row = o.request_.solver[solver_row(b)];
+      hold(sketch_of(b, h.x, h.premultiplied), {row.after_alpha, row.after_sigma}, o.values_[h.x]);
     }
   }
   void operator()(const op::ToRgba& t) const {

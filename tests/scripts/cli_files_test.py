@@ -9,6 +9,7 @@ import sys
 import unittest
 
 import numpy
+from PIL import Image
 
 from support.cli_case import CPU, CliCase
 from support.places import DIT, ICONS, SOURCE, TINY, run
@@ -56,6 +57,19 @@ class CliFiles(CliCase):
         # What the last step captured is what is painted.
         self.generate("--prompt", "fox", "--seed", "7")
         self.assertEqual(arrays["to_rgba"].astype(numpy.uint8).tobytes(), self.pixels("icon.png")[1])
+
+    def test_capture_of_an_icon_that_begins_with_a_sketch(self):
+        Image.new("RGBA", (8, 12), (255, 0, 0, 255)).save(self.scratch / "drawn.png")
+        Image.new("L", (8, 12), 0).save(self.scratch / "mask.png")
+        manifest, arrays = self.capture("folder", "--from", "drawn.png", "--mask", "mask.png", "--strength", "0.5",
+                                        "--steps", "4", "--guidance", "1", "--step", "2")
+        self.assertEqual([manifest["icon"][key] for key in ("step", "steps", "t")], [2, 2, 0.75])
+        self.assertIn("begin", arrays)
+        self.assertNotIn("noise", arrays)
+        red, green = arrays["hold"][0, :2]
+        self.assertTrue(numpy.allclose(red, 1, atol=1e-6) and numpy.allclose(green, -1, atol=1e-6), "all of it is kept")
+        self.fails(self.dit("capture", "--model", TINY, *CPU, "--from", "drawn.png", "--strength", "0.5", "--steps", "4",
+                            "--step", "3", status=1), "1 to 2")
 
     def test_capture_of_golden_inputs_matches_the_golden(self):
         for name, parts in (("tiny", ()), ("tiny-eps", ()), ("tiny-detail", PARTS)):

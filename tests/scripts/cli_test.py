@@ -3,11 +3,14 @@
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 import unittest
+
+from PIL import Image
 
 from support.cli_case import CPU, CliCase
 from support.places import BUILD, DIT, ICONS, SOURCE, TINY, environment, run
@@ -228,6 +231,95 @@ class Cli(CliCase):
             shutil.copy(TINY, self.scratch / model)
             done = run([self.scratch / program, "styles"], self.scratch)
             self.assertEqual((done.returncode, done.stdout), (0, "round\nflat\nline\n"), done.stderr)
+
+    # pictures to begin with
+
+    def draw(self, name, size, colour, mode="RGBA"):
+        Image.new(mode, size, colour).save(self.scratch / name)
+
+    def test_a_sketch_at_both_ends_of_strength(self):
+        self.draw("drawn.png", (8, 12), (200, 40, 90, 120))
+        self.generate("--prompt", "fox", "-o", "none.png")
+        self.generate("--prompt", "fox", "--from", "drawn.png", "--strength", "1", "-o", "far.png")
+        self.generate("--prompt", "fox", "--from", "drawn.png", "--strength", "0", "-o", "near.png")
+        self.assertEqual(self.pixels("far.png"), self.pixels("none.png"))
+        self.assertEqual(self.pixels("near.png"), self.pixels("drawn.png"))
+
+    def test_fewer_steps_are_run_from_a_sketch(self):
+        self.draw("drawn.png", (8, 12), "red")
+        for strength, steps in (("0.5", 4), ("0.51", 5), ("0.01", 1)):
+            done = self.generate("--from", "drawn.png", "--strength", strength, "--steps", "8")
+            self.assertIn(f"strength {strength}\n", done.stdout)
+            self.assertRegex(done.stdout, rf"1 icon of {steps} steps")
+
+    def test_sketches_are_averaged_down(self):
+        fine = Image.new("RGBA", (16, 24), (0, 0, 0, 0))
+        for y in range(24):
+            for x in range(0, 16, 2):
+                fine.putpixel((x, y), (100, 150, 250, 255))
+        fine.save(self.scratch / "fine.png")
+        self.generate("--from", "fine.png", "--strength", "0", "-o", "near.png")
+        self.assertEqual(set(zip(*[iter(self.pixels("near.png")[1])] * 4)), {(100, 150, 250, 128)}, "clear black counts for nothing")
+        for mode in ("RGB", "P", "L", "LA", "I;16"):
+            Image.new(mode, (8, 12)).save(self.scratch / "other.png")
+            self.generate("--from", "other.png", "--strength", "0", "-o", "near.png")
+
+    def test_strengths_of_a_batch_and_their_sheet(self):
+        self.draw("drawn.png", (8, 12), "red")
+        more = ["--prompt", "fox", "--from", "drawn.png", "--count", "2", "--steps", "4"]
+        self.generate(*more, "--strengths", "0.3,0.6,1", "--batch-size", "4", "--sheet", "sheet.png", "-o", "i%d.png")
+        self.assertEqual(self.files(), ["drawn.png", *(f"i{k}.png" for k in range(6)), "sheet.png"])
+        self.assertEqual(self.pixels("sheet.png")[0], (4 * (8 + 8) + 8, 2 * (12 + 8) + 8))
+        for k, strength in enumerate(("0.3", "0.6", "1")):
+            self.generate(*more, "--strength", strength, "-o", "one-%d.png")
+            for icon in range(2):
+                self.assertEqual(self.pixels(f"one-{icon}.png"), self.pixels(f"i{3 * icon + k}.png"), (strength, icon))
+
+    def test_a_mask_keeps_the_sketch(self):
+        self.draw("drawn.png", (8, 12), (10, 200, 30, 200))
+        mask = Image.new("L", (16, 24), 255)
+        mask.paste(0, (0, 0, 8, 24))
+        mask.save(self.scratch / "mask.png")
+        self.generate("--prompt", "fox", "--from", "drawn.png", "--mask", "mask.png", "--strength", "0.9")
+        with Image.open(self.scratch / "icon.png") as icon:
+            self.assertEqual(set(icon.crop((0, 0, 4, 12)).getdata()), {(10, 200, 30, 200)})
+            self.assertGreater(len(set(icon.crop((4, 0, 8, 12)).getdata())), 10)
+
+    def test_sketches_that_cannot_be(self):
+        self.draw("drawn.png", (8, 12), "red")
+        self.draw("large.png", (64, 64), "red")
+        self.draw("stretched.png", (16, 12), "red")
+        self.draw("huge.png", (8 * 65, 12 * 65), "red")
+        (self.scratch / "text.png").write_bytes(b"not a picture")
+        (self.scratch / "short.png").write_bytes((self.scratch / "drawn.png").read_bytes()[:-30])
+        for name, word in (("large.png", "64x64"), ("stretched.png", "16x12"), ("huge.png", "520x780"),
+                           ("text.png", "PNG"), ("short.png", ""), ("missing.png", "No such file"), (".", "")):
+            with self.subTest(name):
+                self.fails(self.generate("--from", name, "-o", "no.png", status=1), name, word)
+                self.fails(self.generate("--from", "drawn.png", "--mask", name, "-o", "no.png", status=1), name, word)
+        self.fails(self.generate("--from", "large.png", status=1), "8x12")
+        for arguments in (["--strength", "0.5"], ["--mask", "drawn.png"], ["--from", "drawn.png", "--strength", "1.1"],
+                          ["--from", "drawn.png", "--strength", "-0.1"], ["--from", "drawn.png", "--strength", "much"],
+                          ["--from", "drawn.png", "--strengths", "0.1,,"]):
+            self.fails(self.generate(*arguments, status=2))
+        self.assertNotIn("no.png", self.files())
+
+    def test_the_apple_of_the_readme(self):
+        """The README's picture is what its command paints, and what it says: red in the middle and clear around."""
+        text = (SOURCE / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+        command = next(line for line in text.splitlines() if "--from pipelines/images/blob.png" in line)
+        arguments = shlex.split(command.replace("pipelines/images", str(SOURCE / "pipelines/images")))[2:]
+        self.generate(*arguments, model=ICONS)
+        with Image.open(self.scratch / "apple.png") as found, Image.open(SOURCE / "pipelines/images/sketch.png") as shown:
+            self.assertEqual(found.size, shown.size)
+            # Sums may be taken in another order on another processor.
+            apart = [abs(a - b) for a, b in zip(found.tobytes(), shown.convert(found.mode).tobytes())]
+            self.assertLess(sum(apart) / len(apart), 0.5)
+        with Image.open(self.scratch / "apple-4.png") as apple, Image.open(SOURCE / "pipelines/images/blob.png") as blob:
+            red, green, blue, alpha = apple.getpixel((32, 40))
+            self.assertTrue(red > 150 and red > green + 80 and red > blue + 80 and alpha > 230, apple.getpixel((32, 40)))
+            self.assertLess(max(apple.getpixel(at)[3] for at in ((0, 0), (63, 0), (0, 63), (63, 63))), 16)
+            self.assertNotEqual(apple.tobytes(), blob.tobytes())
 
     # errors
 

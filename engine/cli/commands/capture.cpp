@@ -17,6 +17,7 @@
 #include "engine/cli/device_options.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
+#include "engine/cli/pictures/sketch.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/safetensors.h"
@@ -35,6 +36,8 @@ struct Options {
   std::string name;
   std::string sampler;
   std::string inputs;
+  std::string from, mask;
+  double strength = default_strength;
   std::string output = "capture";
 };
 
@@ -106,6 +109,8 @@ void run(Options& options) {
   const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
   const OpenedDevice opened = open_device(options.machine.device, model, options.machine.options());
   fmt::print("{}\n", opened.note);
+  const SketchFiles sketch(options.from, options.mask, model->config().width, model->config().height);
+  options.point.sketch = sketch.of_strength(options.strength);
   Folder folder(options.output);
   const auto sink = [&folder](const Intermediate& tensor) { folder.add(tensor); };
   json manifest = describe(*model, opened.executor->info());
@@ -147,6 +152,11 @@ void add_capture(CLI::App& app) {
   command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME");
   command->add_option("--guidance", settings.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
       ->option_text("NUMBER");
+  add_from_options(*command, options->from, options->mask);
+  command->add_option("--strength", options->strength, "How far the icon may go from it, 0 to 1, default 0.7")
+      ->option_text("NUMBER")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs("--from");
   command
       ->add_option("--inputs", options->inputs,
                    "One pass over the in.x, in.t, in.style and in.words of this golden file (safetensors) instead")

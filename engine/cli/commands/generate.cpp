@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -15,9 +16,10 @@
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
 #include "engine/cli/output_path.h"
-#include "engine/cli/png.h"
+#include "engine/cli/pictures/png.h"
+#include "engine/cli/pictures/sheet.h"
+#include "engine/cli/pictures/sketch.h"
 #include "engine/cli/progress.h"
-#include "engine/cli/sheet.h"
 #include "engine/session/session.h"
 
 namespace dit::cli {
@@ -37,6 +39,9 @@ struct Options {
   std::optional<double> guidance;
   std::uint64_t index = 0;
   std::uint32_t count = 1;
+  std::string from;
+  std::string mask;
+  std::vector<double> strengths = {default_strength};
   std::uint32_t batch_size = 1;
   std::string output = "icon.png";
   std::string steps_folder;
@@ -53,7 +58,7 @@ class Job {
  public:
   explicit Job(const Options& options)
       : options_(options),
-        several_(options.prompts.size() * options.styles.size() * options.count > 1),
+        several_(options.prompts.size() * options.styles.size() * options.count * strengths() > 1),
         output_(options.output, several_) {}
 
   void run();
@@ -62,9 +67,10 @@ class Job {
   void open();
   void prepare_folder() const;
   IconSettings settings(const std::string& prompt, const std::string& style) const;
-  void paint(const IconSettings& settings, std::uint64_t first, std::uint32_t count);
+  IconPoint point(std::uint64_t seed, std::uint64_t nth) const;
+  void paint(const IconSettings& settings, std::span<const IconPoint> icons);
   void keep_step(std::uint32_t count);
-  void write_icons(std::uint64_t first, std::uint32_t count);
+  void write_icons(std::span<const IconPoint> icons);
   void write_sheet() const;
   void warn();
   void warn_of(const std::string& text);
@@ -72,7 +78,12 @@ class Job {
   template <typename... Args>
   void report(fmt::format_string<Args...> text, Args&&... args) const;
 
-  std::uint64_t icons() const { return options_.prompts.size() * options_.styles.size() * options_.count; }
+  /// How many icons of the same seed and index there are.
+  std::uint64_t strengths() const { return options_.from.empty() ? 1 : options_.strengths.size(); }
+  /// Of a prompt and style.
+  std::uint64_t each() const { return options_.count * strengths(); }
+  std::uint64_t icons() const { return options_.prompts.size() * options_.styles.size() * each(); }
+  bool sheet_of_strengths() const { return !options_.sheet.empty() && strengths() > 1; }
   bool every_step_wanted() const { return !options_.steps_folder.empty() || sheet_of_steps(); }
   bool sheet_of_steps() const { return !options_.sheet.empty() && !several_; }
 
@@ -84,6 +95,8 @@ class Job {
   std::unique_ptr<Progress> progress_;
   std::uint64_t number_ = 0;      ///< icons finished
   std::vector<double> icon_ms_;   ///< of each icon, in the engine: without opening and PNG files
+  std::uint32_t most_steps_ = 0;  ///< of an icon
+  std::optional<SketchFiles> sketch_;
   std::vector<Image> pictures_;   ///< for the sheet
   std::set<std::string> warned_;  ///< warnings already printed
 };
@@ -159,36 +172,47 @@ void Job::keep_step(std::uint32_t count) {
   }
 }
 
-void Job::write_icons(std::uint64_t first, std::uint32_t count) {
-  for (std::uint32_t icon = 0; icon < count; ++icon) {
+void Job::write_icons(std::span<const IconPoint> icons) {
+  for (std::uint32_t icon = 0; icon < icons.size(); ++icon) {
+    if (sheet_of_strengths() && number_ % strengths() == 0) pictures_.push_back(sketch_->picture());
     const Image image = read(icon);
     const std::filesystem::path path = output_.number(options_.index + number_);
     write_png(path, image);
-    report("{}  seed {} index {}\n", path == "-" ? "standard output" : path.string(),
-           options_.name.empty() ? options_.seed : seed_from_name(options_.name), first + icon);
+    const IconPoint& point = icons[icon];
+    report("{}  seed {} index {}{}\n", path == "-" ? "standard output" : path.string(), point.from.seed,
+           point.from.index, options_.from.empty() ? "" : fmt::format(" strength {}", point.sketch.strength));
     if (!options_.sheet.empty() && !sheet_of_steps()) pictures_.push_back(image);
     ++number_;
   }
 }
 
-void Job::paint(const IconSettings& settings, std::uint64_t first, std::uint32_t count) {
+/// The n-th of the icons of a prompt and style.
+IconPoint Job::point(std::uint64_t seed, std::uint64_t nth) const {
+  return {.from = {seed, options_.index + nth / strengths()},
+          .sketch = sketch_->of_strength(options_.strengths[nth % strengths()])};
+}
+
+void Job::paint(const IconSettings& settings, std::span<const IconPoint> icons) {
+  constexpr std::uint64_t parts = 1000;  // of an icon: some take fewer steps than others
+  const auto count = static_cast<std::uint32_t>(icons.size());
   const auto start = Clock::now();
   const bool stepwise = every_step_wanted() || Progress::visible();
-  session_->begin(settings, first, count, stepwise ? Pace::step_by_step : Pace::whole);
+  session_->begin(settings, icons, stepwise ? Pace::step_by_step : Pace::whole);
   auto painting = Clock::now() - start;
   warn();
   const std::uint32_t steps = session_->steps();
-  if (!progress_) progress_ = std::make_unique<Progress>(icons() * steps);
+  most_steps_ = std::max(most_steps_, steps);
+  if (!progress_) progress_ = std::make_unique<Progress>(this->icons() * parts);
   for (std::uint32_t step = stepwise ? 1 : steps; step <= steps; ++step) {
     const auto begin = Clock::now();
     session_->advance(step);
     painting += Clock::now() - begin;
     if (every_step_wanted()) keep_step(count);
-    progress_->update(number_ * steps + std::uint64_t{step} * count,
-                      fmt::format("icon {}/{}, step {}/{}", number_ + 1, icons(), step, steps));
+    progress_->update(number_ * parts + count * parts * step / steps,
+                      fmt::format("icon {}/{}, step {}/{}", number_ + 1, this->icons(), step, steps));
   }
   icon_ms_.insert(icon_ms_.end(), count, milliseconds(painting) / count);
-  write_icons(first, count);
+  write_icons(icons);
 }
 
 void Job::write_sheet() const {
@@ -196,33 +220,39 @@ void Job::write_sheet() const {
   constexpr std::uint32_t most_columns = 8;
   std::uint32_t columns = options_.sheet_columns;
   if (columns == 0) {
-    // With several styles, one row for each; otherwise as many columns as fit a page.
-    columns = options_.styles.size() > 1 ? static_cast<std::uint32_t>(options_.prompts.size()) * options_.count
-                                         : std::min(most_columns, static_cast<std::uint32_t>(pictures_.size()));
+    // With several strengths or styles, one row for each icon or style; otherwise as many columns as fit a page.
+    columns = sheet_of_strengths()         ? static_cast<std::uint32_t>(strengths()) + 1
+              : options_.styles.size() > 1 ? static_cast<std::uint32_t>(options_.prompts.size()) * options_.count
+                                           : std::min(most_columns, static_cast<std::uint32_t>(pictures_.size()));
   }
   write_png(options_.sheet, contact_sheet(pictures_, columns, options_.sheet_scale));
   report("{}  {} {}\n", options_.sheet == "-" ? "standard output" : options_.sheet, pictures_.size(),
-         sheet_of_steps() ? "steps" : "icons");
+         sheet_of_steps()       ? "steps"
+         : sheet_of_strengths() ? "pictures"
+                                : "icons");
 }
 
 void Job::run() {
   expect(options_.output != "-" || options_.sheet != "-", ErrorKind::settings,
          "standard output: expected one picture, found the icon and the sheet");
   open();
+  sketch_.emplace(options_.from, options_.mask, session_->model().config().width, session_->model().config().height);
   prepare_folder();
+  std::vector<IconPoint> batch;
   for (const std::string& style : options_.styles) {
     for (const std::string& prompt : options_.prompts) {
-      for (std::uint32_t done = 0; done < options_.count;) {
+      const IconSettings wanted = settings(prompt, style);
+      for (std::uint64_t done = 0; done < each(); done += batch.size()) {
         interrupt_.check();
-        const std::uint32_t batch = std::min(options_.batch_size, options_.count - done);
-        paint(settings(prompt, style), options_.index + done, batch);
-        done += batch;
+        batch.resize(std::min<std::uint64_t>(options_.batch_size, each() - done));
+        for (std::size_t i = 0; i < batch.size(); ++i) batch[i] = point(wanted.seed, done + i);
+        paint(wanted, batch);
       }
     }
   }
   write_sheet();
   std::nth_element(icon_ms_.begin(), icon_ms_.begin() + static_cast<std::ptrdiff_t>(number_ / 2), icon_ms_.end());
-  report("{} {} of {} steps, {:.1f} ms {}\n", number_, number_ == 1 ? "icon" : "icons", session_->steps(),
+  report("{} {} of {} steps, {:.1f} ms {}\n", number_, number_ == 1 ? "icon" : "icons", most_steps_,
          icon_ms_[number_ / 2], number_ == 1 ? "each" : "each (median)");
 }
 
@@ -259,6 +289,19 @@ void add_picture_options(CLI::App& command, Options& options) {
       ->option_text("NUMBER");
 }
 
+void add_sketch_options(CLI::App& command, Options& options) {
+  add_from_options(command, options.from, options.mask);
+  command
+      .add_option("--strength,--strengths", options.strengths,
+                  "How far an icon may go from it, 0 to 1, default 0.7: of the steps so many are run, rounded up. "
+                  "Several, as 0.2,0.5,0.8: an icon of each")
+      ->option_text("NUMBERS")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs("--from");
+}
+
 void add_machine_options(CLI::App& command, Options& options) {
   command.add_option("--model", options.model, model_help)->option_text("FILE");
   add_device_options(command, options.machine);
@@ -292,6 +335,7 @@ void add_generate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("generate", "Paint icons into PNG files");
   auto options = std::make_shared<Options>();
   add_picture_options(*command, *options);
+  add_sketch_options(*command, *options);
   add_machine_options(*command, *options);
   add_output_options(*command, *options);
   command->footer(
@@ -300,6 +344,7 @@ void add_generate(CLI::App& app) {
       "  dit generate --prompt rocket --count 4 -o rocket-%02d.png\n"
       "  dit generate --prompt castle --steps-out castle-steps --sheet castle-steps.png\n"
       "  dit generate --prompt cat --prompt tree --style noto --style twemoji --sheet sheet.png -o sheet-%d.png\n"
+      "  dit generate --from drawing.png --strengths 0.4,0.6,0.8 --prompt \"red apple\" --sheet apple.png\n"
       "  dit generate --name \"my project\" --prompt robot -o logo.png");
   command->callback([options] {
     if (options->prompts.empty()) options->prompts.emplace_back();

@@ -18,6 +18,7 @@ namespace dit::vulkan {
 struct Places {
   std::function<std::uint32_t(TensorId)> tensor;
   std::uint32_t lhs_scratch = 0, row_scratch = 0;
+  std::uint32_t sketches = 0;       ///< Region::sketches, where the program has such
   std::vector<DType> weight_types;  ///< of each tensor, for the plain kernels; f32 for activations
 };
 

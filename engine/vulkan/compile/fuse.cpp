@@ -56,6 +56,8 @@ class Fusing {
   bool group(const op::Conv&);
   bool group(const op::Combine& o);
   bool group(const op::ToRgba& o);
+  bool group(const op::Begin& o);
+  bool group(const op::Hold& o);
 
   /// `product` with its left side made on the way, or by a group of its own before it, whichever is cheaper.
   void add_with_prologue(Group product, Lhs prologue, Work maker);
@@ -171,6 +173,16 @@ bool Fusing::group(const op::Combine&) {
 
 bool Fusing::group(const op::ToRgba&) {
   add({.work = Work::rgba});
+  return true;
+}
+
+bool Fusing::group(const op::Begin&) {
+  add({.work = Work::begin});
+  return true;
+}
+
+bool Fusing::group(const op::Hold&) {
+  add({.work = Work::hold});
   return true;
 }
 

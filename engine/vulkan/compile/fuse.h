@@ -25,6 +25,8 @@ enum class Work : std::uint32_t {
   solve = STAGE_SOLVE,
   rgba = STAGE_RGBA,
   windows = STAGE_WINDOWS,
+  begin = STAGE_BEGIN,
+  hold = STAGE_HOLD,
   plain,  ///< all of an op, by the kernels that serve one op each
 };
 

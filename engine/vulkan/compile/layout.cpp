@@ -93,6 +93,8 @@ class LayingOut {
     plain(o.history);
   }
   void tensors_of(const op::ToRgba& o) { plain(o.x); }
+  void tensors_of(const op::Begin& o) { plain(o.x); }
+  void tensors_of(const op::Hold& o) { plain(o.x); }
 
   const Program& program_;
   const Target& target_;

@@ -28,6 +28,10 @@ const char* name_of(Work work) {
       return "rgba";
     case Work::windows:
       return "windows";
+    case Work::begin:
+      return "begin";
+    case Work::hold:
+      return "hold";
     case Work::plain:
       return "plain";
   }
@@ -72,7 +76,7 @@ std::string tile_text(const TiledGroup& t, const Target& target) {
 std::string operand_text(const Program& program, const Operand& operand) {
   constexpr const char* regions[] = {"",        "row_stats",  "windows", "normal_table",   "icons",  "modulation_row",
                                      "solver",  "solver_row", "arena",   "packed_weights", "stages", "pictures",
-                                     "control", "range",      "status"};
+                                     "control", "range",      "status",  "sketches"};
   const std::string name = operand.region == Region::tensor ? program.tensor(operand.tensor).name
                                                             : regions[static_cast<std::size_t>(operand.region)];
   return operand.written ? (operand.read ? name + " (in place)" : "→ " + name) : name;

@@ -108,6 +108,10 @@ std::uint64_t Tiling::pointwise_invocations(const Group& group) const {
   switch (group.work) {
     case Work::noise:
       return fours_of_icons(std::get<op::Noise>(op).x);
+    case Work::begin:
+      return fours_of_icons(std::get<op::Begin>(op).x);
+    case Work::hold:
+      return fours_of_icons(std::get<op::Hold>(op).x);
     case Work::solve:
       return fours_of_icons(std::get<op::Combine>(op).x);
     case Work::overlap:

@@ -55,6 +55,7 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
     stages_ = Buffer(device, Memory::upload, STAGES_LIMIT * sizeof(params::Stage), "stages");
     stages_place_ = {&stages_, 0, stages_.size_bytes()};
   }
+  if (s.sketches) place_sketches(program, arena, request);
   row_stats_ = arena.add(arena_, layouts.scratch.row_stats);
   windows_ = arena.add(arena_, layouts.scratch.windows);
   expect(windows_.size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
@@ -85,6 +86,14 @@ Place Placement::place_weight(TensorId id, const TensorInfo& tensor) {
          to_string(tensor.shape), to_string(weight.shape));
   types_[id] = weight.dtype;
   return weight.place;
+}
+
+/// On the device they lie in the arena, since the fused kernels have no binding to spare.
+void Placement::place_sketches(const Program& program, Layout& arena, Layout& request) {
+  sketch_pixels_ = pixels_of(program);
+  const std::uint64_t bytes = program.shape.batch * std::uint64_t{sketch_pixels_} * 5;
+  sketches_ = arena.add(arena_, bytes);
+  for (RingEntry& entry : ring_) entry.sketches = request.add(request_, bytes);
 }
 
 Place Placement::of(const Operand& operand) const {
@@ -119,6 +128,8 @@ Place Placement::of(const Operand& operand) const {
       return range_;
     case Region::status:
       return status_;
+    case Region::sketches:
+      return sketches_;
   }
   return {};
 }

@@ -52,6 +52,7 @@ struct PlacedWeights {
 /// has the words of a third.
 struct RingEntry {
   Place icons, range;  ///< copied to Region::icons and Region::range when the run begins
+  Place sketches;      ///< likewise, where the program has such
   Place pictures;      ///< a copy of Region::pictures when it ends
 };
 
@@ -82,6 +83,8 @@ class Placement {
   const Place& row_scratch() const { return row_scratch_; }
   void set_packed_weights(const Place& place) { packed_weights_ = place; }
 
+  /// H·W of a sketch; 0 where the program has none.
+  std::size_t sketch_pixels() const { return sketch_pixels_; }
   const RingEntry& entry(std::uint32_t i) const { return ring_.at(i); }
 
   const Buffer& arena() const { return arena_; }
@@ -92,13 +95,15 @@ class Placement {
 
  private:
   Place place_weight(TensorId id, const TensorInfo& tensor);
+  void place_sketches(const Program& program, Layout& arena, Layout& request);
 
   const PlacedWeights& weights_;
   Buffer arena_, picture_buffer_, words_, request_, read_back_, stages_;
   std::array<RingEntry, OpenRuns::entries> ring_;
   std::vector<Place> tensors_;
   std::vector<DType> types_;
-  Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_;
+  Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_, sketches_;
+  std::size_t sketch_pixels_ = 0;
   Place arena_place_, packed_weights_, stages_place_, pictures_, control_, range_, status_, lhs_scratch_, row_scratch_;
 };
 

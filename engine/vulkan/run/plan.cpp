@@ -54,6 +54,7 @@ void VulkanPlan::clear() {
 /// where they lie in its memory would cost a good part of a short icon's time.
 void VulkanPlan::set_request(const Request& request) {
   length_ = check_request(program_, request);
+  check_sketches(program_, request.icons);
   guarded([&] {
     submissions_.drop();
     std::ranges::copy(request.icons, icons_.begin());
@@ -107,6 +108,7 @@ bool VulkanPlan::stays_resident() {
 }
 
 Ticket VulkanPlan::submit(std::span<const IconPoint> icons, std::uint32_t first, std::uint32_t last) {
+  check_sketches(program_, icons);
   const Ticket ticket = runs_.open(icons, first, last, length_).ticket;
   guarded([&] {
     if (recording_->persistent() && runs_.count() == 1) ring_.clear_status();

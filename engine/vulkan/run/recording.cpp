@@ -213,6 +213,7 @@ void record_words(const vk::raii::CommandBuffer& commands, const Schedule& sched
                         vk::BufferCopy(from.offset, to.offset, from.size_bytes));
   };
   copy(memory.entry(entry).icons, memory.of({Region::icons}));
+  if (memory.sketch_pixels() > 0) copy(memory.entry(entry).sketches, memory.of({Region::sketches}));
   if (!schedule.persistent) return;
   copy(memory.entry(entry).range, memory.of({Region::range}));
   const Place control = memory.of({Region::control});

@@ -34,7 +34,28 @@ void Ring::put_icons(std::uint32_t entry, std::span<const IconPoint> icons) cons
     put(place, words);
     place.offset += sizeof(words);
   }
+  if (memory_.sketch_pixels() > 0) put_sketches(memory_.entry(entry).sketches, icons);
   place.buffer->flush();
+}
+
+/// Clear black and no mask for icons that have none: what lies there is the sketch of another run.
+void Ring::put_sketches(const Place& place, std::span<const IconPoint> icons) const {
+  const std::size_t pixels = memory_.sketch_pixels();
+  std::byte* pictures = place.buffer->mapped() + place.offset;
+  std::byte* masks = pictures + icons.size() * pixels * 4;
+  const auto put_bytes = [](std::byte* to, std::span<const std::uint8_t> from, int otherwise, std::size_t size) {
+    if (from.empty()) {
+      std::memset(to, otherwise, size);
+    } else {
+      std::memcpy(to, from.data(), size);
+    }
+  };
+  for (const IconPoint& icon : icons) {
+    put_bytes(pictures, icon.sketch.rgba, 0, 4 * pixels);
+    put_bytes(masks, icon.sketch.mask, 255, pixels);
+    pictures += 4 * pixels;
+    masks += pixels;
+  }
 }
 
 void Ring::put_range(std::uint32_t entry, const RangeWords& words) const {

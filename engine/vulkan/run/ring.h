@@ -32,6 +32,8 @@ class Ring {
   void check_status(const std::string& device) const;
 
  private:
+  void put_sketches(const Place& place, std::span<const IconPoint> icons) const;
+
   const Placement& memory_;
 };
 

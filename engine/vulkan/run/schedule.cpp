@@ -89,6 +89,7 @@ Places Scheduling::places() const {
   return {.tensor = [&memory, quad](TensorId id) { return quad(memory.tensor(id)); },
           .lhs_scratch = quad(memory.lhs_scratch()),
           .row_scratch = quad(memory.row_scratch()),
+          .sketches = quad(memory.of({Region::sketches})),
           .weight_types = memory.types()};
 }
 

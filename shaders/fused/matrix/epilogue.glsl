@@ -61,7 +61,7 @@ Solving ask_solver(Result p, uint solver_at, SolverRow row, uint step) {
   }
   if (s.row.c == 0.0) return s;
   [[dont_unroll]] for (uint i = 0u; i < 4u; ++i) {
-    const vec4 four = normals(batch_row, solver_at + 1u, pixel[i] / 4u);
+    const vec4 four = normals(batch_row, draw_of(row, solver_at), pixel[i] / 4u);
     const vec2 pair = pixel[i] % 4u == 0u ? four.xy : four.zw;
     [[unroll]] for (uint j = 0u; j < 4u; ++j)
       if (i == j) s.noise[j] = pair;

@@ -67,7 +67,7 @@ void store_four(Four f, vec4 v, Epilogue m, uint step) {
     const uint solver_at = solver_row[step * P.batch + batch_row], pixel = pixel_of(token, f.column);
     const SolverRow w = solver[solver_at];
     vec4 z = vec4(0.0);
-    if (w.c != 0.0) z = normals(batch_row, solver_at + 1u, pixel / 4u);
+    if (w.c != 0.0) z = normals(batch_row, draw_of(w, solver_at), pixel / 4u);
     [[unroll]] for (uint i = 0u; i < 4u; ++i)
       solve(w, batch_row * icon_elements() + pixel + i, P.batch * icon_elements(), v[i], z[i], step);
   }

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <tuple>
 #include <vector>
 
 #include "engine/error.h"
@@ -173,6 +175,138 @@ TEST(Sampler, OneStepIsFiniteEverywhere) {
         }
       }
     }
+  }
+}
+
+const double strengths[] = {0, 1e-12, 1e-6, 0.001, 0.3, 0.5, 0.75, 0.999, 1};
+
+TEST(Sampler, StrengthOneIsTheWholeTable) {
+  for (const Combination& k : combinations) {
+    for (const Sampler s : all_samplers()) {
+      const ModelConfig c = config(k.schedule, k.prediction);
+      const auto whole = solver_table(c, s, 7, 2), one = solver_table(c, s, 7, 2, 1);
+      ASSERT_EQ(whole.size(), 7u);
+      ASSERT_EQ(one.size(), 7u);
+      for (std::size_t i = 0; i < 7; ++i) {
+        EXPECT_EQ(whole[i].t, one[i].t);
+        EXPECT_EQ(std::memcmp(&whole[i].row, &one[i].row, sizeof(SolverRow)), 0) << name_of(s) << " step " << i;
+      }
+      EXPECT_EQ(one[0].row.before_alpha, static_cast<float>(one[0].level.alpha));
+    }
+  }
+}
+
+TEST(Sampler, WholeStepsOfStrengthAreTheEndOfTheGrid) {
+  for (const Combination& k : combinations) {
+    const ModelConfig c = config(k.schedule, k.prediction);
+    const auto whole = solver_table(c, Sampler::euler, 10, 1);
+    for (std::size_t run = 1; run <= 10; ++run) {
+      const auto part = solver_table(c, Sampler::euler, 10, 1, static_cast<double>(run) / 10);
+      ASSERT_EQ(part.size(), run);
+      for (std::size_t i = 0; i < run; ++i) EXPECT_NEAR(part[i].t, whole[10 - run + i].t, 1e-12) << run << " at " << i;
+    }
+  }
+}
+
+TEST(Sampler, FewerStepsAreRunOfLessStrength) {
+  ScheduleConfig flow, vp;
+  flow.type = ScheduleType::flow;
+  vp.type = ScheduleType::vp_cosine;
+  vp.timesteps = 50;
+  for (const auto& [steps, strength, expected] : {std::tuple{4u, 0.0, 1u},
+                                                  {4u, 1e-12, 1u},
+                                                  {4u, 0.01, 1u},
+                                                  {4u, 0.25, 1u},
+                                                  {4u, 0.2500001, 2u},
+                                                  {4u, 0.5, 2u},
+                                                  {4u, 0.7, 3u},
+                                                  {4u, 1.0, 4u},
+                                                  {100u, 0.07, 7u},
+                                                  {10u, 0.7, 7u}}) {
+    EXPECT_EQ(steps_to_run(flow, steps, strength), expected) << steps << " of strength " << strength;
+    EXPECT_EQ(solver_table(config(ScheduleType::flow, Prediction::x), Sampler::euler, steps, 1, strength).size(),
+              expected);
+  }
+  // No trained step is taken twice.
+  EXPECT_EQ(steps_to_run(vp, 50, 0.01), 1u);
+  EXPECT_EQ(steps_to_run(vp, 50, 0.11), 5u);
+  EXPECT_EQ(steps_to_run(vp, 50, 1), 50u);
+  for (const double strength : {-0.1, 1.1, static_cast<double>(NAN)}) {
+    EXPECT_THROW(steps_to_run(flow, 4, strength), Error);
+    EXPECT_THROW(solver_table(config(ScheduleType::flow, Prediction::x), Sampler::euler, 4, 1, strength), Error);
+  }
+}
+
+TEST(Sampler, StrengthSaysAtWhichLevelAnIconBegins) {
+  for (const double strength : {0.2, 0.55, 0.9}) {
+    const auto flow = solver_table(config(ScheduleType::flow, Prediction::x), Sampler::euler, 4, 1, strength);
+    EXPECT_DOUBLE_EQ(flow[0].t, 1 - strength);
+    EXPECT_FLOAT_EQ(flow[0].row.before_alpha, static_cast<float>(1 - strength));
+    EXPECT_FLOAT_EQ(flow[0].row.before_sigma, static_cast<float>(strength));
+    const auto vp = solver_table(config(ScheduleType::vp_linear, Prediction::x), Sampler::euler, 4, 1, strength);
+    EXPECT_EQ(vp[0].t, 1000 * strength - 1);
+    EXPECT_NEAR(vp[0].level.alpha * vp[0].level.alpha + vp[0].level.sigma * vp[0].level.sigma, 1, 1e-12);
+  }
+}
+
+TEST(Sampler, StepsOfEveryStrengthAreFiniteAndChained) {
+  for (const Combination& k : combinations) {
+    for (const Sampler s : all_samplers()) {
+      for (const double strength : strengths) {
+        const auto table = solver_table(config(k.schedule, k.prediction), s, 5, 1, strength);
+        for (std::size_t i = 0; i < table.size(); ++i) {
+          const SolverRow& r = table[i].row;
+          for (const float v : {r.from_x, r.from_e, r.a, r.b[0], r.b[1], r.b[2], r.b[3], r.c})
+            EXPECT_TRUE(std::isfinite(v)) << name_of(s) << " of strength " << strength;
+          // No step looks further back than the icon's first.
+          for (std::size_t back = i + 1; back < 4; ++back) EXPECT_EQ(r.b[back], 0) << name_of(s) << " step " << i;
+          if (i > 0) {
+            EXPECT_LT(table[i].level.sigma, table[i - 1].level.sigma);
+          }
+          EXPECT_EQ(r.first, 0u);
+          EXPECT_EQ(r.after_alpha, i + 1 < table.size() ? table[i + 1].row.before_alpha : 1);
+          EXPECT_EQ(r.after_sigma, i + 1 < table.size() ? table[i + 1].row.before_sigma : 0);
+        }
+        if (strength != 0) continue;
+        EXPECT_EQ(table[0].row.before_sigma, 0);
+        EXPECT_EQ(solve(config(k.schedule, k.prediction), table, 0.7, Gaussian()), 0.7f) << name_of(s);
+      }
+    }
+  }
+}
+
+TEST(Sampler, DeterministicSolversConvergeFromASketchToo) {
+  const Gaussian data;
+  for (const Combination& k : combinations) {
+    const ModelConfig c = config(k.schedule, k.prediction);
+    for (const Sampler s : {Sampler::euler, Sampler::ddim, Sampler::dpmpp_2m, Sampler::dpmpp_3m, Sampler::ipndm}) {
+      for (const double strength : {0.2, 0.55, 0.9}) {
+        const auto table = solver_table(c, s, 500, 1, strength);
+        for (const double x : {-1.5, -0.2, 0.9})
+          EXPECT_NEAR(solve(c, table, x, data), exact(x, table[0].level, data), 0.01)
+              << name_of(s) << " strength " << strength << " schedule " << int(k.schedule);
+      }
+    }
+  }
+}
+
+TEST(Sampler, DdpmKeepsTheVarianceFromASketch) {
+  const Gaussian data;
+  for (const Combination& k : combinations) {
+    const ModelConfig c = config(k.schedule, k.prediction);
+    const auto table = solver_table(c, Sampler::ddpm, 1000, 1, 0.6);
+    const Level& start = table[0].level;
+    double mean = start.alpha * data.mean;
+    double variance = start.alpha * start.alpha * data.deviation * data.deviation + start.sigma * start.sigma;
+    for (const SolverStep& step : table) {
+      const SolverRow& r = step.row;
+      const double offset = data.predict(0, step.level, c), slope = data.predict(1, step.level, c) - offset;
+      const double gain = r.a + r.b[0] * (r.from_x + r.from_e * slope);
+      mean = gain * mean + r.b[0] * r.from_e * offset;
+      variance = gain * gain * variance + r.c * r.c;
+    }
+    EXPECT_NEAR(mean, data.mean, 0.01) << "schedule " << int(k.schedule) << " prediction " << int(k.prediction);
+    EXPECT_NEAR(std::sqrt(variance), data.deviation, 0.01) << "schedule " << int(k.schedule);
   }
 }
 

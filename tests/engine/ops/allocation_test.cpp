@@ -121,6 +121,29 @@ TEST_P(ModelAllocations, NonePerFrameOfAWalk) {
   EXPECT_EQ(allocations, 0u);
 }
 
+TEST(Allocations, NonePerSketch) {
+  const auto session =
+      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+  std::vector<std::uint8_t> picture(std::size_t{8} * 12 * 4), mask(std::size_t{8} * 12);
+  std::vector<IconPoint> points(2);
+  const auto paint = [&](std::uint8_t frame) {
+    picture[0] = mask[0] = frame;
+    for (IconPoint& point : points)
+      point = {.from = {1, 2}, .sketch = {.rgba = picture, .mask = mask, .strength = 0.5}};
+    session->begin({}, points);
+    session->announce(points);
+    session->advance(session->steps());
+    session->begin_announced();
+    session->advance(session->steps());
+  };
+  paint(0);
+  allocations = 0;
+  counting = true;
+  for (std::uint8_t frame = 1; frame < 10; ++frame) paint(frame);
+  counting = false;
+  EXPECT_EQ(allocations, 0u);
+}
+
 TEST_P(ModelAllocations, NonePerIconInAPipeline) {
   const auto session =
       Session::open({.model = golden_path(GetParam() + ".safetensors"), .device = "cpu", .options = {.threads = 2}});

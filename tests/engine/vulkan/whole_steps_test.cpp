@@ -38,7 +38,14 @@ ModelConfig small_config(std::uint32_t window = 0) {
 Request request_for(const Program& program) {
   const PlanShape& s = program.shape;
   Request request;
+  static const std::vector<std::uint8_t> sketch = [] {
+    std::vector<std::uint8_t> bytes(std::size_t{5} * 8 * 12);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37 % 256);
+    return bytes;
+  }();
   for (std::uint64_t b = 0; b < s.batch; ++b) request.icons.push_back({.from = {.seed = 9, .index = b}});
+  if (s.sketches) request.icons[0].sketch.rgba = std::span(sketch).first(std::size_t{4} * 8 * 12);
+  if (s.masks) request.icons[0].sketch.mask = std::span(sketch).last(std::size_t{8} * 12);
   for (std::size_t i = 0; i < element_count(program.tensor(program.condition).shape); ++i)
     request.condition.push_back(std::sin(static_cast<float>(i)));
   for (std::uint32_t step = 0; step < s.steps; ++step) {
@@ -50,6 +57,11 @@ Request request_for(const Program& program) {
     for (std::uint32_t i = 1; i <= std::min(step, 3u); ++i) row.b[i] = -0.1f * static_cast<float>(i);
     row.c = 0.3f;
     row.guidance = 1.5f;
+    if (s.sketches) {
+      row.first = step < 2 ? 0 : 2;
+      row.before_alpha = row.after_alpha = 0.5f;
+      row.before_sigma = row.after_sigma = 0.7f;
+    }
     request.solver.push_back(row);
     request.solver_row.insert(request.solver_row.end(), s.batch, step);
     for (std::uint32_t r = 0; r < s.rows(); ++r)
@@ -70,12 +82,16 @@ std::vector<float> x_after(const std::string& kind, const std::shared_ptr<const 
 
 class WholeSteps : public ExecutorTest {};
 
-TEST_P(WholeSteps, EndLikeThoseOfTheCpu) {
+void expect_like_the_cpu(const std::string& kind, bool sketches) {
   for (const auto& [window, guided] : {std::pair{0u, false}, {0u, true}, {8u, false}, {8u, true}}) {
-    const Program program =
-        record(small_config(window), {.batch = 2, .conditions = guided ? 2u : 1u, .steps = 5, .guided = guided});
+    const Program program = record(small_config(window), {.batch = 2,
+                                                          .conditions = guided ? 2u : 1u,
+                                                          .steps = 5,
+                                                          .guided = guided,
+                                                          .sketches = sketches,
+                                                          .masks = sketches && guided});
     const auto weights = random_weights(program);
-    const std::vector<float> expected = x_after("cpu", weights, program), got = x_after(GetParam(), weights, program);
+    const std::vector<float> expected = x_after("cpu", weights, program), got = x_after(kind, weights, program);
     float largest = 0;
     for (const float value : expected) largest = std::max(largest, std::fabs(value));
     ASSERT_EQ(got.size(), expected.size());
@@ -84,6 +100,10 @@ TEST_P(WholeSteps, EndLikeThoseOfTheCpu) {
           << "window " << window << (guided ? ", guided" : "") << ", at " << i;
   }
 }
+
+TEST_P(WholeSteps, EndLikeThoseOfTheCpu) { expect_like_the_cpu(GetParam(), false); }
+
+TEST_P(WholeSteps, OfSketchesEndLikeThoseOfTheCpu) { expect_like_the_cpu(GetParam(), true); }
 
 TEST_P(WholeSteps, AreTheSameHoweverARunIsCut) {
   const Program program = record(small_config(), {.batch = 2, .conditions = 2, .steps = 150, .guided = true});

@@ -210,6 +210,9 @@ class PlainCalls {
     return {{"to_rgba", {}, {in(o.x), out(o.rgba)}, words_of(p), line_grid(groups)}};
   }
 
+  std::vector<KernelCall> operator()(const op::Begin& o) const { return sketched("begin", o.x, o.premultiplied); }
+  std::vector<KernelCall> operator()(const op::Hold& o) const { return sketched("hold", o.x, o.premultiplied); }
+
  private:
   const Shape& shape(TensorId id) const { return program_.tensor(id).shape; }
   /// Of the kernel's variant for the type of the weight, which placement.h lists.
@@ -247,6 +250,21 @@ class PlainCalls {
     expect(groups[0] <= groups_a_line && groups[1] <= groups_a_line, ErrorKind::unsupported,
            "op '{}': product of {} x {} is larger than one dispatch", op_.label, rows, outputs);
     return groups;
+  }
+
+  std::vector<KernelCall> sketched(const char* kernel, TensorId x, bool premultiplied) const {
+    const Shape& image = shape(x);
+    const params::Sketched p = {.step = 0,
+                                .batch = image[0],
+                                .elements = icon_elements(x),
+                                .pixels = image[2] * image[3],
+                                .premultiplied = premultiplied ? 1u : 0u};
+    return {{kernel,
+             {},
+             {in_place(x), in(Region::sketches), in(Region::icons), in(Region::solver), in(Region::solver_row),
+              in(Region::normal_table)},
+             words_of(p),
+             quad_grid(p.elements)}};
   }
 
   KernelCall overlap_add(const op::Final& o) const {

@@ -190,6 +190,18 @@ params::Stage StageWriter::of(const op::ToRgba& o, const Group& group) {
   return s;
 }
 
+params::Stage StageWriter::sketched(TensorId x, bool premultiplied, const Group& group) const {
+  params::Stage s = blank(group.work, program_.shape.batch, 1);
+  image(s, shape(x), x);
+  s.a = places_.sketches;
+  s.premultiplied = premultiplied;
+  return s;
+}
+
+params::Stage StageWriter::of(const op::Begin& o, const Group& group) { return sketched(o.x, o.premultiplied, group); }
+
+params::Stage StageWriter::of(const op::Hold& o, const Group& group) { return sketched(o.x, o.premultiplied, group); }
+
 void StageWriter::size(params::Stage& s, const TiledGroup& t) const {
   s.tiles = t.tiles;
   s.lhs = static_cast<std::uint32_t>(t.group.lhs);

@@ -41,10 +41,13 @@ class StageWriter {
   params::Stage of(const op::Final& o, const Group& group);
   params::Stage of(const op::Combine& o, const Group& group);
   params::Stage of(const op::ToRgba& o, const Group& group);
+  params::Stage of(const op::Begin& o, const Group& group);
+  params::Stage of(const op::Hold& o, const Group& group);
   params::Stage of(const op::Linear& o, const Group& group);
   params::Stage of(const op::HeadNorm& o, const Group& group);
   params::Stage of(const op::Conv& o, const Group& group);
 
+  params::Stage sketched(TensorId x, bool premultiplied, const Group& group) const;
   void add_next_norm(params::Stage& s, const op::ModulatedLinear& next) const;
   void size(params::Stage& s, const TiledGroup& t) const;
 

@@ -156,6 +156,33 @@ TEST(Emit, KernelCallsAreThoseRecorded) {
   EXPECT_EQ(found, recorded);
 }
 
+TEST(Emit, SketchesAreStagesOfTheirOwnWhereverTheModelIsServed) {
+  for (const auto& [name, config] : models()) {
+    for (const Mode mode : modes) {
+      const vulkan::Target target = gpu_target(mode.precision, mode.fusion);
+      const Program without = record(config, {.batch = 2, .steps = 2});
+      const Program with = record(config, {.batch = 2, .steps = 2, .sketches = true, .masks = true});
+      ASSERT_EQ(refusal_of(with, target), refusal_of(without, target)) << name;
+      if (!refusal_of(with, target).empty()) continue;
+      const vulkan::CompiledProgram compiled = compile(with, target);
+      const vulkan::EmittedProgram emitted = emit_anywhere(with, compiled);
+      std::map<std::string, int> count;
+      for (std::size_t i = 0; i < compiled.tiled.groups.size(); ++i) {
+        const vulkan::Group& group = compiled.tiled.groups[i].group;
+        ++count[kernel_name(with.step[group.op].what)];
+        EXPECT_FALSE(group.noisy) << name;
+        if (group.work == vulkan::Work::plain) continue;
+        const bool alone = group.work == vulkan::Work::begin || group.work == vulkan::Work::hold;
+        const std::uint32_t variant = emitted.stages[i].variant;
+        EXPECT_TRUE(!alone || mode.fusion != Fusion::persistent || variant == NO_PLACE) << name;
+      }
+      EXPECT_EQ(count["begin"], 1) << name << " " << name_of(mode.fusion);
+      EXPECT_EQ(count["hold"], 1) << name << " " << name_of(mode.fusion);
+      EXPECT_EQ(count["noise"], 0) << name << " " << name_of(mode.fusion);
+    }
+  }
+}
+
 TEST(Emit, PersistentStagesThatDifferOnlyInPlacesShareAVariant) {
   const Program program = small_program(1, 512);
   const vulkan::EmittedProgram emitted =

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "engine/cli/png.h"
+#include "engine/cli/pictures/png.h"
 
 namespace dit::cli {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/cli/sheet.h"
+#include "engine/cli/pictures/sheet.h"
 
 #include <algorithm>
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 namespace dit::cli {
@@ -22,5 +23,10 @@ struct Image {
 /// renamed. Devices and pipes are written through.
 /// errors  throws Error{unreadable} with the path and the system's reason
 void write_png(const std::filesystem::path& path, const Image& image);
+
+/// Reads any PNG as 8-bit RGBA in sRGB.
+/// check   is told width and height before there is memory for the pixels, and throws where they do not suit
+/// errors  throws Error{unreadable} with the path and the system's or libpng's reason; what `check` throws
+Image read_png(const std::filesystem::path& path, const std::function<void(std::uint32_t, std::uint32_t)>& check);
 
 }  // namespace dit::cli
