@@ -300,7 +300,7 @@ class Cli(CliCase):
         self.fails(self.generate("--from", "large.png", status=1), "8x12")
         for arguments in (["--strength", "0.5"], ["--mask", "drawn.png"], ["--from", "drawn.png", "--strength", "1.1"],
                           ["--from", "drawn.png", "--strength", "-0.1"], ["--from", "drawn.png", "--strength", "much"],
-                          ["--from", "drawn.png", "--strengths", "0.1,,"]):
+                          ["--from", "drawn.png", "--strengths", "0.1,x"]):
             self.fails(self.generate(*arguments, status=2))
         self.assertNotIn("no.png", self.files())
 

@@ -269,7 +269,7 @@ TEST(Sampler, StepsOfEveryStrengthAreFiniteAndChained) {
         }
         if (strength != 0) continue;
         EXPECT_EQ(table[0].row.before_sigma, 0);
-        EXPECT_EQ(solve(config(k.schedule, k.prediction), table, 0.7, Gaussian()), 0.7f) << name_of(s);
+        EXPECT_EQ(solve(config(k.schedule, k.prediction), table, 0.7, Gaussian()), 0.7) << name_of(s);
       }
     }
   }

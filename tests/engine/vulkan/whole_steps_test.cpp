@@ -83,7 +83,8 @@ std::vector<float> x_after(const std::string& kind, const std::shared_ptr<const 
 class WholeSteps : public ExecutorTest {};
 
 void expect_like_the_cpu(const std::string& kind, bool sketches) {
-  for (const auto& [window, guided] : {std::pair{0u, false}, {0u, true}, {8u, false}, {8u, true}}) {
+  for (const auto& [window, guided] : {std::pair{0u, false}, {8u, true}, {0u, true}, {8u, false}}) {
+    if (sketches && guided != (window > 0)) continue;  // every kind of kernel takes long to compile
     const Program program = record(small_config(window), {.batch = 2,
                                                           .conditions = guided ? 2u : 1u,
                                                           .steps = 5,
