@@ -81,7 +81,7 @@ void make_lhs(uint lhs, uint first_fragment, uint fragments, uint step, bool kee
     window_rows(first_fragment, fragments, step, true, keep);
   } else {
     for (uint head = 0u; head < S(heads); head += S(head_group)) {
-      attend(first_fragment, head, true);
+      attend(first_fragment, head, step, true);
       barrier();
     }
   }
