@@ -71,6 +71,8 @@ std::uint32_t check_request(const Program& program, const Request& request) {
     want("condition", request.condition.size(),
          std::uint64_t{rows} * shape.conditions * program.tensor(program.condition).shape[1]);
   }
+  want("context", request.context.size(),
+       program.context == no_tensor ? 0 : element_count(program.tensor(program.context).shape));
   want("solver_row", request.solver_row.size(), std::uint64_t{length} * shape.batch);
   want("modulation_row", request.modulation_row.size(), std::uint64_t{length} * shape.rows());
   // Kernels index tables with these, so a wild one must not reach the device.

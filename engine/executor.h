@@ -77,11 +77,13 @@ struct DeviceOptions {
 /// All that may change from icon to icon without a new plan. S solver rows and L steps to run, each at most
 /// PlanShape::steps; L = S unless icons of one batch are at different steps. B, R and K are those of the plan.
 struct Request {
-  std::vector<IconPoint> icons;               ///< [B]
-  std::vector<float> condition;               ///< [S,K,cond_dim]
-  std::vector<std::uint32_t> modulation_row;  ///< [L,R]: row of the modulation tables for each row at each step
-  std::vector<SolverRow> solver;              ///< [S]
-  std::vector<std::uint32_t> solver_row;      ///< [L,B]: row of `solver` for each icon at each step; 0 starts an icon
+  std::vector<IconPoint> icons;  ///< [B]
+  std::vector<float> condition;  ///< [S,K,cond_dim]
+  std::vector<float> context;    ///< [K,rows of a prompt,cond_dim]; empty where the program has none
+  /// [L,R]: row s·K + k of the modulation tables for each row at each step; its prompt is that of condition k.
+  std::vector<std::uint32_t> modulation_row;
+  std::vector<SolverRow> solver;          ///< [S]
+  std::vector<std::uint32_t> solver_row;  ///< [L,B]: row of `solver` for each icon at each step; 0 starts an icon
 };
 
 /// What a user should hear of once.

@@ -13,25 +13,29 @@ namespace {
 struct Operands {
   TensorId matrix = no_tensor;
   std::vector<TensorId> vectors;      // weights; entries may be no_tensor
-  std::vector<TensorId> activations;  // read or written
+  std::vector<TensorId> activations;  // read or written; entries may be no_tensor
   TensorId rgba = no_tensor;
 };
 
 struct OperandsOf {
   Operands operator()(const op::Noise& o) const { return {no_tensor, {}, {o.x}, no_tensor}; }
   Operands operator()(const op::Linear& o) const { return {o.weight, {o.bias}, {o.x, o.y}, no_tensor}; }
+  Operands operator()(const op::HeadNorm& o) const { return {no_tensor, {o.weight}, {o.x}, no_tensor}; }
   Operands operator()(const op::Embed& o) const { return {o.weight, {o.bias, o.position}, {o.x, o.y}, no_tensor}; }
   Operands operator()(const op::ModulatedLinear& o) const {
     return {o.weight, {o.bias}, {o.x, o.modulation.table, o.y}, no_tensor};
   }
   Operands operator()(const op::Attention& o) const {
-    return {no_tensor, {o.q_norm, o.k_norm}, {o.qkv, o.y}, no_tensor};
+    return {no_tensor, {o.q_norm, o.k_norm}, {o.qkv, o.context, o.y}, no_tensor};
   }
   Operands operator()(const op::GatedLinearAdd& o) const {
     return {o.weight, {o.bias}, {o.x, o.modulation.table, o.residual}, no_tensor};
   }
   Operands operator()(const op::Final& o) const {
     return {o.weight, {o.bias}, {o.x, o.modulation.table, o.y}, no_tensor};
+  }
+  Operands operator()(const op::Conv& o) const {
+    return {no_tensor, {o.weight, o.bias}, {o.x, o.picture, o.y}, no_tensor};
   }
   Operands operator()(const op::Combine& o) const { return {no_tensor, {}, {o.prediction, o.x, o.history}, no_tensor}; }
   Operands operator()(const op::ToRgba& o) const { return {no_tensor, {}, {o.x}, o.rgba}; }
@@ -92,11 +96,16 @@ CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool i
       places_(program_.tensors.size()),
       runs_(program_.shape.batch) {
   for_each_op(program_, [this](const Op& op) {
+    const auto* attention = std::get_if<op::Attention>(&op.what);
+    expect(!std::holds_alternative<op::Conv>(op.what) && !std::holds_alternative<op::HeadNorm>(op.what) &&
+               (!attention || attention->context == no_tensor),
+           ErrorKind::unsupported, "op '{}': the CPU executor does not serve it", op.label);
     const Operands operands = std::visit(OperandsOf{}, op.what);
     if (operands.matrix != no_tensor) check_kind(program_, op, operands.matrix, TensorKind::weight);
     for (const TensorId id : operands.vectors)
       if (id != no_tensor) check_kind(program_, op, id, TensorKind::weight);
-    for (const TensorId id : operands.activations) check_kind(program_, op, id, TensorKind::activation);
+    for (const TensorId id : operands.activations)
+      if (id != no_tensor) check_kind(program_, op, id, TensorKind::activation);
     if (operands.rgba != no_tensor) check_kind(program_, op, operands.rgba, TensorKind::rgba);
   });
   place_weights(weights);
@@ -172,6 +181,7 @@ void CpuPlan::set_request(const Request& request) {
   std::ranges::copy(request.solver, solver_.begin());
   std::ranges::copy(request.solver_row, solver_row_.begin());
   if (program_.condition != no_tensor) std::ranges::copy(request.condition, places_[program_.condition].values);
+  if (program_.context != no_tensor) std::ranges::copy(request.context, places_[program_.context].values);
 }
 
 void CpuPlan::execute_all(const std::vector<Op>& ops, std::uint32_t step, const std::atomic<bool>& cancel) {

@@ -52,11 +52,13 @@ class CpuPlan final : public Plan {
 
   void execute(const op::Noise& o, std::uint32_t step);
   void execute(const op::Linear& o, std::uint32_t step);
+  void execute(const op::HeadNorm& o, std::uint32_t step);
   void execute(const op::Embed& o, std::uint32_t step);
   void execute(const op::ModulatedLinear& o, std::uint32_t step);
   void execute(const op::Attention& o, std::uint32_t step);
   void execute(const op::GatedLinearAdd& o, std::uint32_t step);
   void execute(const op::Final& o, std::uint32_t step);
+  void execute(const op::Conv& o, std::uint32_t step);
   void execute(const op::Combine& o, std::uint32_t step);
   void execute(const op::ToRgba& o, std::uint32_t step);
 

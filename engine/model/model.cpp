@@ -19,15 +19,18 @@ using nlohmann::json;
 /// Reads one configuration object; every failure names the file and the key.
 class ConfigReader {
  public:
-  ConfigReader(const json& object, std::string file) : object_(object), file_(std::move(file)) {}
+  /// inside  what stands before the keys of an object within another, in messages
+  ConfigReader(const json& object, std::string file, std::string inside = {})
+      : object_(object), file_(std::move(file)), inside_(std::move(inside)) {}
 
   template <typename T>
   T get(const char* key) const {
-    expect(object_.contains(key), ErrorKind::wrong_format, "weights '{}': configuration lacks '{}'", file_, key);
+    expect(object_.contains(key), ErrorKind::wrong_format, "weights '{}': configuration lacks '{}{}'", file_, inside_,
+           key);
     try {
       return object_.at(key).get<T>();
     } catch (const json::exception&) {
-      fail(ErrorKind::wrong_format, "weights '{}': configuration '{}' has the wrong type: {}", file_, key,
+      fail(ErrorKind::wrong_format, "weights '{}': configuration '{}{}' has the wrong type: {}", file_, inside_, key,
            object_.at(key).dump());
     }
   }
@@ -40,7 +43,7 @@ class ConfigReader {
   std::uint32_t size(const char* key, std::uint32_t low, std::uint32_t high) const {
     const auto value = get<std::int64_t>(key);
     expect(value >= low && value <= high, ErrorKind::wrong_format,
-           "weights '{}': configuration '{}': expected {} to {}, found {}", file_, key, low, high, value);
+           "weights '{}': configuration '{}{}': expected {} to {}, found {}", file_, inside_, key, low, high, value);
     return static_cast<std::uint32_t>(value);
   }
 
@@ -54,8 +57,8 @@ class ConfigReader {
       if (value == text) return result;
       known += (known.empty() ? "" : ", ") + std::string(text);
     }
-    fail(ErrorKind::wrong_format, "weights '{}': configuration '{}': expected one of {}, found '{}'", file_, key, known,
-         value);
+    fail(ErrorKind::wrong_format, "weights '{}': configuration '{}{}': expected one of {}, found '{}'", file_, inside_,
+         key, known, value);
   }
 
   bool has(const char* key) const { return object_.contains(key); }
@@ -67,7 +70,7 @@ class ConfigReader {
 
  private:
   const json& object_;
-  std::string file_;
+  std::string file_, inside_;
 };
 
 ScheduleConfig parse_schedule(const json& object, const std::string& file) {
@@ -87,17 +90,27 @@ ScheduleConfig parse_schedule(const json& object, const std::string& file) {
   return schedule;
 }
 
-/// A network with these parts paints other pictures without them, so it is refused and not opened as if they were not.
-void refuse_missing_parts(const ConfigReader& reader) {
-  for (const auto& [key, part] : {std::pair{"context", "prompt words as keys and values of attention"},
-                                  std::pair{"detail", "a convolutional head"}}) {
-    expect(!reader.is_on(key), ErrorKind::wrong_format,
-           "weights '{}': configuration '{}': the network has {}, which this engine has not", reader.file(), key, part);
-  }
+/// The keys of networks that show attention the prompt, or end in convolutions.
+void parse_parts(const ConfigReader& reader, ModelConfig& config) {
+  const std::string& file = reader.file();
+  if (reader.is_on("context")) config.context = reader.size("context", 0, 256);
+  expect(config.context == 0 || (reader.has("words") && reader.has("styles")), ErrorKind::wrong_format,
+         "weights '{}': configuration 'context': expected 'words' and 'styles' beside it, found {}", file,
+         reader.has("words") ? "no styles" : "no words");
+  if (!reader.is_on("detail")) return;
+  const json object = reader.get<json>("detail");
+  expect(object.is_object(), ErrorKind::wrong_format,
+         "weights '{}': configuration 'detail': expected channels, hidden and layers, found {}", file, object.dump());
+  const ConfigReader inner(object, file, "detail.");
+  config.detail = {.channels = inner.size("channels", 1, 256),
+                   .hidden = inner.size("hidden", 1, 1024),
+                   .layers = inner.size("layers", 2, 64)};
+  expect(config.window_size() == config.patch, ErrorKind::wrong_format,
+         "weights '{}': configuration 'detail': expected a window of the patch, {}, found {}", file, config.patch,
+         config.window);
 }
 
 void parse_sizes(const ConfigReader& reader, ModelConfig& config) {
-  refuse_missing_parts(reader);
   config.channels = reader.size("channels", 3, 4);
   config.height = reader.size("height", 1, 4096);
   config.width = reader.size("width", 1, 4096);
@@ -110,6 +123,7 @@ void parse_sizes(const ConfigReader& reader, ModelConfig& config) {
   config.mlp_dim = reader.size("mlp_dim", 1, 65536);
   config.cond_dim = reader.size("cond_dim", 1, 16384);
   config.time_dim = reader.size("time_dim", 2, 16384);
+  parse_parts(reader, config);
   const std::string& file = reader.file();
   expect(config.height % config.patch == 0 && config.width % config.patch == 0, ErrorKind::wrong_format,
          "weights '{}': image {}x{} is not a multiple of patch {}", file, config.width, config.height, config.patch);
@@ -257,6 +271,13 @@ void Model::check_tensors() const {
     check("word_embed.weight", {rows(c.words), c.cond_dim});
     check("word_proj.weight", {c.cond_dim, c.cond_dim});
     check("word_proj.bias", {c.cond_dim});
+  }
+  if (c.context > 0) {
+    for (const std::string name : {"context.word", "context.style"}) {
+      check(name + ".weight", {c.cond_dim, c.cond_dim});
+      check(name + ".bias", {c.cond_dim});
+    }
+    check("context.position", {c.context_rows(), c.cond_dim});
   }
   // The network itself says what else it reads, so this list cannot drift from dit.cpp.
   for (const TensorInfo& tensor : record(c, PlanShape{}).tensors) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,13 @@ struct ScheduleConfig {
   Variance variance = Variance::posterior;
 };
 
+/// A convolutional head: tokens to `channels` a pixel, then `layers` of 3×3 over those and the noisy picture.
+struct DetailConfig {
+  std::uint32_t channels = 0;  ///< a pixel, of what the tokens become
+  std::uint32_t hidden = 0;    ///< channels between two layers
+  std::uint32_t layers = 0;    ///< 2 or more
+};
+
 /// Sizes and choices of one network. All from the file's metadata; the field names are the JSON keys.
 struct ModelConfig {
   std::string name;
@@ -51,6 +59,8 @@ struct ModelConfig {
   std::uint32_t patch = 0;                ///< pixels along one side of a token
   /// Pixels along one side of what a token reads and writes: at least patch, centred on it; 0 stands for patch.
   std::uint32_t window = 0;
+  std::uint32_t context = 0;  ///< words of the prompt that every block's attention sees; 0: none, nor the style
+  std::optional<DetailConfig> detail;  ///< absent: the tokens become pixels at once
   std::uint32_t dim = 0;
   std::uint32_t depth = 0;
   std::uint32_t heads = 0;
@@ -81,6 +91,8 @@ struct ModelConfig {
   std::string default_sampler = "euler";
   double default_guidance = 1.0;
 
+  /// Rows of a prompt in attention: its words and the style; 0 without a context.
+  std::uint32_t context_rows() const noexcept { return context ? context + 1 : 0; }
   std::uint32_t tokens() const noexcept { return (height / patch) * (width / patch); }
   std::uint32_t head_size() const noexcept { return head_dim ? head_dim : dim / heads; }
   /// Width of q, of k and of v: all heads side by side.

@@ -11,6 +11,16 @@ namespace {
 
 float silu(float x) { return x / (1.0f + std::exp(-x)); }
 
+/// (x − mean)/√(variance + eps) in f64.
+void layer_norm(std::span<float> x, double eps) {
+  const double count = static_cast<double>(x.size());
+  double mean = 0, variance = 0;
+  for (const float value : x) mean += value / count;
+  for (const float value : x) variance += (value - mean) * (value - mean) / count;
+  const double scale = 1 / std::sqrt(variance + eps);
+  for (float& value : x) value = static_cast<float>((value - mean) * scale);
+}
+
 }  // namespace
 
 void Conditioning::Dense::apply(std::span<const float> x, std::span<float> y) const {
@@ -40,6 +50,43 @@ Conditioning::Conditioning(std::shared_ptr<const Model> model) : model_(std::mov
   time_in_ = dense("time_mlp.0", c.time_bias);
   time_out_ = dense("time_mlp.2", c.time_bias);
   if (c.has_words) word_proj_ = dense("word_proj", true);
+  if (c.context == 0) return;
+  context_word_ = dense("context.word", true);
+  context_style_ = dense("context.style", true);
+  context_position_ = read_f32(model_->weight("context.position"));
+  context_padding_ = embed("word_embed.weight", 0, context_word_);
+}
+
+std::vector<float> Conditioning::embed(const char* table, std::uint32_t index, const Dense& dense) const {
+  std::vector<float> row(model_->config().cond_dim), result(row.size());
+  read_f32(model_->weight(table), std::uint64_t{index} * row.size(), row);
+  dense.apply(row, result);
+  return result;
+}
+
+std::size_t Conditioning::context_size() const {
+  return std::size_t{model_->config().context_rows()} * model_->config().cond_dim;
+}
+
+void Conditioning::context(const Label& label, std::span<float> out) const {
+  const ModelConfig& c = model_->config();
+  const std::size_t width = c.cond_dim;
+  for (std::uint32_t i = 0; i < c.context_rows(); ++i) {
+    const std::span<float> row = out.subspan(i * width, width);
+    std::vector<float> made;
+    if (i == c.context) made = embed("style_embed.weight", label.style, context_style_);
+    if (i < c.context && i < label.words.size()) made = embed("word_embed.weight", label.words[i], context_word_);
+    std::ranges::copy(made.empty() ? context_padding_ : made, row.begin());
+    for (std::size_t j = 0; j < width; ++j) row[j] += context_position_[i * width + j];
+    layer_norm(row, c.norm.eps);
+  }
+}
+
+std::vector<float> Conditioning::contexts(std::span<const Label> labels) const {
+  const std::size_t size = context_size();
+  std::vector<float> result(labels.size() * size);
+  for (std::size_t k = 0; k < labels.size(); ++k) context(labels[k], std::span(result).subspan(k * size, size));
+  return result;
 }
 
 void Conditioning::time(double t, std::span<float> out) const {
@@ -125,6 +172,12 @@ void blend_labels(std::span<const float> from, std::span<const float> toward, do
   for (std::size_t i = 0; i < from.size(); ++i) {
     out[i] = static_cast<float>(from_weight * from[i] + toward_weight * toward[i]);
   }
+}
+
+void blend_contexts(std::span<const float> from, std::span<const float> toward, std::size_t width, double blend,
+                    std::span<float> out) {
+  for (std::size_t at = 0; at < from.size(); at += width)
+    blend_labels(from.subspan(at, width), toward.subspan(at, width), blend, out.subspan(at, width));
 }
 
 }  // namespace dit

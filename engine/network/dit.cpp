@@ -14,6 +14,7 @@ class Network {
   Program record() {
     declare();
     condition();
+    if (c_.context > 0) context();
     recorder_.step("noise", op::Noise{.x = x_});
     embed();
     for (std::uint32_t i = 0; i < c_.depth; ++i) block("blocks." + std::to_string(i) + ".");
@@ -38,6 +39,10 @@ class Network {
     prediction_ = recorder_.activation("prediction", {rows, c_.channels, c_.height, c_.width});
     rgba_ = recorder_.rgba("rgba", {batch, c_.height, c_.width, 4});
     recorder_.set_condition(condition_);
+    if (c_.context > 0) {
+      context_ = recorder_.activation("context", {shape_.conditions * c_.context_rows(), c_.cond_dim});
+      recorder_.set_context(context_);
+    }
     recorder_.set_x(x_);
     recorder_.set_rgba(rgba_);
   }
@@ -58,6 +63,29 @@ class Network {
   TensorId modulation_table(const std::string& name, std::uint32_t chunks) {
     return recorder_.activation(name, {shape_.steps * shape_.conditions, chunks * c_.dim});
   }
+
+  /// Keys and values of the prompt depend on the condition alone, and not on the step: made, and keys normed, once.
+  void context() {
+    const std::uint32_t width = 2 * c_.attention_dim();
+    for (std::uint32_t i = 0; i < c_.depth; ++i) {
+      const std::string attention = "blocks." + std::to_string(i) + ".attn.", name = attention + "context";
+      recorder_.prepare(name, op::Linear{.x = context_,
+                                         .weight = recorder_.weight(name + ".weight", {width, c_.cond_dim}),
+                                         .bias = recorder_.weight(name + ".bias", {width}),
+                                         .y = context_keys(attention)});
+      if (!c_.qk_norm) continue;
+      recorder_.prepare(name + "_norm", op::HeadNorm{.x = context_keys(attention),
+                                                     .weight = head_weight(attention + "k_norm"),
+                                                     .norm_eps = static_cast<float>(c_.qk_norm_eps),
+                                                     .heads = c_.heads});
+    }
+  }
+
+  TensorId context_keys(const std::string& attention) {
+    return recorder_.activation(attention + "context", {shape_.conditions * c_.context_rows(), 2 * c_.attention_dim()});
+  }
+
+  TensorId head_weight(const std::string& name) { return recorder_.weight(name + ".weight", {c_.head_size()}); }
 
   void embed() {
     recorder_.step("patch_embed",
@@ -103,14 +131,13 @@ class Network {
   }
 
   void attend(const std::string& name) {
-    const Shape head = {c_.head_size()};
-    recorder_.step(name + "attention",
-                   op::Attention{.qkv = qkv_,
-                                 .q_norm = c_.qk_norm ? recorder_.weight(name + "q_norm.weight", head) : no_tensor,
-                                 .k_norm = c_.qk_norm ? recorder_.weight(name + "k_norm.weight", head) : no_tensor,
-                                 .norm_eps = static_cast<float>(c_.qk_norm_eps),
-                                 .heads = c_.heads,
-                                 .y = attended_});
+    recorder_.step(name + "attention", op::Attention{.qkv = qkv_,
+                                                     .q_norm = c_.qk_norm ? head_weight(name + "q_norm") : no_tensor,
+                                                     .k_norm = c_.qk_norm ? head_weight(name + "k_norm") : no_tensor,
+                                                     .norm_eps = static_cast<float>(c_.qk_norm_eps),
+                                                     .heads = c_.heads,
+                                                     .y = attended_,
+                                                     .context = c_.context > 0 ? context_keys(name) : no_tensor});
   }
 
   void gated_linear_add(const std::string& name, TensorId x, const op::Modulation& modulation, std::uint32_t in) {
@@ -122,16 +149,49 @@ class Network {
   }
 
   void predict() {
+    if (!c_.detail) return to_pixels("final", c_.channels, prediction_);
+    to_pixels("final.linear", c_.detail->channels, image_of("features", c_.detail->channels));
+    detail();
+  }
+
+  /// Tokens to `channels` a pixel.
+  void to_pixels(const std::string& label, std::uint32_t channels, TensorId y) {
+    const std::uint32_t out = channels * c_.window_size() * c_.window_size();
     recorder_.step(
-        "final",
-        op::Final{.x = residual_,
-                  .modulation = {.table = modulation_table("final.modulation", 2), .shift = 0, .scale = c_.dim},
-                  .norm = c_.norm,
-                  .weight = recorder_.weight("final.linear.weight", {c_.window_features(), c_.dim}),
-                  .bias = optional_bias(c_.outer_bias, "final.linear", c_.window_features()),
-                  .patch = c_.patch,
-                  .window = c_.window_size(),
-                  .y = prediction_});
+        label, op::Final{.x = residual_,
+                         .modulation = {.table = modulation_table("final.modulation", 2), .shift = 0, .scale = c_.dim},
+                         .norm = c_.norm,
+                         .weight = recorder_.weight("final.linear.weight", {out, c_.dim}),
+                         .bias = optional_bias(c_.outer_bias, "final.linear", out),
+                         .patch = c_.patch,
+                         .window = c_.window_size(),
+                         .y = y});
+  }
+
+  /// The convolutional head: its last layer makes the prediction, so that its label is that of any network.
+  void detail() {
+    const DetailConfig& d = *c_.detail;
+    TensorId x = image_of("features", d.channels);
+    std::uint32_t in = d.channels + c_.channels;
+    for (std::uint32_t i = 0; i < d.layers; ++i) {
+      const std::string name = "detail.convs." + std::to_string(i);
+      const bool first = i == 0, last = i + 1 == d.layers;
+      const std::uint32_t out = last ? c_.channels : d.hidden;
+      const TensorId y = last ? prediction_ : image_of(i % 2 == 0 ? "detail.even" : "detail.odd", out);
+      recorder_.step(last ? "final" : name, op::Conv{.x = x,
+                                                     .picture = first ? x_ : no_tensor,
+                                                     .weight = recorder_.weight(name + ".weight", {out, in, 3, 3}),
+                                                     .bias = recorder_.weight(name + ".bias", {out}),
+                                                     .activation = last ? Activation::none : Activation::silu,
+                                                     .residual = !first && !last,
+                                                     .y = y});
+      x = y;
+      in = out;
+    }
+  }
+
+  TensorId image_of(const std::string& name, std::uint32_t channels) {
+    return recorder_.activation(name, {shape_.rows(), channels, c_.height, c_.width});
   }
 
   TensorId optional_bias(bool wanted, const std::string& name, std::uint32_t size) {
@@ -141,7 +201,8 @@ class Network {
   const ModelConfig& c_;
   Recorder recorder_;
   PlanShape shape_;
-  TensorId condition_{}, x_{}, history_{}, residual_{}, qkv_{}, attended_{}, hidden_{}, prediction_{}, rgba_{};
+  TensorId condition_{}, context_ = no_tensor, x_{}, history_{}, residual_{}, qkv_{}, attended_{}, hidden_{},
+                         prediction_{}, rgba_{};
 };
 
 }  // namespace

@@ -23,6 +23,12 @@ class ShapeCheck {
     product(o.weight, o.bias, y[1], x[1]);
   }
 
+  void operator()(const op::HeadNorm& o) const {
+    const Shape x = shape("x", o.x, 2), weight = shape("weight", o.weight, 1);
+    expect(o.heads > 0 && std::uint64_t{o.heads} * weight[0] <= x[1], ErrorKind::wrong_format,
+           "op '{}': {} heads of {} do not fit {} columns", label_, o.heads, weight[0], x[1]);
+  }
+
   void operator()(const op::Embed& o) const {
     apart(o.y, {o.x});
     const Shape x = shape("x", o.x, 4), y = shape("y", o.y, 3);
@@ -43,13 +49,19 @@ class ShapeCheck {
   }
 
   void operator()(const op::Attention& o) const {
-    apart(o.y, {o.qkv});
+    apart(o.y, {o.qkv, o.context});
     const Shape y = shape("y", o.y, 3);
     expect(o.heads > 0 && y[2] % o.heads == 0, ErrorKind::wrong_format, "op '{}': {} channels for {} heads", label_,
            y[2], o.heads);
     want("qkv", o.qkv, {y[0], y[1], 3 * y[2]});
     expect((o.q_norm == no_tensor) == (o.k_norm == no_tensor), ErrorKind::wrong_format,
            "op '{}': q_norm and k_norm come together", label_);
+    if (o.context != no_tensor) {
+      const std::uint32_t rows = shape("context", o.context, 2)[0], conditions = program_.shape.conditions;
+      expect(rows > 0 && rows % conditions == 0, ErrorKind::wrong_format,
+             "op '{}': context: expected as many rows for each of {} conditions, found {}", label_, conditions, rows);
+      want("context", o.context, {rows, 2 * y[2]});
+    }
     if (o.q_norm == no_tensor) return;
     want("q_norm", o.q_norm, {y[2] / o.heads});
     want("k_norm", o.k_norm, {y[2] / o.heads});
@@ -72,6 +84,22 @@ class ShapeCheck {
     norm(o.norm, x[2]);
     product(o.weight, o.bias, y[1] * o.window * o.window, x[2]);
     modulation(o.modulation, std::max(o.modulation.shift, o.modulation.scale), x[2]);
+  }
+
+  void operator()(const op::Conv& o) const {
+    apart(o.y, {o.x, o.picture});
+    const Shape x = shape("x", o.x, 4), y = shape("y", o.y, 4);
+    want("x", o.x, {program_.shape.rows(), x[1], y[2], y[3]});
+    want("y", o.y, images(o.y, program_.shape.rows()));
+    std::uint32_t channels = x[1];
+    if (o.picture != no_tensor) {
+      channels += shape("picture", o.picture, 4)[1];
+      want("picture", o.picture, {program_.shape.batch, channels - x[1], y[2], y[3]});
+    }
+    want("weight", o.weight, {y[1], channels, 3, 3});
+    if (o.bias != no_tensor) want("bias", o.bias, {y[1]});
+    expect(!o.residual || x[1] == y[1], ErrorKind::wrong_format,
+           "op '{}': residual: expected as many channels in as out, found {} and {}", label_, x[1], y[1]);
   }
 
   void operator()(const op::Combine& o) const {
@@ -152,8 +180,9 @@ class ShapeCheck {
 }  // namespace
 
 const char* kernel_name(const AnyOp& op) noexcept {
-  static constexpr const char* names[] = {
-      "noise", "linear", "embed", "modulated_linear", "attention", "gated_linear_add", "final", "combine", "to_rgba"};
+  static constexpr const char* names[] = {"noise",     "linear",           "head_norm", "embed", "modulated_linear",
+                                          "attention", "gated_linear_add", "final",     "conv",  "combine",
+                                          "to_rgba"};
   static_assert(std::size(names) == std::variant_size_v<AnyOp>);
   return names[op.index()];
 }
@@ -162,11 +191,13 @@ TensorId output_of(const AnyOp& op) noexcept {
   struct Output {
     TensorId operator()(const op::Noise& o) const { return o.x; }
     TensorId operator()(const op::Linear& o) const { return o.y; }
+    TensorId operator()(const op::HeadNorm& o) const { return o.x; }
     TensorId operator()(const op::Embed& o) const { return o.y; }
     TensorId operator()(const op::ModulatedLinear& o) const { return o.y; }
     TensorId operator()(const op::Attention& o) const { return o.y; }
     TensorId operator()(const op::GatedLinearAdd& o) const { return o.residual; }
     TensorId operator()(const op::Final& o) const { return o.y; }
+    TensorId operator()(const op::Conv& o) const { return o.y; }
     TensorId operator()(const op::Combine& o) const { return o.x; }
     TensorId operator()(const op::ToRgba& o) const { return o.rgba; }
   };
@@ -223,7 +254,16 @@ std::uint64_t flop_count(const Program& program, const std::vector<Op>& ops) {
     std::uint64_t operator()(const op::ModulatedLinear& o) const { return matrix(o.weight, o.x); }
     std::uint64_t operator()(const op::GatedLinearAdd& o) const { return matrix(o.weight, o.x); }
     std::uint64_t operator()(const op::Final& o) const { return matrix(o.weight, o.x); }
-    std::uint64_t operator()(const op::Attention& o) const { return 4 * elements(o.y) * program.tensor(o.y).shape[1]; }
+    std::uint64_t operator()(const op::Attention& o) const {
+      std::uint64_t keys = program.tensor(o.y).shape[1];
+      if (o.context != no_tensor) keys += program.tensor(o.context).shape[0] / program.shape.conditions;
+      return 4 * elements(o.y) * keys;
+    }
+    std::uint64_t operator()(const op::Conv& o) const {
+      const Shape& y = program.tensor(o.y).shape;
+      return 2 * elements(o.weight) * y[0] * y[2] * y[3];
+    }
+    std::uint64_t operator()(const op::HeadNorm&) const { return 0; }
     std::uint64_t operator()(const op::Noise&) const { return 0; }
     std::uint64_t operator()(const op::Combine&) const { return 0; }
     std::uint64_t operator()(const op::ToRgba&) const { return 0; }

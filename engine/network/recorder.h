@@ -3,7 +3,8 @@
 // how ops are fused there is its own business.
 //
 // Letters: B batch (icons), R rows = B, or 2B with guidance (conditional rows first), K conditions, S steps, T tokens,
-// D dim, N heads, A = N·head size, C channels, H W pixels, P patch, V window ≥ P, M rows of a modulation table = S·K.
+// D dim, N heads, A = N·head size, C channels, H W pixels, P patch, V window ≥ P, M rows of a modulation table = S·K,
+// L rows of the prompt.
 #pragma once
 
 #include <cstdint>
@@ -58,6 +59,14 @@ struct Linear {
   TensorId y;       ///< [M,O]
 };
 
+/// x·weight/√(mean(x²)+eps) per head over the first A columns, in place; the columns after them stay as they are.
+struct HeadNorm {
+  TensorId x;       ///< [M,A or more]
+  TensorId weight;  ///< [A/N]
+  float norm_eps;
+  std::uint32_t heads;
+};
+
 /// y = windows(x) Wᵀ + bias + position. Token = gy·(W/P)+gx, feature = c·V²+wy·V+wx, row r reads icon r mod B.
 /// A window is V×V pixels centred on the token's P×P, its first pixel (V−P)/2 up and left of theirs, zero outside the
 /// image: a convolution of kernel V, stride P and padding (V−P)/2. V = P is the usual patch.
@@ -84,13 +93,16 @@ struct ModulatedLinear {
 
 /// y = softmax(q kᵀ/√(A/N)) v per head, no mask; column of qkv = (0 q | 1 k | 2 v)·A + head·A/N + d. q and k are first
 /// RMS-normed over their head when weights are given: q·weight/√(mean(q²)+eps).
+/// With a context its L keys and values follow the T of qkv as they are, unnormed: column = (0 k | 1 v)·A + head·A/N +
+/// d. Row r of the batch reads those of condition Request::modulation_row[step, r] mod K, rows k·L to k·L + L − 1.
 struct Attention {
   TensorId qkv;     ///< [R,T,3·A]
   TensorId q_norm;  ///< [A/N] or no_tensor
   TensorId k_norm;  ///< [A/N] or no_tensor
   float norm_eps;
   std::uint32_t heads;
-  TensorId y;  ///< [R,T,A]
+  TensorId y;                    ///< [R,T,A]
+  TensorId context = no_tensor;  ///< [K·L,2·A] or no_tensor
 };
 
 /// residual += gate · (x Wᵀ + bias), in place.
@@ -114,6 +126,18 @@ struct Final {
   std::uint32_t patch;
   std::uint32_t window;  ///< at least patch, and larger by an even number
   TensorId y;            ///< [R,C,H,W]
+};
+
+/// y = act(w ∗ z + bias), or x + that where residual; z = x and after its channels those of the picture. 3×3, stride 1,
+/// one pixel of zeros around; row r reads picture r mod B.
+struct Conv {
+  TensorId x;        ///< [R,F,H,W]
+  TensorId picture;  ///< [B,C,H,W] or no_tensor
+  TensorId weight;   ///< [O,F+C,3,3]
+  TensorId bias;     ///< [O] or no_tensor
+  Activation activation;
+  bool residual;  ///< O = F then
+  TensorId y;     ///< [R,O,H,W]
 };
 
 /// One solver step, icon b with its SolverRow w (solver.h), e = prediction:
@@ -140,8 +164,8 @@ struct ToRgba {
 
 }  // namespace op
 
-using AnyOp = std::variant<op::Noise, op::Linear, op::Embed, op::ModulatedLinear, op::Attention, op::GatedLinearAdd,
-                           op::Final, op::Combine, op::ToRgba>;
+using AnyOp = std::variant<op::Noise, op::Linear, op::HeadNorm, op::Embed, op::ModulatedLinear, op::Attention,
+                           op::GatedLinearAdd, op::Final, op::Conv, op::Combine, op::ToRgba>;
 
 /// An op and the name it carries everywhere: capture, debug label, benchmark row, error text.
 struct Op {
@@ -172,6 +196,7 @@ struct Program {
   std::vector<Op> prepare;          ///< once per new condition
   std::vector<Op> step;             ///< once per step
   TensorId condition = no_tensor;   ///< [S·K,cond_dim], filled from Request::condition
+  TensorId context = no_tensor;     ///< [K·L,cond_dim], filled from Request::context; or no_tensor
   TensorId x = no_tensor;           ///< [B,C,H,W]
   TensorId rgba = no_tensor;        ///< [B,H,W,4]
 
@@ -193,6 +218,7 @@ class Recorder {
   void step(std::string label, AnyOp op);
 
   void set_condition(TensorId id) { program_.condition = id; }
+  void set_context(TensorId id) { program_.context = id; }
   void set_x(TensorId id) { program_.x = id; }
   void set_rgba(TensorId id) { program_.rgba = id; }
 
@@ -204,7 +230,7 @@ class Recorder {
   Program program_;
 };
 
-/// Multiply-adds counted as two, per run of the list; matrix products and attention only.
+/// Multiply-adds counted as two, per run of the list; matrix products, convolutions and attention only.
 std::uint64_t flop_count(const Program& program, const std::vector<Op>& ops);
 
 }  // namespace dit

@@ -6,14 +6,21 @@
 namespace dit {
 namespace {
 
+std::vector<TensorId> present(std::vector<TensorId> ids) {
+  std::erase(ids, no_tensor);
+  return ids;
+}
+
 /// Tensors that an op reads besides its weights, rows of tables apart, which are small.
 std::vector<TensorId> inputs_of(const AnyOp& any) {
   if (const auto* o = std::get_if<op::Linear>(&any)) return {o->x};
   if (const auto* o = std::get_if<op::Embed>(&any)) return {o->x};
   if (const auto* o = std::get_if<op::ModulatedLinear>(&any)) return {o->x};
-  if (const auto* o = std::get_if<op::Attention>(&any)) return {o->qkv};
+  if (const auto* o = std::get_if<op::HeadNorm>(&any)) return {o->x};
+  if (const auto* o = std::get_if<op::Attention>(&any)) return present({o->qkv, o->context});
   if (const auto* o = std::get_if<op::GatedLinearAdd>(&any)) return {o->x, o->residual};
   if (const auto* o = std::get_if<op::Final>(&any)) return {o->x};
+  if (const auto* o = std::get_if<op::Conv>(&any)) return present({o->x, o->picture});
   if (const auto* o = std::get_if<op::Combine>(&any)) return {o->prediction, o->x};
   if (const auto* o = std::get_if<op::ToRgba>(&any)) return {o->x};
   return {};
@@ -25,6 +32,7 @@ TensorId weight_of(const AnyOp& any) {
   if (const auto* o = std::get_if<op::ModulatedLinear>(&any)) return o->weight;
   if (const auto* o = std::get_if<op::GatedLinearAdd>(&any)) return o->weight;
   if (const auto* o = std::get_if<op::Final>(&any)) return o->weight;
+  if (const auto* o = std::get_if<op::Conv>(&any)) return o->weight;
   return no_tensor;
 }
 

@@ -59,6 +59,7 @@ void BatchRequest::make(const IconSettings& settings, std::uint32_t batch, bool 
             .steps = pipeline ? rhythm_.length() : resolved.steps,
             .guided = guided};
   fill_condition(resolved.toward);
+  fill_context(resolved.toward);
   fill_rows();
 }
 
@@ -85,6 +86,21 @@ void BatchRequest::fill_condition(const std::optional<Label>& toward) {
   conditioning_.table(times_, labels_, request_.condition);
 }
 
+/// The prompt of every condition, where the model shows it to attention.
+void BatchRequest::fill_context(const std::optional<Label>& toward) {
+  const std::size_t size = conditioning_.context_size();
+  request_.context.resize(shape_.conditions * size);
+  if (size == 0) return;
+  from_context_.resize(size);
+  conditioning_.context(label_, from_context_);
+  for (std::uint32_t k = 0; k < shape_.conditions; ++k)
+    std::ranges::copy(from_context_, std::span(request_.context).subspan(k * size, size).begin());
+  if (shape_.guided) conditioning_.context(conditioning_.null_label(), std::span(request_.context).last(size));
+  if (!toward) return;
+  toward_context_.resize(size);
+  conditioning_.context(*toward, toward_context_);
+}
+
 void BatchRequest::fill_rows() {
   request_.icons.assign(shape_.batch, {});
   request_.solver.clear();
@@ -107,6 +123,9 @@ void BatchRequest::blend() {
   for (std::uint32_t icon = 0; icon < shape_.batch; ++icon) {
     blend_labels(from_label_, toward_label_, request_.icons[icon].blend,
                  std::span(labels_).subspan(icon * width, width));
+    if (request_.context.empty()) continue;
+    blend_contexts(from_context_, toward_context_, width, request_.icons[icon].blend,
+                   std::span(request_.context).subspan(icon * from_context_.size(), from_context_.size()));
   }
   conditioning_.table(times_, labels_, request_.condition);
 }

@@ -42,6 +42,7 @@ class BatchRequest {
 
  private:
   void fill_condition(const std::optional<Label>& toward);
+  void fill_context(const std::optional<Label>& toward);
   void fill_rows();
 
   const ModelConfig& config_;
@@ -55,6 +56,7 @@ class BatchRequest {
   std::vector<SolverStep> schedule_;
   // One vector of cond_dim a step, and one a condition.
   std::vector<float> times_, labels_, from_label_, toward_label_;
+  std::vector<float> from_context_, toward_context_;  // [rows of a prompt,cond_dim]
 };
 
 }  // namespace dit

@@ -26,14 +26,32 @@ Request request_of(const Conditioning& conditioning, const PlanShape& shape, con
     for (std::uint32_t r = 0; r < shape.rows(); ++r) request.modulation_row.push_back(s * shape.conditions + r);
   }
   request.condition = conditioning.table(t, labels);
+  request.context = conditioning.contexts(labels);
   request.icons = {IconPoint{.from = icon}};
   return request;
+}
+
+/// Rows of a prompt as [K,L,columns], which the plan keeps as [K·L,columns].
+Shape by_prompt(const Program& program, const Shape& shape) {
+  return {program.shape.conditions, shape[0] / program.shape.conditions, shape[1]};
+}
+
+/// Whether an op of Program::prepare makes a table of every step, and not of every prompt.
+bool makes_table(const Program& program, const Op& op) {
+  const auto* linear = std::get_if<op::Linear>(&op.what);
+  return linear && linear->x == program.condition;
 }
 
 Checkpoint forward_to(const IntermediateSink& sink) {
   return [&sink](const Op& op, const Shape& shape, std::span<const float> values) {
     sink({op.label, kernel_name(op.what), shape, values});
   };
+}
+
+/// What attention reads of the prompts.
+void show_context(const Program& program, const Request& request, const IntermediateSink& sink) {
+  if (program.context == no_tensor) return;
+  sink({"context", "context", by_prompt(program, program.tensor(program.context).shape), request.context});
 }
 
 /// The "in.*" tensors of a golden file, checked.
@@ -110,6 +128,7 @@ Request request_of(const Conditioning& conditioning, const Inputs& inputs) {
     request.condition.insert(request.condition.end(), row.begin(), row.end());
   }
   request.condition.resize(2 * request.condition.size());
+  request.context = conditioning.contexts(inputs.labels());
   for (std::uint32_t r = 0; r < 2 * rows; ++r) request.modulation_row.push_back(r);
   request.solver.resize(2);
   request.solver_row.assign(2 * rows, 1);
@@ -138,8 +157,12 @@ CaptureInfo capture(const std::shared_ptr<const Model>& model, Executor& executo
   const auto plan = executor.plan(record(config, shape));
   const Request request = request_of(conditioning, shape, label, table, {wanted.seed, point.index});
   plan->set_request(request);
-  sink({"condition", "condition", plan->program().tensor(plan->program().condition).shape, request.condition});
-  plan->capture(true, 0, forward_to(sink));
+  const Program& program = plan->program();
+  sink({"condition", "condition", program.tensor(program.condition).shape, request.condition});
+  show_context(program, request, sink);
+  plan->capture(true, 0, [&](const Op& op, const Shape& found, std::span<const float> values) {
+    sink({op.label, kernel_name(op.what), makes_table(program, op) ? found : by_prompt(program, found), values});
+  });
   if (point.step > 1) plan->run(0, point.step - 1, never_cancelled);
   plan->capture(false, point.step - 1, forward_to(sink));
   return info;
@@ -153,16 +176,19 @@ void capture_inputs(const std::shared_ptr<const Model>& model, Executor& executo
   const auto plan = executor.plan(record(model->config(), shape));
   const Request request = request_of(conditioning, given);
   plan->set_request(request);
-  plan->write(plan->program().x, given.x());
-  sink({"in.x", "input", plan->program().tensor(plan->program().x).shape, given.x()});
+  const Program& program = plan->program();
+  plan->write(program.x, given.x());
+  sink({"in.x", "input", program.tensor(program.x).shape, given.x()});
   // Half of each table belongs to the step that is not run.
   const auto first_half = [&sink](const std::string& name, const char* kernel, Shape half, std::span<const float> all) {
     half[0] /= 2;
     sink({name, kernel, half, all.first(all.size() / 2)});
   };
-  first_half("condition", "condition", plan->program().tensor(plan->program().condition).shape, request.condition);
-  plan->capture(true, 0, [&](const Op& op, const Shape& table, std::span<const float> values) {
-    first_half(op.label, kernel_name(op.what), table, values);
+  first_half("condition", "condition", program.tensor(program.condition).shape, request.condition);
+  show_context(program, request, sink);
+  plan->capture(true, 0, [&](const Op& op, const Shape& found, std::span<const float> values) {
+    if (makes_table(program, op)) return first_half(op.label, kernel_name(op.what), found, values);
+    sink({op.label, kernel_name(op.what), by_prompt(program, found), values});
   });
   plan->capture(false, 0, [&](const Op& op, const Shape& out, std::span<const float> values) {
     const bool of_the_network = !std::holds_alternative<op::Noise>(op.what) &&

@@ -39,8 +39,9 @@ struct Intermediate {
 };
 using IntermediateSink = std::function<void(const Intermediate&)>;
 
-/// Paints up to the step and shows it: "condition", the modulation tables, then the step's ops in order. Tables hold
-/// every step. With guidance the conditional rows come first.
+/// Paints up to the step and shows it: "condition", "context" where there is one, the modulation tables and the keys
+/// and values of prompts, then the step's ops in order. Tables hold every step. With guidance the conditional rows come
+/// first.
 /// errors  settings (as Session::begin, and a step that is not there), Cancelled, out_of_memory, device
 CaptureInfo capture(const std::shared_ptr<const Model>& model, Executor& executor, const CapturePoint& point,
                     const IntermediateSink& sink);

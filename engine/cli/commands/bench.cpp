@@ -66,6 +66,7 @@ Request BenchSubject::request(const Program& program) const {
   }
   const std::vector<Label> labels = {parse_label(model->config(), "", "")};
   request.condition = conditioning.table(t, labels);
+  request.context = conditioning.contexts(labels);
   for (std::uint32_t b = 0; b < shape.batch; ++b) {
     IconPoint point;
     point.from = point.toward = {1, b};

@@ -47,11 +47,13 @@ class Fusing {
   // Each adds the groups of an op; false: its output never is in memory, or that of another op is instead.
   bool group(const op::Noise& o);
   bool group(const op::Linear&);
+  bool group(const op::HeadNorm&);
   bool group(const op::Embed& o);
   bool group(const op::ModulatedLinear& o);
   bool group(const op::Attention& o);
   bool group(const op::GatedLinearAdd& o);
   bool group(const op::Final& o);
+  bool group(const op::Conv&);
   bool group(const op::Combine& o);
   bool group(const op::ToRgba& o);
 
@@ -87,6 +89,11 @@ bool Fusing::group(const op::Linear&) {
   fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no plain product in a step", program_.step[at_].label);
 }
 
+bool Fusing::group(const op::HeadNorm&) {
+  fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no norm of its own in a step",
+       program_.step[at_].label);
+}
+
 bool Fusing::group(const op::Embed&) {
   add_with_prologue({.work = Work::product, .store = Store::embed, .noisy = noise_pending_}, Lhs::windows,
                     Work::windows);
@@ -108,6 +115,8 @@ bool Fusing::group(const op::ModulatedLinear& o) {
 }
 
 bool Fusing::group(const op::Attention& o) {
+  expect(o.context == no_tensor, ErrorKind::unsupported,
+         "op '{}': the fused kernels serve no keys of a prompt beside the picture's", program_.step[at_].label);
   const auto* follows = next<op::GatedLinearAdd>();
   // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
   // So does a product of whole rows, but then once.
@@ -149,6 +158,10 @@ bool Fusing::group(const op::Final& o) {
                     Work::norm);
   if (overlap) add({.work = Work::overlap, .store = last, .solver = solver});
   return !solved;
+}
+
+bool Fusing::group(const op::Conv&) {
+  fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no convolution", program_.step[at_].label);
 }
 
 bool Fusing::group(const op::Combine&) {

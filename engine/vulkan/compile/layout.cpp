@@ -61,7 +61,10 @@ class LayingOut {
   void fragments(TensorId id) { set(id, TensorLayout::Kind::fragments); }
 
   void tensors_of(const op::Noise& o) { plain(o.x); }
-  void tensors_of(const op::Linear&) {}  // fuse() refuses it
+  // fuse() refuses these
+  void tensors_of(const op::Linear&) {}
+  void tensors_of(const op::HeadNorm&) {}
+  void tensors_of(const op::Conv&) {}
   void tensors_of(const op::Embed& o) {
     plain(o.x);
     rows(o.y);

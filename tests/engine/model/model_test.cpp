@@ -89,12 +89,64 @@ TEST(Model, BadConfigurationsAreNamed) {
   expect_names(error_with("schedule", 3), {"lacks 'type'"});
   expect_names(error_with("schedule", {{"type", "rectified"}}), {"'type'", "rectified"});
   expect_names(error_with("norm", "batch"), {"'norm'", "batch"});
-  expect_names(error_with("context", 8), {"'context'", "prompt words"});
-  expect_names(error_with("detail", {{"channels", 16}}), {"'detail'", "convolutional head"});
   expect_names(error_with("words", {"one"}), {"'word_embed.weight'"});
   expect_names(error_after([](Weights&, nlohmann::json& c) { c.erase("heads"); }), {"lacks 'heads'"});
   expect_names(error_after([](Weights& w, nlohmann::json&) { w.metadata.erase("format"); }), {"'ditsrc/1'"});
   expect_names(error_after([](Weights&, nlohmann::json& c) { c = 7; }), {"not a JSON object"});
+}
+
+/// A head of these layers, with a key changed or taken away.
+nlohmann::json detail_with(const char* key, const nlohmann::json& value) {
+  nlohmann::json detail = {{"channels", 3}, {"hidden", 5}, {"layers", 3}};
+  detail[key] = value;
+  if (value.is_null()) detail.erase(key);
+  return detail;
+}
+
+TEST(Model, PartsThatAreSwitchedOffAreNoParts) {
+  for (const nlohmann::json& off : {nlohmann::json(), nlohmann::json(0), nlohmann::json(false)}) {
+    EXPECT_EQ(error_with("context", off), "no error");
+    EXPECT_EQ(error_with("detail", off), "no error");
+  }
+}
+
+TEST(Model, BadPartsAreNamed) {
+  expect_names(error_with("context", 8), {"'context.word.weight'", "expected [20,20]", "not there"});
+  expect_names(error_with("context", -1), {"'context'", "expected 0 to 256, found -1"});
+  expect_names(error_with("context", 257), {"'context'", "found 257"});
+  expect_names(error_with("context", "all"), {"'context'", "wrong type"});
+  const auto without = [](const char* key) {
+    return error_after([&](Weights&, nlohmann::json& c) {
+      c["context"] = 2;
+      c.erase(key);
+    });
+  };
+  expect_names(without("words"), {"'context'", "'words' and 'styles'", "no words"});
+  expect_names(without("styles"), {"'context'", "'words' and 'styles'", "no styles"});
+  expect_names(error_with("detail", detail_with("channels", 3)), {"'final.linear.weight'", "expected [48,24]"});
+  expect_names(error_with("detail", true), {"'detail'", "channels, hidden and layers", "true"});
+  expect_names(error_with("detail", detail_with("channels", nullptr)), {"lacks 'detail.channels'"});
+  expect_names(error_with("detail", detail_with("channels", 0)), {"'detail.channels'", "expected 1 to 256, found 0"});
+  expect_names(error_with("detail", detail_with("hidden", 1025)), {"'detail.hidden'", "found 1025"});
+  expect_names(error_with("detail", detail_with("layers", 1)), {"'detail.layers'", "expected 2 to 64, found 1"});
+  expect_names(error_with("detail", detail_with("layers", "three")), {"'detail.layers'", "wrong type"});
+  const std::string windows = error_after([](Weights&, nlohmann::json& c) {
+    c["detail"] = detail_with("layers", 2);
+    c["window"] = 6;
+  });
+  expect_names(windows, {"'detail'", "window of the patch, 4, found 6"});
+}
+
+TEST(Model, PartsAreRead) {
+  const auto model = Model::open(golden_path("tiny-detail.safetensors"));
+  const ModelConfig& c = model->config();
+  const auto config = nlohmann::json::parse(model->weights()->metadata.at("config"));
+  EXPECT_EQ(c.context, config["context"]);
+  EXPECT_EQ(c.context_rows(), c.context + 1);
+  ASSERT_TRUE(c.detail);
+  EXPECT_EQ(c.detail->channels, config["detail"]["channels"]);
+  EXPECT_EQ(c.detail->hidden, config["detail"]["hidden"]);
+  EXPECT_EQ(c.detail->layers, config["detail"]["layers"]);
 }
 
 TEST(Model, BadDefaultsFailAtOpen) {

@@ -66,6 +66,10 @@ class PlainCalls {
              tile_grid(p.outputs, p.rows)}};
   }
 
+  std::vector<KernelCall> operator()(const op::HeadNorm&) const {
+    fail(ErrorKind::unsupported, "op '{}': expected an op of the Vulkan kernels, found a norm of its own", op_.label);
+  }
+
   std::vector<KernelCall> operator()(const op::Embed& o) const {
     const Shape& image = shape(o.x);
     const params::Embed p = {.step = 0,
@@ -114,6 +118,8 @@ class PlainCalls {
            "op '{}': heads of {} values; Vulkan kernel serves up to {}", op_.label, head_dim, head_dim_limit);
     expect(tokens <= tokens_limit, ErrorKind::unsupported, "op '{}': {} tokens; Vulkan kernel serves up to {}",
            op_.label, tokens, tokens_limit);
+    expect(o.context == no_tensor, ErrorKind::unsupported,
+           "op '{}': expected attention of the picture alone, found keys of a prompt, which Vulkan has not", op_.label);
     // Chosen so that queries, keys and scores fit in 16 KiB for every head size.
     const std::uint32_t queries = head_dim <= 128 ? 8 : 4;
     const std::uint32_t keys = head_dim <= 32 ? 64 : head_dim <= 64 ? 32 : head_dim <= 128 ? 16 : 8;
@@ -174,6 +180,10 @@ class PlainCalls {
       calls.push_back(overlap_add(o));
     }
     return calls;
+  }
+
+  std::vector<KernelCall> operator()(const op::Conv&) const {
+    fail(ErrorKind::unsupported, "op '{}': expected an op of the Vulkan kernels, found a convolution", op_.label);
   }
 
   std::vector<KernelCall> operator()(const op::Combine& o) const {

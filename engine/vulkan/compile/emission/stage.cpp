@@ -76,6 +76,15 @@ params::Stage StageWriter::of(const op::Linear&, const Group& group) {
        program_.step[group.op].label);
 }
 
+params::Stage StageWriter::of(const op::HeadNorm&, const Group& group) {
+  fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no norm of its own in a step",
+       program_.step[group.op].label);
+}
+
+params::Stage StageWriter::of(const op::Conv&, const Group& group) {
+  fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no convolution", program_.step[group.op].label);
+}
+
 params::Stage StageWriter::of(const op::Embed& o, const Group& group) {
   params::Stage s = blank(group.work, shape(o.y)[0], shape(o.y)[1]);
   image(s, shape(o.x), o.x);

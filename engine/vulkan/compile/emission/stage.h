@@ -42,6 +42,8 @@ class StageWriter {
   params::Stage of(const op::Combine& o, const Group& group);
   params::Stage of(const op::ToRgba& o, const Group& group);
   params::Stage of(const op::Linear& o, const Group& group);
+  params::Stage of(const op::HeadNorm& o, const Group& group);
+  params::Stage of(const op::Conv& o, const Group& group);
 
   void add_next_norm(params::Stage& s, const op::ModulatedLinear& next) const;
   void size(params::Stage& s, const TiledGroup& t) const;
