@@ -24,6 +24,7 @@ using uint = std::uint32_t;
 #define STAGE_SOLVE 7
 #define STAGE_RGBA 8
 #define STAGE_WINDOWS 9  // fragments of windows of the image
+#define STAGE_PROMPT 10  // fragments of a prompt's keys and values, which plain kernels make once an icon
 
 // Stage::lhs: where the lhs of a product comes from
 #define LHS_FRAGMENTS 0
@@ -38,6 +39,8 @@ using uint = std::uint32_t;
 #define STORE_EMBED 3      // rows = v + bias + position
 #define STORE_IMAGE 4      // the prediction, unpatchified
 #define STORE_SOLVE 5      // the solver's step with v + bias as the prediction
+#define STORE_MAP 6        // an image: act(v + bias)
+#define STORE_MAP_ADD 7    // the same, added to the image that was multiplied
 
 // Stage::exact: where no tile hangs over the edge, and nothing is checked against it
 #define EXACT_RESULT 1

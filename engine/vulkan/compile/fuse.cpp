@@ -53,7 +53,7 @@ class Fusing {
   bool group(const op::Attention& o);
   bool group(const op::GatedLinearAdd& o);
   bool group(const op::Final& o);
-  bool group(const op::Conv&);
+  bool group(const op::Conv& o);
   bool group(const op::Combine& o);
   bool group(const op::ToRgba& o);
 
@@ -115,8 +115,6 @@ bool Fusing::group(const op::ModulatedLinear& o) {
 }
 
 bool Fusing::group(const op::Attention& o) {
-  expect(o.context == no_tensor, ErrorKind::unsupported,
-         "op '{}': the fused kernels serve no keys of a prompt beside the picture's", program_.step[at_].label);
   const auto* follows = next<op::GatedLinearAdd>();
   // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
   // So does a product of whole rows, but then once.
@@ -160,8 +158,11 @@ bool Fusing::group(const op::Final& o) {
   return !solved;
 }
 
-bool Fusing::group(const op::Conv&) {
-  fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no convolution", program_.step[at_].label);
+bool Fusing::group(const op::Conv& o) {
+  // What is around each pixel is a window of three that overlaps others, of patches of one pixel.
+  add_with_prologue({.work = Work::product, .store = o.residual ? Store::map_add : Store::map}, Lhs::windows,
+                    Work::windows);
+  return true;
 }
 
 bool Fusing::group(const op::Combine&) {
@@ -205,7 +206,7 @@ bool Fusing::attention_fits_prologue(const op::Attention& o) const {
       if (share > most_lhs_share || s.head_fragments() % share != 0) return false;
     }
     // Scores, and attention where a product of whole rows hands it round.
-    return s.heads * (s.token_fragments() * 1024 + s.head_fragments() * 512) <= target_.shared_bytes;
+    return s.heads * (s.key_fragments() * 1024 + s.head_fragments() * 512) <= target_.shared_bytes;
   }
   const std::uint32_t lhs = s.heads * s.head_fragments() * target_.quads_a_fragment();
   const std::uint32_t scratch = s.heads * s.wide_fragments() * target_.quads_a_fragment();

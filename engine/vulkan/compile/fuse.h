@@ -44,6 +44,8 @@ enum class Store : std::uint32_t {
   embed = STORE_EMBED,          ///< v + bias + position
   image = STORE_IMAGE,          ///< the prediction
   solve = STORE_SOLVE,          ///< the solver's step with v + bias as the prediction
+  map = STORE_MAP,              ///< an image: act(v + bias)
+  map_add = STORE_MAP_ADD,      ///< the same, added to the image that was multiplied
 };
 
 /// What one dispatch does, or one turn of the persistent dispatch.

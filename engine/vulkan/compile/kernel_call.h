@@ -28,6 +28,7 @@ enum class Region {
   control,         ///< of a persistent dispatch: counters on the device
   range,           ///< of the run: what a persistent dispatch does
   status,          ///< a word for the host: whether a persistent dispatch gave up
+  prepared,        ///< scratch of the plan: what plain kernels prepare before the fused ones' fragments are made of it
 };
 
 struct Operand {

@@ -22,7 +22,10 @@ class LayingOut {
     // Values are the right side of a product along their rows, which on matrix hardware lies by columns.
     for (std::size_t i = 0; i < program.step.size(); ++i) {
       const auto* o = op_at<op::Attention>(program, i);
-      if (o) turned_from_[o->qkv] = 2 * o->heads * attention_shape(program, *o).head_fragments();
+      if (!o) continue;
+      const std::uint32_t width = o->heads * attention_shape(program, *o).head_fragments();
+      turned_from_[o->qkv] = 2 * width;
+      if (o->context != no_tensor) turned_from_[o->context] = width;
     }
   }
 
@@ -36,7 +39,8 @@ class LayingOut {
  private:
   const Shape& shape(TensorId id) const { return program_.tensor(id).shape; }
 
-  void set(TensorId id, TensorLayout::Kind kind) {
+  /// rows, tokens  of a tensor that is not [rows, tokens, columns]
+  void set(TensorId id, TensorLayout::Kind kind, std::uint32_t rows = 0, std::uint32_t tokens = 0) {
     TensorLayout layout = {.kind = kind,
                            .half = target_.half() && kind == TensorLayout::Kind::fragments,
                            .count = element_count(shape(id)),
@@ -45,8 +49,8 @@ class LayingOut {
                            .columns = {},
                            .order = target_.order()};
     if (kind != TensorLayout::Kind::plain) {
-      layout.rows = shape(id)[0];
-      layout.tokens = shape(id)[1];
+      layout.rows = rows ? rows : shape(id)[0];
+      layout.tokens = tokens ? tokens : shape(id)[1];
       layout.columns = columns_[id];
       layout.turned_from = turned_from_[id];
     }
@@ -64,7 +68,11 @@ class LayingOut {
   // fuse() refuses these
   void tensors_of(const op::Linear&) {}
   void tensors_of(const op::HeadNorm&) {}
-  void tensors_of(const op::Conv&) {}
+  void tensors_of(const op::Conv& o) {
+    plain(o.x);
+    if (o.picture != no_tensor) plain(o.picture);
+    plain(o.y);
+  }
   void tensors_of(const op::Embed& o) {
     plain(o.x);
     rows(o.y);
@@ -78,6 +86,9 @@ class LayingOut {
            op_->label, shape(o.y)[1], most_tokens);
     fragments(o.qkv);
     fragments(o.y);
+    if (o.context == no_tensor) return;
+    const std::uint32_t conditions = program_.shape.conditions;
+    set(o.context, TensorLayout::Kind::fragments, conditions, shape(o.context)[0] / conditions);
   }
   void tensors_of(const op::GatedLinearAdd& o) {
     fragments(o.x);
@@ -126,6 +137,16 @@ Scratch scratch_of_groups(const Program& program, const FusedProgram& fused) {
   return scratch;
 }
 
+/// What plain kernels prepare before it becomes fragments.
+std::uint64_t prepared_bytes(const Program& program, const std::vector<TensorLayout>& tensors) {
+  std::uint64_t bytes = 0;
+  for (const Op& op : program.prepare) {
+    const TensorLayout& layout = tensors[output_of(op.what)];
+    if (layout.kind == TensorLayout::Kind::fragments) bytes = std::max(bytes, layout.count * sizeof(float));
+  }
+  return bytes;
+}
+
 /// What the plain kernels keep between the calls of an op.
 Scratch scratch_of_ops(const Program& program) {
   Scratch scratch;
@@ -155,6 +176,7 @@ Layouts lay_out(const Program& program, const FusedProgram& fused, const Target&
   } else {
     LayingOut(program, target, layouts.tensors).make();
     layouts.scratch = scratch_of_groups(program, fused);
+    layouts.scratch.prepared = prepared_bytes(program, layouts.tensors);
   }
   return layouts;
 }

@@ -40,7 +40,7 @@ const char* name_of(Lhs lhs) {
 }
 
 const char* name_of(Store store) {
-  constexpr const char* names[] = {"fragments", "rows", "add", "embed", "image", "solve"};
+  constexpr const char* names[] = {"fragments", "rows", "add", "embed", "image", "solve", "map", "map added"};
   return names[static_cast<std::size_t>(store)];
 }
 
@@ -72,7 +72,7 @@ std::string tile_text(const TiledGroup& t, const Target& target) {
 std::string operand_text(const Program& program, const Operand& operand) {
   constexpr const char* regions[] = {"",        "row_stats",  "windows", "normal_table",   "icons",  "modulation_row",
                                      "solver",  "solver_row", "arena",   "packed_weights", "stages", "pictures",
-                                     "control", "range",      "status"};
+                                     "control", "range",      "status",  "prepared"};
   const std::string name = operand.region == Region::tensor ? program.tensor(operand.tensor).name
                                                             : regions[static_cast<std::size_t>(operand.region)];
   return operand.written ? (operand.read ? name + " (in place)" : "→ " + name) : name;
@@ -111,8 +111,9 @@ std::string list_layouts(const Program& program, const Layouts& layouts) {
                     turned ? fmt::format(", turned from fragment {} on", layout.turned_from) : "", layout.size_bytes());
   }
   const Scratch& s = layouts.scratch;
-  return text + fmt::format("  scratch: lhs {}, rows {}, row statistics {}, windows {} bytes\n", s.lhs, s.rows,
-                            s.row_stats, s.windows);
+  text += fmt::format("  scratch: lhs {}, rows {}, row statistics {}, windows {}", s.lhs, s.rows, s.row_stats, s.windows);
+  if (s.prepared > 0) text += fmt::format(", prepared {}", s.prepared);
+  return text + " bytes\n";
 }
 
 std::string list_tiles(const Program& program, const TiledProgram& tiled, const Target& target) {

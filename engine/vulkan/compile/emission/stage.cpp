@@ -63,6 +63,12 @@ void StageWriter::attention(params::Stage& s, const op::Attention& o) {
   s.eps_bits = std::bit_cast<std::uint32_t>(o.norm_eps);
   s.score_scale = std::bit_cast<std::uint32_t>(1.0f / std::sqrt(static_cast<float>(s.head_dim)));
   if (o.q_norm != no_tensor) s.qk_weight = packing_.product(name(o.q_norm), name(o.k_norm), s.head_dim);
+  if (o.context == no_tensor) return;
+  // By the fields that shaders/fused/context.glsl says.
+  s.channels = shape.prompt_keys;
+  s.height = program_.shape.conditions;
+  s.image = places_.tensor(o.context);
+  if (o.q_norm != no_tensor) s.history = packing_.floats(name(o.q_norm), {s.head_dim, s.head_dim});
 }
 
 params::Stage StageWriter::of(const op::Noise& o, const Group& group) {
@@ -81,8 +87,20 @@ params::Stage StageWriter::of(const op::HeadNorm&, const Group& group) {
        program_.step[group.op].label);
 }
 
-params::Stage StageWriter::of(const op::Conv&, const Group& group) {
-  fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no convolution", program_.step[group.op].label);
+params::Stage StageWriter::of(const op::Conv& o, const Group& group) {
+  const Shape& x = shape(o.x);
+  params::Stage s = blank(group.work, x[0], x[2] * x[3]);
+  image(s, x, o.x);
+  s.batch = x[0];  // each row has a map of its own
+  if (o.picture != no_tensor) s.history = places_.tensor(o.picture);
+  s.patch_size = 1;
+  s.window_size = 3;
+  product(s, product_of(program_, columns_, group.op));
+  s.width = shape(o.weight)[1] * 9;
+  s.store = static_cast<std::uint32_t>(group.store);
+  s.activation = activation_number(o.activation);
+  s.y = places_.tensor(o.y);
+  return s;
 }
 
 params::Stage StageWriter::of(const op::Embed& o, const Group& group) {
