@@ -79,12 +79,9 @@ struct CpuPlan::Sizes {
     lhs = std::max(lhs, elements(o.x));
     features = std::max(features, per_token(o.y, o.patch, plan.shape(o.weight)[0]));
   }
-  void operator()(const op::Attention& o) {
-    Attention attention;
-    attention.tokens = plan.shape(o.y)[1];
-    attention.head_dim = plan.shape(o.y)[2] / o.heads;
-    scratch = std::max(scratch, attention.scratch());
-  }
+  void operator()(const op::Attention& o) { scratch = std::max(scratch, plan.attention_of(o, 0).scratch()); }
+  void operator()(const op::HeadNorm& o) { scratch = std::max(scratch, plan.norm_of(o).scratch()); }
+  void operator()(const op::Conv& o) { scratch = std::max(scratch, plan.conv_of(o).scratch()); }
   template <class Other>
   void operator()(const Other&) {}
 };
@@ -96,10 +93,6 @@ CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool i
       places_(program_.tensors.size()),
       runs_(program_.shape.batch) {
   for_each_op(program_, [this](const Op& op) {
-    const auto* attention = std::get_if<op::Attention>(&op.what);
-    expect(!std::holds_alternative<op::Conv>(op.what) && !std::holds_alternative<op::HeadNorm>(op.what) &&
-               (!attention || attention->context == no_tensor),
-           ErrorKind::unsupported, "op '{}': the CPU executor does not serve it", op.label);
     const Operands operands = std::visit(OperandsOf{}, op.what);
     if (operands.matrix != no_tensor) check_kind(program_, op, operands.matrix, TensorKind::weight);
     for (const TensorId id : operands.vectors)

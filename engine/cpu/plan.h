@@ -76,6 +76,9 @@ class CpuPlan final : public Plan {
     product.y = y;
     return product;
   }
+  Attention attention_of(const op::Attention& o, std::uint32_t step) const;
+  HeadNorm norm_of(const op::HeadNorm& o) const;
+  Conv conv_of(const op::Conv& o) const;
   void normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step);
   RowTable table(const op::Modulation& modulation, std::uint32_t column, std::size_t tokens, std::uint32_t step) const;
   const float* optional(TensorId id) const { return id == no_tensor ? nullptr : places_[id].vector; }

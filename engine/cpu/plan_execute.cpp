@@ -89,9 +89,16 @@ void CpuPlan::execute(const op::Linear& o, std::uint32_t) {
   multiply(product_of(o, places_[o.x].values, shape(o.x)[0], places_[o.y].values));
 }
 
-// Refused by the constructor.
-void CpuPlan::execute(const op::HeadNorm&, std::uint32_t) {}
-void CpuPlan::execute(const op::Conv&, std::uint32_t) {}
+HeadNorm CpuPlan::norm_of(const op::HeadNorm& o) const {
+  return {places_[o.x].values, optional(o.weight), o.norm_eps, shape(o.x)[1], o.heads, shape(o.weight)[0]};
+}
+
+void CpuPlan::execute(const op::HeadNorm& o, std::uint32_t) {
+  const HeadNorm norm = norm_of(o);
+  pool_.parallel_for(shape(o.x)[0], [&](unsigned thread, std::size_t first, std::size_t last) {
+    head_norm(norm, first, last, scratch_ + thread * scratch_floats_);
+  });
+}
 
 void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
   const Shape& image = shape(o.x);
@@ -116,12 +123,22 @@ void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step) {
   multiply_in_block(product);
 }
 
-void CpuPlan::execute(const op::Attention& o, std::uint32_t) {
+Attention CpuPlan::attention_of(const op::Attention& o, std::uint32_t step) const {
   const Shape& s = shape(o.y);
-  const Attention head{places_[o.qkv].values, optional(o.q_norm), optional(o.k_norm), o.norm_eps, s[0], s[1], o.heads,
-                       s[2] / o.heads,        places_[o.y].values};
+  Attention attention{places_[o.qkv].values, optional(o.q_norm), optional(o.k_norm), o.norm_eps, s[0], s[1], o.heads,
+                      s[2] / o.heads,        places_[o.y].values};
+  if (o.context == no_tensor) return attention;
+  attention.context = places_[o.context].values;
+  attention.conditions = program_.shape.conditions;
+  attention.context_rows = shape(o.context)[0] / attention.conditions;
+  attention.condition = modulation_row_.data() + std::size_t{step} * program_.shape.rows();
+  return attention;
+}
+
+void CpuPlan::execute(const op::Attention& o, std::uint32_t step) {
+  const Attention head = attention_of(o, step);
   // Threads share a head only where there are few: each of them packs its keys and values again.
-  const std::size_t heads = std::size_t{s[0]} * o.heads, blocks = head.blocks();
+  const std::size_t heads = head.rows * o.heads, blocks = head.blocks();
   const std::size_t parts = std::min<std::size_t>(blocks, (2 * pool_.size() + heads - 1) / heads);
   const auto unit = [&](std::size_t i) { return i / parts * blocks + i % parts * blocks / parts; };
   pool_.parallel_for(heads * parts, [&](unsigned thread, std::size_t first, std::size_t last) {
@@ -146,6 +163,36 @@ void CpuPlan::execute(const op::Final& o, std::uint32_t step) {
   multiply(product_of(o, lhs_, tokens, features_));
   const Unpatches scatter{features_, image[1], image[2], image[3], o.patch, o.window, places_[o.y].values};
   pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { unpatches(scatter, first, last); });
+}
+
+Conv CpuPlan::conv_of(const op::Conv& o) const {
+  const Shape &x = shape(o.x), &y = shape(o.y);
+  Conv conv;
+  conv.x = places_[o.x].values;
+  conv.weight = places_[o.weight].vector;
+  conv.bias = optional(o.bias);
+  conv.rows = y[0];
+  conv.batch = program_.shape.batch;
+  conv.in = x[1];
+  conv.out = y[1];
+  conv.height = y[2];
+  conv.width = y[3];
+  conv.activation = o.activation;
+  conv.residual = o.residual;
+  conv.y = places_[o.y].values;
+  if (o.picture != no_tensor) {
+    conv.picture = places_[o.picture].values;
+    conv.picture_channels = shape(o.picture)[1];
+  }
+  conv.choose_band(pool_.size());
+  return conv;
+}
+
+void CpuPlan::execute(const op::Conv& o, std::uint32_t) {
+  const Conv conv = conv_of(o);
+  pool_.parallel_for(conv.units(), [&](unsigned thread, std::size_t first, std::size_t last) {
+    cpu::conv(conv, first, last, scratch_ + thread * scratch_floats_);
+  });
 }
 
 void CpuPlan::execute(const op::Combine& o, std::uint32_t step) {

@@ -79,10 +79,11 @@ HWY_INLINE void turn(const float* HWY_RESTRICT rows, std::size_t stride, std::si
       const auto ab = pair(hn::InterleaveLower(four, a, b)), cd = pair(hn::InterleaveLower(four, c, d));
       const auto above = pair(hn::InterleaveUpper(four, a, b)), cd_above = pair(hn::InterleaveUpper(four, c, d));
       float* out = columns + i * column_stride + first;
-      hn::Store(hn::BitCast(four, hn::InterleaveLower(two, ab, cd)), four, out);
-      hn::Store(hn::BitCast(four, hn::InterleaveUpper(two, ab, cd)), four, out + column_stride);
-      hn::Store(hn::BitCast(four, hn::InterleaveLower(two, above, cd_above)), four, out + 2 * column_stride);
-      hn::Store(hn::BitCast(four, hn::InterleaveUpper(two, above, cd_above)), four, out + 3 * column_stride);
+      // Keys of a prompt begin at any column.
+      hn::StoreU(hn::BitCast(four, hn::InterleaveLower(two, ab, cd)), four, out);
+      hn::StoreU(hn::BitCast(four, hn::InterleaveUpper(two, ab, cd)), four, out + column_stride);
+      hn::StoreU(hn::BitCast(four, hn::InterleaveLower(two, above, cd_above)), four, out + 2 * column_stride);
+      hn::StoreU(hn::BitCast(four, hn::InterleaveUpper(two, above, cd_above)), four, out + 3 * column_stride);
     }
   }
 #endif
@@ -125,32 +126,53 @@ HWY_INLINE void softmax_rows(float* HWY_RESTRICT scores, std::size_t stride, std
 /// A thread's scratch, cut up; every row starts on a cache line.
 struct Scratch {
   Scratch(const Attention& attention, float* all)
-      : key_stride(round_to_line(attention.tokens)),
+      : key_stride(round_to_line(attention.keys())),
         value_stride(round_to_line(attention.head_dim)),
         keys(all),
         values(keys + attention.head_dim * key_stride),
-        queries(values + attention.tokens * value_stride),
+        queries(values + attention.keys() * value_stride),
         scores(queries + block_rows * value_stride),
         out(scores + block_rows * key_stride) {}
   std::size_t key_stride, value_stride;
-  float* keys;     // [D,T]
-  float* values;   // [T,D]
+  float* keys;     // [D,T+L]
+  float* values;   // [T+L,D]
   float* queries;  // [block,D]; keys pass through on their way
-  float* scores;   // [block,T]
+  float* scores;   // [block,T+L]
   float* out;      // [block,D]
 };
 
-HWY_INLINE void pack_head(const Attention& attention, const float* HWY_RESTRICT qkv, const Scratch& scratch) {
+/// Keys and values of one head.
+struct KeysAndValues {
+  const float* keys;
+  const float* values;
+  std::size_t stride;
+  std::size_t count;
+  const float* k_norm;
+};
+
+/// To columns `first`, first + 1 … of the scratch.
+HWY_INLINE void pack(const Attention& attention, const KeysAndValues& from, std::size_t first, const Scratch& scratch) {
   const std::size_t dim = attention.head_dim;
-  const std::size_t width = attention.heads * dim;
-  for (std::size_t t = 0; t < attention.tokens; t += block_rows, qkv += block_rows * 3 * width) {
-    const std::size_t some = std::min(block_rows, attention.tokens - t);
-    norm_heads(qkv + width, 3 * width, attention.k_norm, attention.norm_eps, 1.f, some, dim, scratch.queries,
-               scratch.value_stride);
-    turn(scratch.queries, scratch.value_stride, some, dim, scratch.keys + t, scratch.key_stride);
+  for (std::size_t t = 0; t < from.count; t += block_rows) {
+    const std::size_t some = std::min(block_rows, from.count - t);
+    norm_heads(from.keys + t * from.stride, from.stride, from.k_norm, attention.norm_eps, 1.f, some, dim,
+               scratch.queries, scratch.value_stride);
+    turn(scratch.queries, scratch.value_stride, some, dim, scratch.keys + first + t, scratch.key_stride);
     for (std::size_t i = 0; i < some; ++i)
-      std::memcpy(scratch.values + (t + i) * scratch.value_stride, qkv + (3 * i + 2) * width, dim * sizeof(float));
+      std::memcpy(scratch.values + (first + t + i) * scratch.value_stride, from.values + (t + i) * from.stride,
+                  dim * sizeof(float));
   }
+}
+
+/// All keys and values of a head of batch row `row`, whose part of the first token is at qkv.
+HWY_INLINE void pack_head(const Attention& attention, const float* qkv, std::size_t row, std::size_t head,
+                          const Scratch& scratch) {
+  const std::size_t width = attention.heads * attention.head_dim;
+  pack(attention, {qkv + width, qkv + 2 * width, 3 * width, attention.tokens, attention.k_norm}, 0, scratch);
+  if (attention.context == nullptr) return;
+  const std::size_t condition = attention.condition[row] % attention.conditions;
+  const float* k = attention.context + condition * attention.context_rows * 2 * width + head * attention.head_dim;
+  pack(attention, {k, k + width, 2 * width, attention.context_rows, nullptr}, attention.tokens, scratch);
 }
 
 void attention_units(const Attention& attention, std::size_t first, std::size_t last, float* all) {
@@ -164,7 +186,7 @@ void attention_units(const Attention& attention, std::size_t first, std::size_t 
     const std::size_t block = unit % blocks;
     const std::size_t row = head / attention.heads;
     const float* qkv = attention.qkv + row * attention.tokens * 3 * width + head % attention.heads * dim;
-    if (unit == first || block == 0) pack_head(attention, qkv, scratch);
+    if (unit == first || block == 0) pack_head(attention, qkv, row, head % attention.heads, scratch);
     const std::size_t query = block * block_rows;
     const std::size_t some = std::min(block_rows, attention.tokens - query);
     norm_heads(qkv + query * 3 * width, 3 * width, attention.q_norm, attention.norm_eps, scale, some, dim,
@@ -172,13 +194,25 @@ void attention_units(const Attention& attention, std::size_t first, std::size_t 
     multiply(scratch.queries, scratch.value_stride, some, scratch.keys, scratch.key_stride, scratch.key_stride, dim,
              scratch.scores, scratch.key_stride);
     float inverse[block_rows];
-    softmax_rows(scratch.scores, scratch.key_stride, some, attention.tokens, inverse);
+    softmax_rows(scratch.scores, scratch.key_stride, some, attention.keys(), inverse);
     multiply(scratch.scores, scratch.key_stride, some, scratch.values, scratch.value_stride, scratch.value_stride,
-             attention.tokens, scratch.out, scratch.value_stride);
+             attention.keys(), scratch.out, scratch.value_stride);
     for (std::size_t i = 0; i < some; ++i) {
       const float* out = scratch.out + i * scratch.value_stride;
       float* y = attention.y + (row * attention.tokens + query + i) * width + head % attention.heads * dim;
       for (std::size_t j = 0; j < dim; ++j) y[j] = out[j] * inverse[i];
+    }
+  }
+}
+
+void head_norm_units(const HeadNorm& norm, std::size_t first, std::size_t last, float* scratch) {
+  const std::size_t dim = norm.head_dim, stride = round_to_line(dim);
+  for (std::size_t row = first; row < last; ++row) {
+    for (std::size_t head = 0; head < norm.heads; head += block_rows) {
+      const std::size_t some = std::min(block_rows, norm.heads - head);
+      float* x = norm.x + row * norm.columns + head * dim;
+      norm_heads(x, dim, norm.weight, norm.norm_eps, 1.f, some, dim, scratch, stride);
+      for (std::size_t i = 0; i < some; ++i) std::memcpy(x + i * dim, scratch + i * stride, dim * sizeof(float));
     }
   }
 }
@@ -190,15 +224,22 @@ HWY_AFTER_NAMESPACE();
 namespace dit::cpu {
 namespace {
 HWY_EXPORT(attention_units);
+HWY_EXPORT(head_norm_units);
 }  // namespace
 
 std::size_t Attention::scratch() const noexcept {
-  const std::size_t t = round_to_line(tokens), d = round_to_line(head_dim);
-  return head_dim * t + tokens * d + block_rows * (d + t + d);
+  const std::size_t t = round_to_line(keys()), d = round_to_line(head_dim);
+  return head_dim * t + keys() * d + block_rows * (d + t + d);
 }
 
 void attention(const Attention& attention, std::size_t first, std::size_t last, float* scratch) noexcept {
   HWY_DYNAMIC_DISPATCH(attention_units)(attention, first, last, scratch);
+}
+
+std::size_t HeadNorm::scratch() const noexcept { return block_rows * round_to_line(head_dim); }
+
+void head_norm(const HeadNorm& norm, std::size_t first, std::size_t last, float* scratch) noexcept {
+  HWY_DYNAMIC_DISPATCH(head_norm_units)(norm, first, last, scratch);
 }
 
 }  // namespace dit::cpu

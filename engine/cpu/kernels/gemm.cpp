@@ -25,30 +25,10 @@ HWY_INLINE void add_bias(const float* HWY_RESTRICT bias, float* HWY_RESTRICT val
     hn::Store(hn::Add(hn::Load(tag, values + i), hn::Load(tag, bias + i)), tag, values + i);
 }
 
-HWY_INLINE void silu(float* HWY_RESTRICT values) {
-  for (std::size_t i = 0; i < panel_columns; i += vector_floats) {
-    const V x = hn::Load(tag, values + i);
-    hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(hn::Neg(x)))), tag, values + i);
-  }
-}
-
-/// v·Φ(v) = v·(1 + erf(v/√2))/2.
-HWY_INLINE void gelu_erf(float* HWY_RESTRICT values) {
-  for (std::size_t i = 0; i < panel_columns; i += vector_floats) {
-    const V x = hn::Load(tag, values + i);
-    const V phi = hn::MulAdd(erf(hn::Mul(x, hn::Set(tag, 0.707106781f))), hn::Set(tag, 0.5f), hn::Set(tag, 0.5f));
-    hn::Store(hn::Mul(x, phi), tag, values + i);
-  }
-}
-
-/// v·(1 + tanh(u))/2 = v/(1 + exp(−2u)), u = √(2/π)·(v + 0.044715 v³).
-HWY_INLINE void gelu_tanh(float* HWY_RESTRICT values) {
-  for (std::size_t i = 0; i < panel_columns; i += vector_floats) {
-    const V x = hn::Load(tag, values + i);
-    const V inner = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(tag, 0.044715f), x);
-    const V e = exp(hn::Mul(inner, hn::Set(tag, -1.59576912f)));
-    hn::Store(hn::Div(x, hn::Add(hn::Set(tag, 1.f), e)), tag, values + i);
-  }
+template <class Function>
+HWY_INLINE void apply(const Function& function, float* HWY_RESTRICT values) {
+  for (std::size_t i = 0; i < panel_columns; i += vector_floats)
+    hn::Store(function(hn::Load(tag, values + i)), tag, values + i);
 }
 
 /// Stores one row of a panel; `values` has all 48 columns, y only `columns`.
@@ -84,13 +64,13 @@ HWY_INLINE void finish_row(const Product& product, std::size_t row, std::size_t 
   if (product.bias) add_bias(product.bias + column, values);
   switch (product.finish) {
     case Finish::silu:
-      silu(values);
+      apply([](V x) HWY_ATTR { return silu(x); }, values);
       break;
     case Finish::gelu_erf:
-      gelu_erf(values);
+      apply([](V x) HWY_ATTR { return gelu_erf(x); }, values);
       break;
     case Finish::gelu_tanh:
-      gelu_tanh(values);
+      apply([](V x) HWY_ATTR { return gelu_tanh(x); }, values);
       break;
     case Finish::add:
       add_row(values, columns, y);

@@ -228,6 +228,20 @@ HWY_INLINE V erf(V x) {
   return hn::CopySign(hn::Sub(one, rest), x);
 }
 
+HWY_INLINE V silu(V x) { return hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(hn::Neg(x)))); }
+
+/// x·Φ(x) = x·(1 + erf(x/√2))/2.
+HWY_INLINE V gelu_erf(V x) {
+  const V phi = hn::MulAdd(erf(hn::Mul(x, hn::Set(tag, 0.707106781f))), hn::Set(tag, 0.5f), hn::Set(tag, 0.5f));
+  return hn::Mul(x, phi);
+}
+
+/// x·(1 + tanh(u))/2 = x/(1 + exp(−2u)), u = √(2/π)·(x + 0.044715 x³).
+HWY_INLINE V gelu_tanh(V x) {
+  const V inner = hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(tag, 0.044715f), x);
+  return hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(hn::Mul(inner, hn::Set(tag, -1.59576912f)))));
+}
+
 }  // namespace dit::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
