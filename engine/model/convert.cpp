@@ -74,7 +74,9 @@ bool wants_quantising(const WeightView& view, const std::vector<std::string>& ke
 }  // namespace
 
 const std::vector<std::string>& kept_by_default() {
-  static const std::vector<std::string> parts = {"embed", "time_mlp", "word_proj", "final"};
+  // Not the blocks' attn.context: that is a matrix like the others of a block.
+  static const std::vector<std::string> parts = {"embed",        "time_mlp",      "word_proj",       "final",
+                                                 "context.word", "context.style", "context.position"};
   return parts;
 }
 

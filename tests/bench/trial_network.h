@@ -55,6 +55,7 @@ inline Request request_for(const Program& program) {
   Request request;
   request.icons.resize(s.batch, {1, 0});
   request.condition.resize(element_count(program.tensor(program.condition).shape), 0.5f);
+  if (program.context != no_tensor) request.context.resize(element_count(program.tensor(program.context).shape), 0.5f);
   request.modulation_row.resize(std::size_t{s.steps} * s.rows());
   request.solver.resize(s.steps);
   for (SolverRow& row : request.solver) row.b[0] = 1.f;

@@ -86,31 +86,54 @@ Values rms_norm(const Values& x, const Values& weight, double eps) {
   return y;
 }
 
-Values attention(const Values& qkv, const Values& q_norm, const Values& k_norm, double eps, std::size_t rows,
-                 std::size_t tokens, std::size_t heads, std::size_t d) {
-  const std::size_t dim = heads * d;
-  const auto head_of = [&](std::size_t which, std::size_t r, std::size_t t, std::size_t n, const Values& norm) {
-    const auto first = qkv.begin() + static_cast<std::ptrdiff_t>(((r * tokens + t) * 3 + which) * dim + n * d);
+Values attention(const AttentionArguments& a) {
+  const std::size_t d = a.head_dim, dim = a.heads * d, keys = a.tokens + a.prompts.length;
+  const auto head_at = [&](const Values& all, std::size_t at, const Values& norm) {
+    const auto first = all.begin() + static_cast<std::ptrdiff_t>(at);
     const Values values(first, first + static_cast<std::ptrdiff_t>(d));
-    return norm.empty() ? values : rms_norm(values, norm, eps);
+    return norm.empty() ? values : rms_norm(values, norm, a.eps);
   };
-  Values y(rows * tokens * dim, 0.0);
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t n = 0; n < heads; ++n)
-      for (std::size_t t = 0; t < tokens; ++t) {
-        const Values q = head_of(0, r, t, n, q_norm);
-        Values score(tokens, 0.0);
-        for (std::size_t u = 0; u < tokens; ++u) {
-          const Values k = head_of(1, r, u, n, k_norm);
+  // which: 0 q, 1 k, 2 v
+  const auto head_of = [&](std::size_t which, std::size_t r, std::size_t t, std::size_t n, const Values& norm) {
+    if (t < a.tokens) return head_at(a.qkv, ((r * a.tokens + t) * 3 + which) * dim + n * d, norm);
+    const std::size_t row = a.prompts.rows[r] * a.prompts.length + t - a.tokens;
+    return head_at(a.prompts.values, (row * 2 + which - 1) * dim + n * d, {});
+  };
+  Values y(a.rows * a.tokens * dim, 0.0);
+  for (std::size_t r = 0; r < a.rows; ++r)
+    for (std::size_t n = 0; n < a.heads; ++n)
+      for (std::size_t t = 0; t < a.tokens; ++t) {
+        const Values q = head_of(0, r, t, n, a.q_norm);
+        Values score(keys, 0.0);
+        for (std::size_t u = 0; u < keys; ++u) {
+          const Values k = head_of(1, r, u, n, a.k_norm);
           for (std::size_t i = 0; i < d; ++i) score[u] += q[i] * k[i] / std::sqrt(static_cast<double>(d));
         }
         const double highest = *std::max_element(score.begin(), score.end());
         double sum = 0;
         for (double& s : score) sum += s = std::exp(s - highest);
-        for (std::size_t u = 0; u < tokens; ++u) {
+        for (std::size_t u = 0; u < keys; ++u) {
           const Values v = head_of(2, r, u, n, {});
-          for (std::size_t i = 0; i < d; ++i) y[(r * tokens + t) * dim + n * d + i] += score[u] / sum * v[i];
+          for (std::size_t i = 0; i < d; ++i) y[(r * a.tokens + t) * dim + n * d + i] += score[u] / sum * v[i];
         }
+      }
+  return y;
+}
+
+Values conv(const Values& z, const Values& w, const Values& bias, const Shape& image, std::size_t out) {
+  const std::size_t in = image[1], H = image[2], W = image[3];
+  Values y;
+  for (std::size_t r = 0; r < image[0]; ++r)
+    for (std::size_t o = 0; o < out; ++o)
+      for (std::size_t i = 0; i < H * W; ++i) {
+        double sum = bias.empty() ? 0 : bias[o];
+        for (std::size_t k = 0; k < in * 9; ++k) {
+          // Row and column under the tap, one more than those of the image.
+          const std::size_t row = i / W + k % 9 / 3, column = i % W + k % 3;
+          if (row < 1 || row > H || column < 1 || column > W) continue;
+          sum += w[o * in * 9 + k] * z[((r * in + k / 9) * H + row - 1) * W + column - 1];
+        }
+        y.push_back(sum);
       }
   return y;
 }

@@ -39,9 +39,26 @@ Values unpatchify(const Values& windows, const Shape& image, std::size_t patch, 
 /// Root-mean-square norm over each run of weight.size() values, times weight.
 Values rms_norm(const Values& x, const Values& weight, double eps);
 
-/// softmax(q kᵀ/√d) v. qkv [R,T,3·D]; empty norm weights are none.
-Values attention(const Values& qkv, const Values& q_norm, const Values& k_norm, double eps, std::size_t rows,
-                 std::size_t tokens, std::size_t heads, std::size_t head_dim);
+/// Keys and values of prompts [K,L,2·D], and the prompt that each row of the batch reads. No values: none.
+struct Prompts {
+  const Values& values;
+  std::size_t length;               // L
+  std::vector<std::uint32_t> rows;  // [R], below K
+};
+
+/// softmax(q kᵀ/√d) v over the T keys of qkv [R,T,3·D] and then those of the prompt; empty norm weights are none.
+struct AttentionArguments {
+  const Values& qkv;
+  const Values& q_norm;
+  const Values& k_norm;
+  double eps;
+  std::size_t rows, tokens, heads, head_dim;
+  Prompts prompts;
+};
+Values attention(const AttentionArguments& a);
+
+/// Convolution of 3×3 with zeros around: z [R,I,H,W], w [O,I,3,3], an empty bias is none.
+Values conv(const Values& z, const Values& w, const Values& bias, const Shape& image, std::size_t out);
 
 /// residual += gate · y, gate per batch row and channel, 1 where there is none.
 void gated_add(Values& residual, const Values& y, const Table& table, const op::Modulation& m, std::size_t dim);

@@ -70,8 +70,46 @@ struct OracleVisitor {
   }
   void operator()(const op::Attention& a) const {
     const Shape& y = shape(a.y);
-    o.values_[a.y] = attention(o.values_[a.qkv], optional(a.q_norm), optional(a.k_norm), a.norm_eps, y[0], y[1],
-                               a.heads, y[2] / a.heads);
+    const std::uint32_t conditions = o.program_.shape.conditions;
+    Prompts prompts = {optional(a.context), a.context == no_tensor ? 0 : shape(a.context)[0] / conditions, rows()};
+    for (std::uint32_t& row : prompts.rows) row %= conditions;
+    o.values_[a.y] = attention({.qkv = o.values_[a.qkv],
+                                .q_norm = optional(a.q_norm),
+                                .k_norm = optional(a.k_norm),
+                                .eps = a.norm_eps,
+                                .rows = y[0],
+                                .tokens = y[1],
+                                .heads = a.heads,
+                                .head_dim = y[2] / a.heads,
+                                .prompts = std::move(prompts)});
+  }
+  void operator()(const op::HeadNorm& n) const {
+    Values& x = o.values_[n.x];
+    const Values& weight = o.values_[n.weight];
+    for (std::size_t row = 0; row < x.size(); row += shape(n.x)[1]) {
+      const auto first = x.begin() + static_cast<std::ptrdiff_t>(row);
+      const Values heads(first, first + static_cast<std::ptrdiff_t>(n.heads * weight.size()));
+      std::ranges::copy(rms_norm(heads, weight, n.norm_eps), first);
+    }
+  }
+  void operator()(const op::Conv& c) const {
+    Shape image = shape(c.x);
+    const std::size_t area = std::size_t{image[2]} * image[3], own = image[1] * area;
+    const Values &x = o.values_[c.x], &picture = optional(c.picture);
+    const std::size_t seen = picture.size() / o.program_.shape.batch;
+    Values z;
+    for (std::size_t r = 0; r < image[0]; ++r) {
+      const auto copy = [&](const Values& from, std::size_t at, std::size_t count) {
+        const auto first = from.begin() + static_cast<std::ptrdiff_t>(at);
+        z.insert(z.end(), first, first + static_cast<std::ptrdiff_t>(count));
+      };
+      copy(x, r * own, own);
+      copy(picture, r % o.program_.shape.batch * seen, seen);
+    }
+    image[1] += static_cast<std::uint32_t>(seen / area);
+    Values y = conv(z, o.values_[c.weight], optional(c.bias), image, shape(c.y)[1]);
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = activate(y[i], c.activation) + (c.residual ? x[i] : 0);
+    o.values_[c.y] = std::move(y);
   }
   void operator()(const op::GatedLinearAdd& g) const {
     const std::size_t dim = shape(g.residual)[2];
@@ -114,6 +152,7 @@ Oracle::Oracle(std::shared_ptr<const Weights> weights, Program program) : progra
 void Oracle::set_request(const Request& request) {
   request_ = request;
   values_[program_.condition].assign(request.condition.begin(), request.condition.end());
+  if (program_.context != no_tensor) values_[program_.context].assign(request.context.begin(), request.context.end());
 }
 
 void Oracle::prepare() {

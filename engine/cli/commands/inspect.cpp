@@ -79,6 +79,10 @@ void print_config(const ModelConfig& config) {
   row("width", fmt::format("{} in {} heads of {}, MLP {}, condition {}", config.dim, config.heads, config.head_size(),
                            config.mlp_dim, config.cond_dim));
   row("depth", config.depth);
+  if (config.context)
+    row("context", fmt::format("{} words and the style beside the {} tokens", config.context, config.tokens()));
+  if (const auto& d = config.detail)
+    row("detail", fmt::format("{} channels a pixel, {} convolutions 3x3 of {}", d->channels, d->layers, d->hidden));
   row("blocks",
       fmt::format("{}, {}, {}, {}, {}", name_of(config.norm), config.qk_norm ? "q/k RMS-norm" : "no q/k norm",
                   config.bias ? "bias" : "no bias", name_of(config.activation), config.gated ? "gates" : "no gates"));
@@ -125,8 +129,8 @@ void inspect_model(const std::shared_ptr<const Model>& model) {
   print_cost(config, false);
   print_cost(config, true);
   fmt::print(
-      "  FLOPs: matrix products and attention, a multiply-add counted as two; buffers: every activation as f32,\n"
-      "  before an executor shares memory between them.\n");
+      "  FLOPs: matrix products, convolutions and attention, a multiply-add counted as two; buffers: every activation\n"
+      "  as f32, before an executor shares memory between them.\n");
   print_tensors(*model->weights());
 }
 

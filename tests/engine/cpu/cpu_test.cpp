@@ -38,12 +38,22 @@ ModelConfig odd_config() {
   return config;
 }
 
+/// The same without and with keys of a prompt and a convolutional head.
+std::vector<ModelConfig> odd_configs() {
+  ModelConfig parts = odd_config();
+  parts.context = 3;
+  parts.detail = DetailConfig{.channels = 5, .hidden = 7, .layers = 4};
+  return {odd_config(), parts};
+}
+
 /// Icons first_icon, first_icon + 1, … of one label; every solver term in use.
 Request request_for(const PlanShape& shape, const ModelConfig& config, std::uint64_t first_icon) {
   Request request;
   for (std::uint32_t b = 0; b < shape.batch; ++b) request.icons.push_back({42, first_icon + b});
   for (std::uint32_t i = 0; i < shape.steps * shape.conditions * config.cond_dim; ++i)
     request.condition.push_back(std::sin(static_cast<float>(i)));
+  for (std::uint32_t i = 0; i < shape.conditions * config.context_rows() * config.cond_dim; ++i)
+    request.context.push_back(std::cos(static_cast<float>(i)));
   for (std::uint32_t step = 0; step < shape.steps; ++step)
     for (std::uint32_t r = 0; r < shape.rows(); ++r)
       request.modulation_row.push_back(step * shape.conditions + r / shape.batch);
@@ -70,8 +80,7 @@ struct Painted {
   bool operator==(const Painted&) const = default;
 };
 
-Painted paint(const PlanShape& shape, unsigned threads, std::uint64_t first_icon = 0) {
-  const ModelConfig config = odd_config();
+Painted paint(const ModelConfig& config, const PlanShape& shape, unsigned threads, std::uint64_t first_icon = 0) {
   const Program program = record(config, shape);
   const auto executor = cpu::open(random_weights(program), {.threads = threads});
   const auto plan = executor->plan(program);
@@ -99,33 +108,39 @@ class Cpu : public ::testing::Test {
 };
 
 TEST_F(Cpu, SameBitsOnAnyNumberOfThreads) {
-  const Painted expected = paint(three_icons, 1);
-  for (const float value : expected.x) ASSERT_TRUE(std::isfinite(value));
-  for (const unsigned threads : {2u, 3u, 8u}) EXPECT_TRUE(paint(three_icons, threads) == expected) << threads;
+  for (const ModelConfig& config : odd_configs()) {
+    const Painted expected = paint(config, three_icons, 1);
+    for (const float value : expected.x) ASSERT_TRUE(std::isfinite(value));
+    for (const unsigned threads : {2u, 3u, 8u})
+      EXPECT_TRUE(paint(config, three_icons, threads) == expected) << threads << ", context " << config.context;
+  }
 }
 
 TEST_F(Cpu, SameBitsInAnyBatch) {
-  const Painted batch = paint(three_icons, 2);
-  const std::size_t x = batch.x.size() / 3, bytes = batch.rgba.size() / 3;
-  for (std::uint32_t icon = 0; icon < 3; ++icon) {
-    const Painted one = paint(one_icon, 2, icon);
-    EXPECT_TRUE(std::equal(one.x.begin(), one.x.end(), batch.x.begin() + static_cast<std::ptrdiff_t>(icon * x)));
-    EXPECT_TRUE(
-        std::equal(one.rgba.begin(), one.rgba.end(), batch.rgba.begin() + static_cast<std::ptrdiff_t>(icon * bytes)));
+  for (const ModelConfig& config : odd_configs()) {
+    const Painted batch = paint(config, three_icons, 2);
+    const auto part = [](const std::vector<float>& all, std::size_t icon) {
+      return std::span(all).subspan(icon * all.size() / 3, all.size() / 3);
+    };
+    for (std::uint32_t icon = 0; icon < 3; ++icon) {
+      const Painted one = paint(config, one_icon, 2, icon);
+      EXPECT_TRUE(std::ranges::equal(one.x, part(batch.x, icon)));
+      EXPECT_TRUE(std::ranges::equal(one.rgba, part(batch.rgba, icon)));
+    }
+    EXPECT_FALSE(std::ranges::equal(part(batch.x, 0), part(batch.x, 1))) << "two icons are the same";
   }
-  EXPECT_FALSE(std::equal(batch.x.begin(), batch.x.begin() + static_cast<std::ptrdiff_t>(x),
-                          batch.x.begin() + static_cast<std::ptrdiff_t>(x)))
-      << "two icons are the same";
 }
 
 TEST_F(Cpu, SameBitsOnTargetsWithFusedMultiplyAdd) {
-  const Painted expected = paint(one_icon, 1);
+  std::vector<Painted> expected;
+  for (const ModelConfig& config : odd_configs()) expected.push_back(paint(config, one_icon, 1));
   const std::string best = cpu::target();
   int compared = 0;
   for (const std::string& target : cpu::usable_targets()) {
     if (!target.starts_with("AVX") || target == best) continue;
     cpu::force_target(target);
-    EXPECT_TRUE(paint(one_icon, 1) == expected) << target << " against " << best;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_TRUE(paint(odd_configs()[i], one_icon, 1) == expected[i]) << target << " against " << best;
     ++compared;
   }
   if (compared == 0) GTEST_SKIP() << "fewer than two targets with fused multiply-add here; best is " << best;
@@ -176,8 +191,18 @@ void check_kernels() {
     OpCase attention(shape, DType::f32);
     attention.add(op::Attention{attention.input("qkv", {4, tokens, 3 * 2 * head}),
                                 attention.weight("q", {head}, 0.2, 1), attention.weight("k", {head}, 0.2, 1), 1e-6f, 2,
-                                attention.output("y", {4, tokens, 2 * head})});
+                                attention.output("y", {4, tokens, 2 * head}),
+                                head == 16 ? no_tensor : attention.input("prompts", {2 * head, 4 * head})});
     attention.check("cpu");
+
+    OpCase norm(shape, DType::f32);
+    norm.add(op::HeadNorm{norm.input("keys", {tokens, 3 * head}), norm.weight("w", {head}), 1e-6f, 2});
+    norm.check("cpu");
+
+    OpCase conv(shape, DType::f32, {1, 3, 9, tokens});
+    conv.add(op::Conv{conv.input("h", {4, head, 9, tokens}), conv.x(), conv.weight("w", {head, head + 3, 3, 3}, 0.1),
+                      conv.weight("b", {head}), Activation::silu, true, conv.output("y", {4, head, 9, tokens})});
+    conv.check("cpu");
   }
 }
 

@@ -88,16 +88,22 @@ TEST(Allocations, AreCounted) {
   EXPECT_GE(allocations, 2u);
 }
 
-TEST(Allocations, NonePerIconOnTheCpu) {
+/// Its parameter is a model of tests/golden: one of each kind of network.
+class ModelAllocations : public ::testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(Models, ModelAllocations, ::testing::Values("tiny", "tiny-detail"),
+                         [](const auto& instance) { return instance.param == "tiny" ? "plain" : "parts"; });
+
+TEST_P(ModelAllocations, NonePerIconOnTheCpu) {
   const auto session =
-      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+      Session::open({.model = golden_path(GetParam() + ".safetensors"), .device = "cpu", .options = {.threads = 2}});
   for (const How how : {How::whole, How::step_by_step, How::announced})
     EXPECT_EQ(allocations_of(*session, how), 0u) << static_cast<int>(how);
 }
 
-TEST(Allocations, NonePerFrameOfAWalk) {
+TEST_P(ModelAllocations, NonePerFrameOfAWalk) {
   const auto session =
-      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+      Session::open({.model = golden_path(GetParam() + ".safetensors"), .device = "cpu", .options = {.threads = 2}});
   IconSettings settings;
   settings.prompt = session->model().config().words.at(0);
   settings.toward_prompt = session->model().config().words.at(1);
@@ -115,9 +121,9 @@ TEST(Allocations, NonePerFrameOfAWalk) {
   EXPECT_EQ(allocations, 0u);
 }
 
-TEST(Allocations, NonePerIconInAPipeline) {
+TEST_P(ModelAllocations, NonePerIconInAPipeline) {
   const auto session =
-      Session::open({.model = golden_path("tiny.safetensors"), .device = "cpu", .options = {.threads = 2}});
+      Session::open({.model = golden_path(GetParam() + ".safetensors"), .device = "cpu", .options = {.threads = 2}});
   IconSettings settings;
   settings.steps = 4;
   const auto point = [](std::uint64_t n) { return IconPoint{.from = {1, n}}; };

@@ -38,6 +38,11 @@ double host_time(Plan& plan, std::uint32_t step) {
   return times[times.size() / 2];
 }
 
+/// Whether an op runs once a condition, and not in a step.
+bool is_prepared(const AnyOp& op) {
+  return std::holds_alternative<op::Linear>(op) || std::holds_alternative<op::HeadNorm>(op);
+}
+
 std::string shapes_of(const Program& program, const Op& op) {
   std::string text = to_string(program.tensor(output_of(op.what)).shape);
   for (const TensorInfo& tensor : program.tensors) {
@@ -152,7 +157,7 @@ Program OpCase::program() const {
   recorder.set_condition(condition_);
   recorder.set_x(x_);
   recorder.set_rgba(rgba_);
-  if (std::holds_alternative<op::Linear>(op_)) {
+  if (is_prepared(op_)) {
     recorder.prepare(kernel_name(op_), op_);
   } else {
     recorder.step(kernel_name(op_), op_);
@@ -186,7 +191,7 @@ void OpCase::check(const std::string& kind, std::uint32_t step, double f32_bound
   }
   const std::atomic<bool> cancel{false};
   Ticket ticket;
-  if (std::holds_alternative<op::Linear>(op_)) {
+  if (is_prepared(op_)) {
     oracle.prepare();
     plan->prepare(never_cancelled);
   } else {

@@ -16,7 +16,7 @@ std::shared_ptr<Weights> random_weights(const Program& program) {
   std::mt19937 random(11);
   for (const TensorInfo& info : program.tensors) {
     if (info.kind != TensorKind::weight) continue;
-    const float fan_in = static_cast<float>(info.shape.back());
+    const float fan_in = static_cast<float>(element_count(info.shape) / info.shape.at(0));
     std::normal_distribution<float> normal(0.f, info.shape.size() > 1 ? 1 / std::sqrt(fan_in) : 0.3f);
     std::vector<float>& values = (*owner)[info.name];
     values.resize(element_count(info.shape));
