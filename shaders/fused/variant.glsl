@@ -10,6 +10,7 @@ STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
 #include "shaders/fused/matrix/attention.glsl"
 #include "shaders/fused/matrix/epilogue.glsl"
 #include "shaders/fused/matrix/product.glsl"
+#include "shaders/fused/matrix/head.glsl"
 #ifndef PERSISTENT
 #include "shaders/fused/matrix/rows.glsl"
 #endif

@@ -35,7 +35,8 @@ KernelCall dispatch(const TiledGroup& t, const params::Stage& stage, const Targe
 }
 
 /// Fragments of keys and values that lie in Region::prepared as [K·L, 2·A].
-KernelCall fragments_of_prompt(const TensorLayout& layout, std::uint32_t y, const Target& target, const Places& places) {
+KernelCall fragments_of_prompt(const TensorLayout& layout, std::uint32_t y, const Target& target,
+                               const Places& places) {
   params::Stage s{};
   s.kind = STAGE_PROMPT;
   s.rows = layout.rows;
@@ -66,7 +67,7 @@ std::vector<std::size_t> assign_variants(const TiledProgram& tiled, std::vector<
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const Work work = tiled.groups[i].group.work;
     if (work != Work::product && work != Work::norm && work != Work::windows && work != Work::attention &&
-        work != Work::overlap) {
+        work != Work::overlap && work != Work::head) {
       stages[i].variant = NO_PLACE;
       continue;
     }

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/vulkan/compile/kernel_call.h"
 #include "engine/vulkan/compile/tile.h"
+#include "engine/vulkan/compile/tiles/head_tiles.h"
 
 namespace dit::vulkan {
 namespace {
@@ -60,6 +61,8 @@ class Fusing {
   /// `product` with its left side made on the way, or by a group of its own before it, whichever is cheaper.
   void add_with_prologue(Group product, Lhs prologue, Work maker);
   bool attention_fits_prologue(const op::Attention& o) const;
+  /// The head that begins with op `first`, where one stage runs all of it.
+  std::optional<HeadShape> joined_head(std::size_t first) const;
   /// Whether tiles of whole rows pay for the product of op `at`, so that its epilogue makes the norm of the next op.
   bool fills_rows(std::size_t at) const;
 
@@ -71,6 +74,7 @@ class Fusing {
   std::uint32_t first_open_ = 0;                  // first group whose op's output is not in memory yet
   bool noise_pending_ = false;                    // the embed that follows draws the noise
   std::optional<std::size_t> attention_pending_;  // the product that follows computes it
+  std::optional<HeadShape> head_;                 // that the op at work is a layer of
   bool norm_done_ = false;                        // the left side of the product that follows lies in scratch
 };
 
@@ -150,7 +154,8 @@ bool Fusing::group(const op::Final& o) {
   const bool overlap = o.window > o.patch;
   const bool solved = target_.joins_ops() && combine && combine->prediction == o.y && !program_.shape.guided &&
                       (overlap || o.patch % 4 == 0);
-  const Store last = solved ? Store::solve : Store::image;
+  const bool map = joined_head(at_ + 1) && op_at<op::Conv>(program_, at_ + 1)->x == o.y && !overlap;
+  const Store last = solved ? Store::solve : map ? Store::pixels : Store::image;
   const std::optional<std::size_t> solver = solved ? std::optional(at_ + 1) : std::nullopt;
   add_with_prologue({.work = Work::product, .store = overlap ? Store::rows : last, .solver = solver}, Lhs::norm,
                     Work::norm);
@@ -159,6 +164,12 @@ bool Fusing::group(const op::Final& o) {
 }
 
 bool Fusing::group(const op::Conv& o) {
+  if (!head_ && !result_.groups.empty() && result_.groups.back().store == Store::pixels) head_ = joined_head(at_);
+  if (head_) {
+    if (head_->last > at_) return false;
+    add({.work = Work::head, .store = Store::image, .head = std::exchange(head_, std::nullopt)->first});
+    return true;
+  }
   // What is around each pixel is a window of three that overlaps others, of patches of one pixel.
   add_with_prologue({.work = Work::product, .store = o.residual ? Store::map_add : Store::map}, Lhs::windows,
                     Work::windows);
@@ -212,6 +223,12 @@ bool Fusing::attention_fits_prologue(const op::Attention& o) const {
   const std::uint32_t scratch = s.heads * s.wide_fragments() * target_.quads_a_fragment();
   const std::uint32_t floats = std::max(s.shared_floats(s.heads, target_.invocations), target_.invocations * 8);
   return target_.invocations % (16 * s.heads) == 0 && (lhs + scratch) * 16 + floats * 4 <= target_.shared_bytes;
+}
+
+std::optional<HeadShape> Fusing::joined_head(std::size_t first) const {
+  if (!target_.matrix() || !target_.joins_ops()) return std::nullopt;
+  const std::optional<HeadShape> head = head_at(program_, first);
+  return head && choose_head_tile(*head, target_) ? head : std::nullopt;
 }
 
 bool Fusing::fills_rows(std::size_t at) const {

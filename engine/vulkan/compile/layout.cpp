@@ -14,9 +14,12 @@ constexpr std::uint32_t most_tokens = 256;  // whose scores fit in shared memory
 class LayingOut {
  public:
   /// tensors  as they are; those of the step are changed
-  LayingOut(const Program& program, const Target& target, std::vector<TensorLayout>& tensors)
+  LayingOut(const Program& program, const FusedProgram& fused, const Target& target, std::vector<TensorLayout>& tensors)
       : program_(program), target_(target), columns_(column_groups(program)), tensors_(tensors) {
     known_.resize(program.tensors.size());
+    for (const Group& group : fused.groups) {
+      if (group.head) map_ = op_at<op::Conv>(program, *group.head)->x;
+    }
     turned_from_.assign(program.tensors.size(), UINT32_MAX);
     if (!target.matrix()) return;
     // Values are the right side of a product along their rows, which on matrix hardware lies by columns.
@@ -41,13 +44,14 @@ class LayingOut {
 
   /// rows, tokens  of a tensor that is not [rows, tokens, columns]
   void set(TensorId id, TensorLayout::Kind kind, std::uint32_t rows = 0, std::uint32_t tokens = 0) {
-    TensorLayout layout = {.kind = kind,
-                           .half = target_.half() && kind == TensorLayout::Kind::fragments,
-                           .count = element_count(shape(id)),
-                           .rows = 0,
-                           .tokens = 0,
-                           .columns = {},
-                           .order = target_.order()};
+    TensorLayout layout = {
+        .kind = kind,
+        .half = target_.half() && kind != TensorLayout::Kind::rows && kind != TensorLayout::Kind::plain,
+        .count = element_count(shape(id)),
+        .rows = 0,
+        .tokens = 0,
+        .columns = {},
+        .order = target_.order()};
     if (kind != TensorLayout::Kind::plain) {
       layout.rows = rows ? rows : shape(id)[0];
       layout.tokens = tokens ? tokens : shape(id)[1];
@@ -61,6 +65,17 @@ class LayingOut {
     tensors_[id] = layout;
   }
   void plain(TensorId id) { set(id, TensorLayout::Kind::plain); }
+  /// Unless a head begins with it.
+  void image(TensorId id) {
+    if (id != map_) return plain(id);
+    const Shape& s = shape(id);
+    tensors_[id] = {.kind = TensorLayout::Kind::pixels,
+                    .half = true,
+                    .count = element_count(s),
+                    .rows = s[0],
+                    .tokens = s[2] * s[3],
+                    .columns = {s[1], s[1]}};
+  }
   void rows(TensorId id) { set(id, TensorLayout::Kind::rows); }
   void fragments(TensorId id) { set(id, TensorLayout::Kind::fragments); }
 
@@ -69,7 +84,7 @@ class LayingOut {
   void tensors_of(const op::Linear&) {}
   void tensors_of(const op::HeadNorm&) {}
   void tensors_of(const op::Conv& o) {
-    plain(o.x);
+    image(o.x);
     if (o.picture != no_tensor) plain(o.picture);
     plain(o.y);
   }
@@ -96,7 +111,7 @@ class LayingOut {
   }
   void tensors_of(const op::Final& o) {
     rows(o.x);
-    plain(o.y);
+    image(o.y);
   }
   void tensors_of(const op::Combine& o) {
     plain(o.prediction);
@@ -109,6 +124,7 @@ class LayingOut {
   const Target& target_;
   const std::vector<ColumnGroups> columns_;
   const Op* op_ = nullptr;
+  TensorId map_ = no_tensor;  // that a head begins with
   std::vector<TensorLayout>& tensors_;
   std::vector<bool> known_;
   std::vector<std::uint32_t> turned_from_;  // see TensorLayout
@@ -174,7 +190,7 @@ Layouts lay_out(const Program& program, const FusedProgram& fused, const Target&
   if (target.plain()) {
     layouts.scratch = scratch_of_ops(program);
   } else {
-    LayingOut(program, target, layouts.tensors).make();
+    LayingOut(program, fused, target, layouts.tensors).make();
     layouts.scratch = scratch_of_groups(program, fused);
     layouts.scratch.prepared = prepared_bytes(program, layouts.tensors);
   }

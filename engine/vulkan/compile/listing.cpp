@@ -28,6 +28,8 @@ const char* name_of(Work work) {
       return "rgba";
     case Work::windows:
       return "windows";
+    case Work::head:
+      return "head";
     case Work::plain:
       return "plain";
   }
@@ -40,7 +42,7 @@ const char* name_of(Lhs lhs) {
 }
 
 const char* name_of(Store store) {
-  constexpr const char* names[] = {"fragments", "rows", "add", "embed", "image", "solve", "map", "map added"};
+  constexpr const char* names[] = {"fragments", "rows", "add", "embed", "image", "solve", "map", "map added", "pixels"};
   return names[static_cast<std::size_t>(store)];
 }
 
@@ -49,6 +51,7 @@ const std::string& label(const Program& program, std::size_t op) { return progra
 /// What a product does on the way in and out: "norm → product → add".
 std::string path_of(const Program& program, const Group& group) {
   if (group.work == Work::overlap) return fmt::format("overlap → {}", name_of(group.store));
+  if (group.head) return fmt::format("head   from {} on", label(program, *group.head));
   if (group.work != Work::product) return name_of(group.work);
   std::string path = group.noisy && group.lhs == Lhs::windows ? "noise → " : "";
   if (group.lhs != Lhs::fragments) path += fmt::format("{} → ", name_of(group.lhs));
@@ -103,7 +106,7 @@ std::string list_layouts(const Program& program, const Layouts& layouts) {
   for (TensorId id = 0; id < layouts.tensors.size(); ++id) {
     if (program.tensor(id).kind != TensorKind::activation) continue;
     const TensorLayout& layout = layouts.tensors[id];
-    constexpr const char* kinds[] = {"as it is", "rows", "fragments"};
+    constexpr const char* kinds[] = {"as it is", "rows", "fragments", "pixels"};
     const bool turned = layout.turned_from != UINT32_MAX;
     text +=
         fmt::format("  {:24} {:16} {}{}{}, {} bytes\n", program.tensor(id).name, to_string(program.tensor(id).shape),
@@ -111,7 +114,8 @@ std::string list_layouts(const Program& program, const Layouts& layouts) {
                     turned ? fmt::format(", turned from fragment {} on", layout.turned_from) : "", layout.size_bytes());
   }
   const Scratch& s = layouts.scratch;
-  text += fmt::format("  scratch: lhs {}, rows {}, row statistics {}, windows {}", s.lhs, s.rows, s.row_stats, s.windows);
+  text +=
+      fmt::format("  scratch: lhs {}, rows {}, row statistics {}, windows {}", s.lhs, s.rows, s.row_stats, s.windows);
   if (s.prepared > 0) text += fmt::format(", prepared {}", s.prepared);
   return text + " bytes\n";
 }
@@ -127,6 +131,9 @@ std::string list_tiles(const Program& program, const TiledProgram& tiled, const 
     text += fmt::format("  {:3}  {:24} {:5} tiles, {:3} invocations, {:5} bytes shared", i, label(program, t.group.op),
                         t.tiles, t.invocations, shared);
     if (t.group.work == Work::product) text += ": " + tile_text(t, target);
+    if (t.group.head)
+      text += fmt::format(": {}×{} pixels, {} fragments a subgroup, {} of the last layer", t.head.height, t.head.width,
+                          t.head.down, t.head.last_down);
     text += '\n';
   }
   return text;

@@ -68,6 +68,9 @@ class Tiling {
       case Work::attention:
         attention(t);
         return t;
+      case Work::head:
+        head(t);
+        return t;
       default:
         t.tiles = divide_up(pointwise_invocations(group), target_.invocations);
         return t;
@@ -92,6 +95,7 @@ class Tiling {
   void product_of_rows(TiledGroup& t, const Product& product) const;
   void maker(TiledGroup& t) const;
   void attention(TiledGroup& t) const;
+  void head(TiledGroup& t) const;
   void matrix_attention(TiledGroup& t, const AttentionShape& s) const;
 
   const Program& program_;
@@ -241,6 +245,14 @@ void Tiling::attention(TiledGroup& t) const {
   t.tiles = s.row_fragments() * (s.heads / t.head_group);
   t.shared_quads = quads(t.head_group);
   t.shared_floats = s.shared_floats(t.head_group, target_.invocations);
+}
+
+void Tiling::head(TiledGroup& t) const {
+  const HeadShape shape = *head_at(program_, *t.group.head);
+  t.head = *choose_head_tile(shape, target_);
+  t.tile = {.down = t.head.down, .across = t.head.last_down};
+  t.tiles = t.head.count(shape);
+  t.shared_quads = t.head.shared_quads(shape);
 }
 
 void Tiling::matrix_attention(TiledGroup& t, const AttentionShape& s) const {

@@ -143,8 +143,7 @@ void Scheduling::launch_step() {
 
 /// What depends on neither x nor t runs once a condition, by the plain kernels.
 void Scheduling::launch_prepare() {
-  std::vector<std::vector<KernelCall>> calls =
-      emit_prepare(program_, schedule_->compiled.layouts, target_, places());
+  std::vector<std::vector<KernelCall>> calls = emit_prepare(program_, schedule_->compiled.layouts, target_, places());
   for (std::size_t i = 0; i < calls.size(); ++i) {
     const Op& op = program_.prepare[i];
     LaunchedOp launched{&op, {}};

@@ -144,6 +144,19 @@ void store_map(Result p, uint token, Fragment h) {
   }
 }
 
+/// A fragment of 16 channels of one pixel of 16 tokens, see head.glsl.
+void store_pixels(Result p, uint token, Fragment h) {
+  const uint planes = S(channels) / 16u, pixel = p.column_fragment / planes, across = S(image_width) / S(patch_size);
+  const uint first = p.fragment / S(token_fragments) * S(height) * S(image_width);
+  EACH(i, 2u) {
+    const uint at = token + i * 8u;
+    const uint line = at / across * S(patch_size) + pixel / S(patch_size);
+    const uint nth = first + line * S(image_width) + at % across * S(patch_size) + pixel % S(patch_size);
+    const uint to = P.y * 2u + (nth * planes + p.column_fragment % planes) * 4u + invocation() % 4u;
+    if (at < S(tokens)) arena_pairs[to] = packed(i == 0u ? h.upper : h.lower);
+  }
+}
+
 /// Fragment `b` of those that this subgroup finishes: its own, or every SUBGROUPS-th of a tile whose depth is shared.
 Result result_fragment(uint b, uint first_row, uint first_column, uint row, uint column) {
   uint fragment = row + b / S(across), column_fragment = column + b % S(across);
@@ -202,6 +215,7 @@ void apply_epilogue(Result p, Fragment h, Epilogue m, Solving s, uint step) {
   }
   if (!p.mine) return;
   if (S(store) == STORE_IMAGE) store_image(p, token, h);
+  else if (S(store) == STORE_PIXELS) store_pixels(p, token, h);
   else if (S(store) == STORE_MAP || S(store) == STORE_MAP_ADD) store_map(p, token, h);
   else solve_pairs(p, h, m.old, s, step);
 }

@@ -81,6 +81,36 @@ TEST_F(MatrixKernels, Attention) {
   }
 }
 
+TEST_F(MatrixKernels, AttentionToAPrompt) {
+  // A prompt a row of the batch, out of order; keys of the picture and of the prompt that end within a block.
+  for (const auto& [norm, prompt] : {std::pair{false, 16u}, {true, 9u}, {true, 33u}}) {
+    OpCase c({.batch = 2, .conditions = 2, .steps = 2, .guided = true}, DType::f32);
+    c.add(op::Attention{.qkv = c.input("qkv", {4, 35, 3 * 2 * 20}),
+                        .q_norm = norm ? c.weight("q_norm", {20}, 0.5, 2) : no_tensor,
+                        .k_norm = norm ? c.weight("k_norm", {20}, 0.5, 2) : no_tensor,
+                        .norm_eps = 1e-6f,
+                        .heads = 2,
+                        .y = c.output("y", {4, 35, 40}),
+                        .context = c.input("prompts", {2 * prompt, 2 * 40})});
+    c.check("vulkan_op_matrix", 1);
+  }
+}
+
+TEST_F(MatrixKernels, Convolution) {
+  for (const bool residual : {false, true}) {
+    OpCase c({.batch = 2, .guided = true}, DType::f32, {2, 3, 7, 9});
+    const std::uint32_t in = residual ? 20 : 5, beside = residual ? 0 : 3;
+    c.add(op::Conv{.x = c.input("h", {4, in, 7, 9}),
+                   .picture = residual ? no_tensor : c.x(),
+                   .weight = c.weight("w", {20, in + beside, 3, 3}, 0.1),
+                   .bias = c.weight("b", {20}),
+                   .activation = Activation::silu,
+                   .residual = residual,
+                   .y = c.output("y", {4, 20, 7, 9})});
+    c.check("vulkan_op_matrix");
+  }
+}
+
 TEST_F(MatrixKernels, EmbedAndFinal) {
   OpCase embed({.batch = 2}, DType::f32, {2, 3, 8, 12});
   embed.add(op::Embed{.x = embed.x(),
@@ -142,10 +172,15 @@ Request request_for(const Program& program) {
   for (std::uint64_t b = 0; b < shape.batch; ++b) request.icons.push_back({.from = {.seed = 9, .index = b}});
   for (std::size_t i = 0; i < element_count(program.tensor(program.condition).shape); ++i)
     request.condition.push_back(std::sin(static_cast<float>(i)));
+  if (program.context != no_tensor) {
+    for (std::size_t i = 0; i < element_count(program.tensor(program.context).shape); ++i)
+      request.context.push_back(std::sin(1.7f * static_cast<float>(i)));
+  }
   request.solver.assign(shape.steps, {.from_e = 1, .a = 0.5f, .b = {0.5f}, .guidance = 1});
   for (std::uint32_t step = 0; step < shape.steps; ++step) {
     request.solver_row.insert(request.solver_row.end(), shape.batch, step);
-    for (std::uint32_t b = 0; b < shape.batch; ++b) request.modulation_row.push_back(step * shape.conditions + b);
+    for (std::uint32_t r = 0; r < shape.rows(); ++r)
+      request.modulation_row.push_back(step * shape.conditions + r % shape.conditions);
   }
   return request;
 }
@@ -170,8 +205,8 @@ Layers second_step(const std::string& kind, const Program& program, const std::s
 }
 
 /// Layer by layer, the second of two steps on matrix hardware and on the CPU.
-void compare_second_step(const ModelConfig& c, std::uint32_t batch) {
-  const Program program = record(c, {.batch = batch, .conditions = batch, .steps = 2});
+void compare_second_step(const ModelConfig& c, std::uint32_t batch, bool guided = false) {
+  const Program program = record(c, {.batch = batch, .conditions = batch, .steps = 2, .guided = guided});
   const auto weights = random_weights(program);
   const Layers expected = second_step("cpu", program, weights),
                got = second_step("vulkan_block_matrix", program, weights);
@@ -197,6 +232,17 @@ TEST_F(MatrixKernels, WholeStepsWhoseRowsAreNormedAsTheyLeave) {
   // tests that these are such rows.
   compare_second_step(awkward(128, 1), 3);
   compare_second_step(awkward(128, 3, 16), 3);
+}
+
+TEST_F(MatrixKernels, WholeStepsThatEndInAHead) {
+  // Tiles hang over the picture's edges; hidden channels of one block and a half; layers enough to use a map again.
+  ModelConfig c = awkward(48, 3);
+  c.context = 8;
+  for (const auto& [detail, guided] :
+       {std::pair{DetailConfig{16, 24, 3}, false}, {DetailConfig{32, 40, 4}, true}, {DetailConfig{16, 8, 2}, false}}) {
+    c.detail = detail;
+    compare_second_step(c, 2, guided);
+  }
 }
 
 TEST(MatrixHardware, MakesEveryLayerOfABatchLikeTheCpu) {
