@@ -4,7 +4,8 @@
     export_onnx.py --weights models/icons.safetensors --out icons.onnx [--batch 8]
 
 Inputs: x [R,C,H,W]; modulation [M], the tables that the engine makes once per label (every icon has the same label);
-a, b [1], a row of the solver. Outputs: prediction, and next = a x + b prediction. Needs numpy and onnx alone.
+with a context also prompts [depth,L,2,D], keys (normed) and values of the label's rows for each block; a, b [1], a row of
+the solver. Outputs: prediction, and next = a x + b prediction. Needs numpy and onnx alone.
 """
 import argparse
 import json
@@ -56,6 +57,9 @@ class Exporter:
         gated = "blocks.0.modulation.weight" not in tensors or \
             tensors["blocks.0.modulation.weight"].shape[0] == 6 * config["dim"]
         self.chunks = 6 if gated else 4
+        self.prompt_rows = config["context"] + 1 if config.get("context") else 0
+        self.detail = config.get("detail")
+        self.features = self.detail["channels"] if self.detail else config["channels"]
 
     def tensor(self, name):
         return self.tensors[name].astype(np.float32)
@@ -79,7 +83,15 @@ class Exporter:
         root = g.add("Sqrt", g.add("Add", mean, g.floats("qk_eps", [self.c["qk_norm_eps"]])))
         return g.add("Mul", g.add("Div", x, root), g.floats(name, self.tensor(name)))
 
-    def attention(self, x, name):
+    def with_prompt(self, k, v, block):
+        """Keys and values [R,T,N,D] with those of the label behind them."""
+        g, heads, dim = self.graph, self.c["heads"], self.head_dim
+        parts = g.add("Split", g.add("Gather", "prompts", g.integers([block]), axis=0), g.integers([1, 1]), outputs=2, axis=2)
+        for_all = g.integers([self.batch, self.prompt_rows, heads, dim])
+        return (g.add("Concat", own, g.add("Expand", g.reshape(part, 1, self.prompt_rows, heads, dim), for_all), axis=1)
+                for own, part in zip((k, v), parts))
+
+    def attention(self, x, name, block):
         """softmax(q k^T / sqrt(D)) v; the scale sits in q's norm weight or on q."""
         g, heads, dim = self.graph, self.c["heads"], self.head_dim
         parts = g.add("Split", self.linear(x, name + ".qkv"), g.integers([heads * dim] * 3), outputs=3, axis=-1)
@@ -87,6 +99,8 @@ class Exporter:
         if self.c.get("qk_norm"):
             q = self.rms_norm(q, name + ".q_norm.weight")
             k = self.rms_norm(k, name + ".k_norm.weight")
+        if self.prompt_rows:
+            k, v = self.with_prompt(k, v, block)
         q = g.add("Mul", q, g.floats("scale", [1 / math.sqrt(dim)]))
         scores = g.add("MatMul", g.add("Transpose", q, perm=[0, 2, 1, 3]), g.add("Transpose", k, perm=[0, 2, 3, 1]))
         y = g.add("MatMul", g.add("Softmax", scores, axis=-1), g.add("Transpose", v, perm=[0, 2, 1, 3]))
@@ -99,13 +113,13 @@ class Exporter:
     def residual(self, x, gate, y):
         return self.graph.add("Add", x, self.graph.add("Mul", y, gate) if gate else y)
 
-    def block(self, x, name, tables):
+    def block(self, x, index, tables):
         """tables: shift, scale, gate of attention, then of the MLP; without gates two and two."""
-        half = len(tables) // 2
+        half, name = len(tables) // 2, f"blocks.{index}."
         for part, (shift, scale, *gate) in (("attn", tables[:half]), ("mlp", tables[half:])):
             y = self.norm(x, scale, shift)
             if part == "attn":
-                y = self.attention(y, name + "attn")
+                y = self.attention(y, name + "attn", index)
             else:
                 y = self.linear(self.activate(self.linear(y, name + "mlp.fc1")), name + "mlp.fc2")
             x = self.residual(x, gate[0] if gate else None, y)
@@ -146,6 +160,17 @@ class Exporter:
         inside = total[:, margin:margin + c["height"], margin:margin + c["width"]]
         return g.add("Add", x, g.floats("final.bias", inside))
 
+    def convolutions(self, features):
+        """The head: channels of the tokens and the picture to the prediction. [R,C,H,W]"""
+        g, h, last = self.graph, self.graph.add("Concat", features, "x", axis=1), self.detail["layers"] - 1
+        for i in range(last + 1):
+            name = f"detail.convs.{i}"
+            weights = (g.floats(f"{name}.{kind}", self.tensor(f"{name}.{kind}")) for kind in ("weight", "bias"))
+            y = g.add("Conv", h, *weights, kernel_shape=[3, 3], pads=[1] * 4)
+            y = y if i == last else self.activate(y)
+            h = y if i in (0, last) else g.add("Add", h, y)
+        return h
+
     def network(self):
         g, c = self.graph, self.c
         p, channels = c["patch"], c["channels"]
@@ -159,13 +184,15 @@ class Exporter:
             x = self.linear(x, "patch_embed")
         x = g.add("Add", x, g.floats("pos_embed", self.tensor("pos_embed")))
         for i in range(c["depth"]):
-            x = self.block(x, f"blocks.{i}.", tables[i * self.chunks:(i + 1) * self.chunks])
+            x = self.block(x, i, tables[i * self.chunks:(i + 1) * self.chunks])
         x = self.norm(x, tables[-1], tables[-2])
         if self.window > p:
             x = self.add_windows(x)
         else:
-            x = g.reshape(self.linear(x, "final.linear"), self.batch, self.rows, self.columns, channels, p, p)
+            x = g.reshape(self.linear(x, "final.linear"), self.batch, self.rows, self.columns, self.features, p, p)
             x = g.add("Transpose", x, perm=[0, 3, 1, 4, 2, 5])
+        if self.detail:
+            x = self.convolutions(g.reshape(x, self.batch, self.features, c["height"], c["width"]))
         x = g.add("Reshape", x, g.integers([self.batch, channels, c["height"], c["width"]]), name="prediction")
         g.add("Add", g.add("Mul", "x", "a"), g.add("Mul", x, "b"), name="next")
 
@@ -176,6 +203,9 @@ class Exporter:
         inputs = [helper.make_tensor_value_info("x", f32, image),
                   helper.make_tensor_value_info("modulation", f32, [self.modulation_size()]),
                   helper.make_tensor_value_info("a", f32, [1]), helper.make_tensor_value_info("b", f32, [1])]
+        if self.prompt_rows:
+            prompts = [self.c["depth"], self.prompt_rows, 2, self.c["heads"] * self.head_dim]
+            inputs.append(helper.make_tensor_value_info("prompts", f32, prompts))
         outputs = [helper.make_tensor_value_info(name, f32, image) for name in ("prediction", "next")]
         graph = helper.make_graph(self.graph.nodes, "step", inputs, outputs, list(self.graph.initializers.values()))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="ditsrc")

@@ -55,17 +55,24 @@ class OurIcons {
     for (std::uint32_t icon = 0; icon < request_.icons.size(); ++icon) plan_->read(ticket, icon, rgba_);
   }
 
-  /// The input, the tables and the prediction of a step, for a comparison of the graphs.
+  /// The input, the tables, keys and values of the prompt and the prediction of a step, for a comparison of the graphs.
   void dump(const std::string& folder) {
     const Program& program = plan_->program();
     plan_->run(0, 1, never_cancelled);
     write(folder + "/x.f32", plan_->read(program.x));
-    std::vector<float> tables;
+    std::vector<float> tables, prompts;
     for (const Op& op : program.prepare) {
-      const std::vector<float> table = plan_->read(output_of(op.what));
-      tables.insert(tables.end(), table.begin(), table.begin() + program.tensor(output_of(op.what)).shape[1]);
+      const auto* linear = std::get_if<op::Linear>(&op.what);
+      if (!linear) continue;  // a norm in place
+      const std::vector<float> rows = plan_->read(linear->y);
+      if (linear->x == program.context) {
+        prompts.insert(prompts.end(), rows.begin(), rows.end());
+      } else {
+        tables.insert(tables.end(), rows.begin(), rows.begin() + program.tensor(linear->y).shape[1]);
+      }
     }
     write(folder + "/modulation.f32", tables);
+    write(folder + "/prompts.f32", prompts);
     plan_->capture(false, 1, [&](const Op& op, const Shape&, std::span<const float> values) {
       if (op.label == "final") write(folder + "/prediction.f32", values);
     });
@@ -123,18 +130,25 @@ class OpenBlasProducts {
   void add_all(const Options& o, const ModelConfig& c) {
     const int rows = static_cast<int>(o.batch * c.tokens()), tokens = static_cast<int>(c.tokens());
     const int dim = static_cast<int>(c.dim), wide = static_cast<int>(c.attention_dim());
-    const int features = static_cast<int>(c.window_features()), mlp = static_cast<int>(c.mlp_dim);
+    const int mlp = static_cast<int>(c.mlp_dim), keys = tokens + static_cast<int>(c.context_rows());
+    const int area = static_cast<int>(c.window_size() * c.window_size()), channels = static_cast<int>(c.channels);
+    const int features = c.detail ? static_cast<int>(c.detail->channels) : channels;
     const int head = static_cast<int>(c.head_size()), heads = static_cast<int>(c.heads * o.batch);
-    add(rows, dim, features, 1, true);
+    add(rows, dim, channels * area, 1, true);
     for (std::uint32_t i = 0; i < c.depth; ++i) {
       add(rows, 3 * wide, dim, 1, true);
-      add(tokens, tokens, head, heads, true);
-      add(tokens, head, tokens, heads, false);
+      add(tokens, keys, head, heads, true);
+      add(tokens, head, keys, heads, false);
       add(rows, dim, wide, 1, true);
       add(rows, mlp, dim, 1, true);
       add(rows, dim, mlp, 1, true);
     }
-    add(rows, features, dim, 1, true);
+    add(rows, features * area, dim, 1, true);
+    if (!c.detail) return;
+    // Convolutions as products of pixels' neighbours, without the work of laying those side by side.
+    const int pixels = static_cast<int>(o.batch * c.height * c.width), hidden = static_cast<int>(c.detail->hidden);
+    for (std::uint32_t i = 0; i < c.detail->layers; ++i)
+      add(pixels, i + 1 == c.detail->layers ? channels : hidden, 9 * (i == 0 ? features + channels : hidden), 1, true);
   }
 
   std::uint32_t steps_;

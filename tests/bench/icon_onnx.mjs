@@ -26,9 +26,12 @@ function read(name) {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }
 
+const hasPrompts = session.inputNames.includes('prompts');
+
 if (folder) {
   const feeds = { x: tensor('x', read('x.f32')), modulation: tensor('modulation', read('modulation.f32')),
     a: tensor('a', () => 0), b: tensor('b', () => 1) };
+  if (hasPrompts) feeds.prompts = tensor('prompts', read('prompts.f32'));
   const { prediction } = await session.run(feeds, ['prediction']);
   const expected = read('prediction.f32');
   let largest = 0, difference = 0;
@@ -44,6 +47,7 @@ if (folder) {
 const start = tensor('x', () => 2 * Math.random() - 1);
 const constants = { modulation: tensor('modulation', () => 0.2 * Math.random() - 0.1), a: tensor('a', () => 0.5),
   b: tensor('b', () => 0.5) };
+if (hasPrompts) constants.prompts = tensor('prompts', () => 2 * Math.random() - 1);
 async function paint() {
   let x = start;
   for (let step = 0; step < Number(steps); ++step) x = (await session.run({ x, ...constants }, ['next'])).next;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Times icons of several models on the CPU, all of them in turn in one run: what a network costs beside the first.
 
-    networks_cpu.py [--build BUILD] [--seconds 60] [--threads 1,2] [--steps 4] [--batch 1] FIRST.safetensors OTHER.safetensors ...
+    networks_cpu.py [--build BUILD] [--seconds 60] [--threads 1,2] [--steps 4] [--batch 1] [--precision f32] FIRST.safetensors OTHER.safetensors ...
 
 Builds nothing: cmake --build build --target icon_cpu. Each contender is a process that waits on its standard input, so
 that one runs while the others sleep. Ratios are of processor time, which other work on the machine disturbs least;
@@ -25,7 +25,7 @@ def times(options, threads):
     found = []
     for model in options.models:
         command = [options.build / "icon_cpu", "--model", model, "--threads", threads, "--steps", options.steps,
-                   "--batch", options.batch]
+                   "--batch", options.batch, "--precision", options.precision]
         flops = int(subprocess.run([*map(str, command), "--cost"], check=True, text=True, stdout=subprocess.PIPE).stdout)
         found.append((model.stem, flops * options.steps, Contender(model.stem, command, SOURCE)))
     end, rounds = time.monotonic() + options.seconds, 0
@@ -46,6 +46,7 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--precision", default="f32")
     parser.add_argument("models", nargs="+", type=lambda path: pathlib.Path(path).resolve())
     options = parser.parse_args()
     machine = json.loads(subprocess.run([options.build / "icon_cpu", "--engine", "peak"], check=True, text=True,
@@ -59,7 +60,7 @@ def main():
             print(f"| {name} | {threads} | {statistics.median(contender.wall) * 1e3 / options.batch:.1f} | "
                   f"{statistics.median(contender.processor) * 1e3 / options.batch:.1f} | {flops * 1e-9 / options.batch:.2f} | "
                   f"{middle:.3f} | {high - low:.3f} |")
-    print(f"\n{machine['processor']}, {options.steps} steps, batches of {options.batch}, {rounds} rounds of all in turn; medians")
+    print(f"\n{machine['processor']}, {options.steps} steps, batches of {options.batch}, {options.precision}, {rounds} rounds of all in turn; medians")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ CONFIG = json.dumps({
     "mlp_dim": 4, "cond_dim": 4, "time_dim": 2, "time_scale": 1, "norm": "layer", "norm_eps": 1e-5, "qk_norm": False,
     "bias": False, "activation": "silu", "prediction": "x", "schedule": {"type": "flow"}, "styles": [], "words": []})
 
+PARTS = json.dumps({**json.loads(CONFIG), "context": 2, "detail": {"channels": 3, "hidden": 5, "layers": 2}})
+
 
 def safetensors(tensors, data, metadata=None, length=None):
     header = dict(tensors)
@@ -41,6 +43,7 @@ def safetensors_seeds():
     yield "int4-short", safetensors({"w": entry("U8", [1, 16], 0, 16), "w.scales": entry("F16", [0, 1], 16, 16)}, 16,
                                     {"quantised": "g32"})
     yield "model", safetensors({"pos_embed": entry("F32", [1, 4], 0, 16)}, 16, {"format": "ditsrc/1", "config": CONFIG})
+    yield "parts", safetensors({"context.position": entry("F32", [3, 4], 0, 48)}, 48, {"format": "ditsrc/1", "config": PARTS})
     yield "overflow-32", safetensors({"a": entry("F32", [WRAP32, WRAP32], 0, 0)}, 0)
     yield "overflow-64", safetensors({"a": entry("F32", [WRAP64, WRAP64, 4], 0, 0)}, 0)
     yield "dimension-33-bits", safetensors({"a": entry("F32", [2**32], 0, 0)}, 0)

@@ -2,6 +2,9 @@
 """Mistakes to make on purpose: one line of a kernel changed, and the tests that must notice. run.py makes them."""
 from typing import NamedTuple
 
+from cpu_mutants import cpu_kernels
+from filters import NETWORK_BLOCK, NETWORK_CPU, cpu, fused, on, vulkan
+
 
 class Mutant(NamedTuple):
     file: str
@@ -10,26 +13,6 @@ class Mutant(NamedTuple):
     tests: str  # a gtest filter, quick
     previous: str = ""  # where the line is not the only one of its kind: the one above
     next: str = ""  # or below
-
-
-def on(executor, *tests):
-    return ":".join(f"Executors/{test}/{executor}" for test in tests)
-
-
-def vulkan(*tests):
-    return on("vulkan", *(f"Ops.{test}" for test in tests))
-
-
-def cpu(*tests):
-    return on("cpu", *(f"Ops.{test}" for test in tests))
-
-
-def fused(test, kind="vulkan_block_f32"):
-    return f"Fused/Ops.{test}/{kind}"
-
-
-NETWORK_CPU = on("cpu", "Network.EveryLayerMatchesPyTorch")
-NETWORK_BLOCK = on("vulkan_block_f32", "Network.EveryLayerMatchesPyTorch")
 
 
 def table():
@@ -256,114 +239,7 @@ def matrix_kernels(of):
         "if (column_of(fragment, i) < width) v[i] = arena_floats[from + i];", lanes("NormAndProduct")))
 
 
-def cpu_kernels(of):
-    of("engine/cpu/kernels/attention.cpp",
-       ("const float scale = 1.f / std::sqrt(static_cast<float>(dim));", "const float scale = 1.f / static_cast<float>(dim);",
-        cpu("Attention")),
-       ("if (unit == first || block == 0) pack_head(attention, qkv, row, head % attention.heads, scratch);",
-        "if (unit == first) pack_head(attention, qkv, row, head % attention.heads, scratch);", cpu("Attention")),
-       ("for (std::size_t i = count; i < padded; ++i) row[i] = lowest;",
-        "for (std::size_t i = count + 1; i < padded; ++i) row[i] = lowest;", cpu("Attention")),
-       ("hn::StoreU(hn::BitCast(four, hn::InterleaveUpper(two, ab, cd)), four, out + column_stride);",
-        "hn::StoreU(hn::BitCast(four, hn::InterleaveUpper(two, cd, ab)), four, out + column_stride);", cpu("Attention")),
-       ("pack(attention, {qkv + width, qkv + 2 * width, 3 * width, attention.tokens, attention.k_norm}, 0, scratch);",
-        "pack(attention, {qkv + width, qkv + width, 3 * width, attention.tokens, attention.k_norm}, 0, scratch);",
-        cpu("Attention")),
-       ("pack(attention, {qkv + width, qkv + 2 * width, 3 * width, attention.tokens, attention.k_norm}, 0, scratch);",
-        "pack(attention, {qkv + width, qkv + 2 * width, 3 * width, attention.tokens, attention.q_norm}, 0, scratch);",
-        cpu("Attention")),
-       ("pack(attention, {k, k + width, 2 * width, attention.context_rows, nullptr}, attention.tokens, scratch);",
-        "pack(attention, {k, k + width, 2 * width, attention.context_rows, attention.k_norm}, attention.tokens, scratch);",
-        cpu("AttentionWithPrompts")),
-       ("pack(attention, {k, k + width, 2 * width, attention.context_rows, nullptr}, attention.tokens, scratch);",
-        "pack(attention, {k, k + width, 2 * width, attention.context_rows, nullptr}, 0, scratch);", cpu("AttentionWithPrompts")),
-       ("const std::size_t condition = attention.condition[row] % attention.conditions;", "const std::size_t condition = 0;",
-        cpu("AttentionWithPrompts")),
-       ("softmax_rows(scratch.scores, scratch.key_stride, some, attention.keys(), inverse);",
-        "softmax_rows(scratch.scores, scratch.key_stride, some, attention.tokens, inverse);", cpu("AttentionWithPrompts")),
-       ("float* x = norm.x + row * norm.columns + head * dim;", "float* x = norm.x + row * norm.columns;", cpu("HeadNorm")))
-    of("engine/cpu/kernels/conv.cpp",
-       ("const std::size_t row = first + i - 1;  // wraps round above the image", "const std::size_t row = first + i;", cpu("Conv")),
-       ("plane[0] = 0;", "", cpu("Conv"), {"next": "if (row < conv.height) {"}),
-       ("std::memset(plane + 1, 0, conv.width * sizeof(float));", "", cpu("Conv")),
-       ("tap = tap == 8 ? 0 : tap + 1;", "tap = tap == 7 ? 0 : tap + 1;", cpu("Conv")),
-       ("const float* picture = conv.picture + band.image % conv.batch * conv.picture_channels * area;",
-        "const float* picture = conv.picture;", cpu("Conv")),
-       ("for (std::size_t i = 0; i < conv.width; ++i) y[i] = x[i] + sums[i];",
-        "for (std::size_t i = 0; i < conv.width; ++i) y[i] = sums[i];", cpu("Conv")),
-       ("activate(conv.activation, conv.bias ? conv.bias[output] : 0.f, band.line, sums);",
-        "activate(conv.activation, conv.bias ? conv.bias[0] : 0.f, band.line, sums);", cpu("Conv")))
-    of("engine/cpu/kernels/gemm.cpp",
-       ("if (product.bias) add_bias(product.bias + column, values);", "if (product.bias) add_bias(product.bias, values);",
-        cpu("Linear")),
-       ("for (std::size_t i = 0; i < columns; ++i) y[i] = y[i] + gate[i] * values[i];",
-        "for (std::size_t i = 0; i < columns; ++i) y[i] = y[i] + gate[0] * values[i];", cpu("GatedLinearAdd")),
-       ("gate_row(values, product.gate.at(row) + column, columns, y);",
-        "gate_row(values, product.gate.at(0) + column, columns, y);", cpu("GatedLinearAdd")),
-       ("const float* position = product.position + row % product.tokens * product.weight->rows + column;",
-        "const float* position = product.position + row % product.tokens * product.weight->rows;", cpu("Embed")),
-       ("piece.multiply(product.a + row * depth + k, depth, rows, sums, k > 0, expanded);",
-        "piece.multiply(product.a + row * depth + k, depth, rows, sums, false, expanded);",
-        on("cpu", "QuantisedOps.GatedLinearAdd")))
-    of("engine/cpu/kernels/int8.cpp",
-       ("group.starts[i] -= 128 * weight;", "group.starts[i] -= 127 * weight;", "Int8.*"),
-       ("const __m512 scale = _mm512_set1_ps(scales[r * groups + g]);",
-        "const __m512 scale = _mm512_set1_ps(scales[r * groups]);", "Int8.*"),
-       ("const bool numbers = _mm512_cmp_ps_mask(low, high, _CMP_UNORD_Q) == 0;", "const bool numbers = true;", "Int8.*"))
-    of("engine/cpu/kernels/norm.cpp",
-       ("const float divisor = kind.unbiased ? count - 1.f : count;", "const float divisor = count;",
-        cpu("ModulatedLinearOfEveryNorm")),
-       ("for (std::size_t i = whole; i < dim; ++i) y[i] = (x[i] - mean) * inverse * (1.f + scale[i]) + shift[i];",
-        "for (std::size_t i = whole; i < dim; ++i) y[i] = x[i] * inverse * (1.f + scale[i]) + shift[i];",
-        cpu("ModulatedLinearOfEveryNorm")),
-       ("const float* HWY_RESTRICT scale = norm.scale.at(row);", "const float* HWY_RESTRICT scale = norm.shift.at(row);",
-        cpu("ModulatedLinear")))
-    of("engine/cpu/kernels/ops.cpp",
-       ("const std::size_t top = token % tokens / across * p.patch - border, leftmost = token % across * p.patch - border;",
-        "const std::size_t top = token % tokens / across * p.patch - border, leftmost = token % across * p.patch;",
-        cpu("EmbedOfOverlappingWindows")),
-       ("if (other != 0.f) e += other * o.unconditional[at];", "if (other != 0.f) e -= other * o.unconditional[at];",
-        cpu("Combine")),
-       ("if (w.b[2] != 0.f) next += w.b[2] * o.history[2][at];", "if (w.b[2] != 0.f) next += w.b[2] * o.history[1][at];",
-        cpu("Combine")),
-       ("const float half = o.rounding == Rounding::nearest ? 0.5f : 0.f;", "const float half = 0.5f;",
-        cpu("ToRgbaRoundedDown")),
-       ("return token / tokens * channels * height * width + in_image / across * patch * width + in_image % across * patch;",
-        "return token / tokens * channels * height * width + in_image / across * width + in_image % across * patch;",
-        cpu("Embed")))
-    of("engine/cpu/plan_execute.cpp",
-       ("update.draw = row + 1;", "update.draw = row;", cpu("Combine")),
-       ("for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step - i) % 4 * all + at;",
-        "for (std::uint32_t i = 0; i < 4; ++i) update.history[i] = places_[o.history].values + (step + i) % 4 * all + at;",
-        cpu("Combine")),
-       ("modulation_row_.data() + std::size_t{step} * program_.shape.rows(), tokens};",
-        "modulation_row_.data() + std::size_t{step}, tokens};", cpu("ModulatedLinear")),
-       ("if (program_.shape.guided) std::memcpy(product.y + tokens * out[2], product.y, tokens * out[2] * sizeof(float));",
-        "", cpu("Embed")))
-    of("engine/cpu/weight_store.cpp",
-       ("std::memcpy(out + (k * panel_columns + i) * sizeof(Element), &bits, sizeof(Element));",
-        "std::memcpy(out + (i * matrix.columns + k) * sizeof(Element), &bits, sizeof(Element));", cpu("Linear")),
-       ("read_groups(view, (first + i) * groups + group, integers, {&scale, 1});",
-        "read_groups(view, (first + i) * groups, integers, {&scale, 1});", on("cpu", "QuantisedOps.ModulatedLinear")),
-       ("integers[g * group_size + k] =", "integers[g * group_size] =", "Int8.*"))
-    of("engine/cpu/kernels/simd-inl.h",
-       ("HWY_INLINE V silu(V x) { return hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(hn::Neg(x)))); }",
-        "HWY_INLINE V silu(V x) { return hn::Div(x, hn::Add(hn::Set(tag, 1.f), exp(x))); }", cpu("ModulatedLinear")),
-       ("p = hn::MulAdd(p, r, hn::Set(tag, 0.4999999403953552f));", "p = hn::MulAdd(p, r, hn::Set(tag, 0.4999f));",
-        cpu("Attention")),
-       ("values[i] = hn::Mul(whole, hn::Load(tag, scales + i * vector_floats));", "values[i] = hn::Mul(whole, hn::Load(tag, scales));",
-        on("cpu", "QuantisedOps.ModulatedLinear")))
-
-
 def host(of):
-    of("engine/network/conditioning.cpp",
-       ("if (i < c.context && i < label.words.size()) made = embed(\"word_embed.weight\", label.words[i], context_word_);",
-        "if (i < c.context && i < label.words.size()) made = embed(\"word_embed.weight\", label.words[0], context_word_);",
-        "Prompts.*"),
-       ("for (std::size_t j = 0; j < width; ++j) row[j] += context_position_[i * width + j];", "", "Prompts.*"))
-    of("engine/session/batch_request.cpp",
-       ("if (shape_.guided) conditioning_.context(conditioning_.null_label(), std::span(request_.context).last(size));", "",
-        on("cpu", "PromptSessions.GuidanceZeroGivesThePictureOfNoPrompt")))
     of("engine/vulkan/compile/fuse.cpp",
        ("const bool solved = target_.joins_ops() && combine && combine->prediction == o.y && !program_.shape.guided &&",
         "const bool solved = target_.joins_ops() && combine && combine->prediction == o.y &&",
@@ -386,12 +262,19 @@ def host(of):
        ("c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low + slope_high);",
         "c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low);", "Noise.*"))
     of("engine/network/conditioning.cpp",
+       ("if (i < c.context && i < label.words.size()) seen = embed(\"word_embed.weight\", label.words[i], context_word_);",
+        "if (i < c.context && i < label.words.size()) seen = embed(\"word_embed.weight\", label.words[0], context_word_);",
+        "Prompts.*"),
+       ("for (std::size_t j = 0; j < width; ++j) row[j] += context_position_[i * width + j];", "", "Prompts.*"),
        ("features[half + k] = static_cast<float>(std::cos(angle));", "features[half + k] = static_cast<float>(std::sin(angle));",
         NETWORK_CPU),
        ("const float scale = 1.0f / std::sqrt(static_cast<float>(std::max<std::size_t>(1, label.words.size())));",
         "const float scale = 1.0f / static_cast<float>(std::max<std::size_t>(1, label.words.size()));", NETWORK_CPU),
        ("const double intervals = c.time_inclusive ? half - 1 : half;", "const double intervals = half;",
         "Diffusor.ConditionOfEveryTimeIsTheLastLayersOutput:*Diffusor.EveryStageOfOnePassMatches/cpu"))
+    of("engine/session/batch_request.cpp",
+       ("if (shape_.guided) conditioning_.context(conditioning_.null_label(), std::span(request_.context).last(size));", "",
+        on("cpu", "PromptSessions.GuidanceZeroGivesThePictureOfNoPrompt")))
     of("engine/network/solver.cpp",
        ("row.c = static_cast<float>(std::sqrt(whole ? variance : variance * variance_to / variance_from));",
         "row.c = static_cast<float>(std::sqrt(whole ? variance * variance_to / variance_from : variance));",

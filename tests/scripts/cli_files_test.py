@@ -24,6 +24,11 @@ import numpy; numpy.savez("net.npz", **{k: v.numpy() for k, v in net.state_dict(
 """
 
 
+TINY_DETAIL = SOURCE / "tests/golden/tiny-detail.safetensors"
+# labels of its goldens that other networks have not
+PARTS = ("context", "blocks.1.attn.context", "final.linear", *(f"detail.convs.{i}" for i in range(3)), "final")
+
+
 class CliFiles(CliCase):
     # captures
 
@@ -53,11 +58,14 @@ class CliFiles(CliCase):
         self.assertEqual(arrays["to_rgba"].astype(numpy.uint8).tobytes(), self.pixels("icon.png")[1])
 
     def test_capture_of_golden_inputs_matches_the_golden(self):
-        for name in ("tiny", "tiny-eps"):
+        for name, parts in (("tiny", ()), ("tiny-eps", ()), ("tiny-detail", PARTS)):
             golden = SOURCE / f"tests/golden/{name}.activations.safetensors"
             self.capture(name, "--inputs", golden, model=SOURCE / f"tests/golden/{name}.safetensors")
             text = self.dit("match", name, golden, "--atol", "1e-5", "--rtol", "1e-5").stdout
             self.assertRegex(text, r"\b\d+ checkpoints match")
+            compared = [line.split()[0] for line in text.splitlines() if line]
+            for label in parts:
+                self.assertIn(label, compared)
             self.assertIn("blocks.0.attn.qkv", text)
             self.assertIn("only in B, not compared: in.t", text)
 
@@ -203,6 +211,36 @@ class CliFiles(CliCase):
         self.generate("--prompt", "fox", "-o", "a.png")
         self.generate("--prompt", "fox", "-o", "b.png", model="tiny.gguf")
         self.assertEqual(self.pixels("a.png"), self.pixels("b.png"))
+
+    def test_prompt_keys_and_the_head_go_through_every_format(self):
+        self.generate("--prompt", "red fox", "-o", "a.png", model=TINY_DETAIL)
+        for file, *more in (("b.gguf",), ("c.safetensors", "--dtype", "f32"), ("d.gguf", "--dtype", "f16")):
+            self.convert(TINY_DETAIL, file, *more)
+            self.generate("--prompt", "red fox", "-o", "b.png", model=file)
+            same = self.pixels("a.png") == self.pixels("b.png")
+            self.assertEqual(same, "f16" not in more, file)
+        text = self.dit("inspect", "b.gguf").stdout
+        for line in (r"context +3 words and the style beside the 6 tokens",
+                     r"detail +5 channels a pixel, 4 convolutions 3x3 of 7",
+                     r"detail\.convs\.3\.weight +f32 +\[4,7,3,3\]"):
+            self.assertRegex(text, line)
+        self.fails(self.dit("convert", TINY_DETAIL, "x.wts", status=1), "WTS1", "attn.context")
+
+    def test_quantising_leaves_what_is_outside_the_blocks(self):
+        weights, metadata = safetensors_io.load(TINY_DETAIL)
+        config = json.loads(metadata["config"]) | {"cond_dim": 32}
+        for name in weights:  # rows of the condition as long as a group
+            if weights[name].shape[-1:] == (20,):
+                weights[name] = numpy.resize(weights[name], (*weights[name].shape[:-1], 32))
+            if weights[name].shape[:1] == (20,):
+                weights[name] = numpy.resize(weights[name], (32, *weights[name].shape[1:]))
+        safetensors_io.save(self.scratch / "wide.safetensors", weights, metadata | {"config": json.dumps(config)})
+        self.convert("wide.safetensors", "int8.safetensors", "--dtype", "int8")
+        after, _ = safetensors_io.load(self.scratch / "int8.safetensors")
+        self.assertEqual(after["blocks.0.attn.context.weight"].dtype, numpy.int8)
+        for name in ("context.word.weight", "context.style.weight", "context.position", "detail.convs.1.weight"):
+            self.assertEqual(after[name].dtype, numpy.float32, name)
+        self.generate("--prompt", "red fox", "-o", "q.png", model="int8.safetensors")
 
     def test_half_precision_keeps_eleven_bits(self):
         text = self.convert(TINY, "half.safetensors", "--dtype", "f16")

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/error.h"
+#include "engine/network/dit.h"
 
 namespace dit::test {
 namespace {
@@ -74,6 +75,81 @@ TEST_F(RecorderTest, RefusesNormsThatDivideByZero) {
   EXPECT_EQ(error_of(linear), "no error");
   linear.norm.unbiased = true;
   expect_names(error_of(linear), {"'here'", "unbiased", "more than one value"});
+}
+
+TEST_F(RecorderTest, RefusesPromptsThatAreNotThoseOfTheConditions) {
+  Recorder two(PlanShape{.batch = 2, .conditions = 2});
+  const TensorId qkv = two.activation("qkv", {2, 6, 72}), y = two.activation("y", {2, 6, 24});
+  const auto error_with = [&](Shape prompts) {
+    op::Attention attention = {qkv, no_tensor, no_tensor, 0, 3, y};
+    attention.context = two.activation("prompts of " + to_string(prompts), prompts);
+    try {
+      two.step("here", attention);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(error_with({8, 48}), "no error");
+  expect_names(error_with({7, 48}), {"'here'", "context", "each of 2 conditions, found 7"});
+  expect_names(error_with({8, 72}), {"context", "expected [8,48], found [8,72]"});
+  expect_names(error_with({2, 4, 48}), {"context", "expected rank 2"});
+}
+
+TEST_F(RecorderTest, CountsWhatPromptsAndConvolutionsCost) {
+  ModelConfig config;
+  config.channels = 4;
+  config.height = config.width = 16;
+  config.premultiplied = true;
+  config.patch = 4;
+  config.dim = 8;
+  config.depth = 2;
+  config.heads = 2;
+  config.mlp_dim = 16;
+  config.cond_dim = 8;
+  const auto count = [&] {
+    const Program program = record(config, {.batch = 3, .conditions = 2});
+    return flop_count(program, program.step);
+  };
+  const std::uint64_t plain = count();
+  config.context = 5;
+  EXPECT_EQ(count() - plain, 3u * 2 * 4 * 16 * 6 * 8) << "rows, blocks, tokens and six more keys of 8 values";
+  config.context = 0;
+  config.detail = DetailConfig{.channels = 6, .hidden = 7, .layers = 3};
+  const std::uint64_t weights = 9 * (10 * 7 + 7 * 7 + 7 * 4), more = 16 * 16 * (6 - 4) * 8;
+  EXPECT_EQ(count() - plain, 3u * 2 * (16 * 16 * weights + more)) << "convolutions, and more channels a pixel";
+}
+
+TEST_F(RecorderTest, RefusesHeadsThatDoNotFit) {
+  const TensorId keys = recorder_.activation("keys", {5, 24});
+  op::HeadNorm norm = {keys, recorder_.weight("head", {8}), 0, 3};
+  EXPECT_EQ(error_of(norm), "no error");
+  norm.heads = 4;
+  expect_names(error_of(norm), {"'here'", "4 heads of 8 do not fit 24 columns"});
+  norm.heads = 0;
+  expect_names(error_of(norm), {"0 heads"});
+}
+
+TEST_F(RecorderTest, RefusesConvolutionsOfOtherChannels) {
+  const TensorId x = recorder_.activation("features", {2, 5, 8, 12}), y = recorder_.activation("hidden", {2, 7, 8, 12});
+  const TensorId weight = recorder_.weight("kernel", {7, 8, 3, 3}), bias = recorder_.weight("bias", {7});
+  const op::Conv good = {x, image_, weight, bias, Activation::silu, false, y};
+  EXPECT_EQ(error_of(good), "no error");
+  op::Conv bad = good;
+  bad.picture = no_tensor;
+  expect_names(error_of(bad), {"'here'", "weight 'kernel'", "expected [7,5,3,3], found [7,8,3,3]"});
+  bad = good;
+  bad.residual = true;
+  expect_names(error_of(bad), {"residual", "as many channels in as out, found 5 and 7"});
+  bad = good;
+  bad.picture = recorder_.activation("small picture", {2, 3, 4, 12});
+  expect_names(error_of(bad), {"picture", "expected [2,3,8,12], found [2,3,4,12]"});
+  bad = good;
+  bad.x = y;
+  expect_names(error_of(bad), {"'hidden'", "input and output"});
+  bad = good;
+  bad.bias = recorder_.weight("short bias", {6});
+  expect_names(error_of(bad), {"bias 'short bias'", "expected [7], found [6]"});
 }
 
 TEST_F(RecorderTest, ATensorKeepsItsShape) {

@@ -25,6 +25,7 @@ const PromptShape prompt_shapes[] = {
     {{.batch = 2, .conditions = 3, .steps = 2}, 70, 2, 2, 33},
     {{.batch = 1}, 5, 40, 1, 20},
     {{.batch = 1}, 247, 9, 2, 64},
+    {{.batch = 1}, 4, 3, 19, 6},  // more heads than are normed at a time
     {{.batch = 1, .conditions = 2, .steps = 4, .guided = true}, 64, 9, 8, 64},
 };
 
