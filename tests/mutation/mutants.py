@@ -185,9 +185,9 @@ def fused_kernels(of):
        ("if (!is_key || row < S(token_fragments) * 16u)", "", fused("AttentionWithPrompts")),
        ("high *= weight_floats[column + 1u];", "high *= weight_floats[column];", fused("Attention")))
     of("shaders/fused/picture.glsl",
-       ("if (column_fragment >= S(turned_from)) at = at.yx;", "", lanes("WholeStepsThatEndInAHead")),
+       ("if (column_fragment >= S(turned_from)) at = at.yx;", "", lanes("WholeStepsWithAPromptThatEndInAHead")),
        ("const uint first = row_fragment / S(token_fragments) * S(tokens), head = column_fragment / head_fragments;",
-        "const uint first = 0u, head = column_fragment / head_fragments;", lanes("WholeStepsThatEndInAHead")),
+        "const uint first = 0u, head = column_fragment / head_fragments;", lanes("WholeStepsWithAPromptThatEndInAHead")),
        ("rgba_words[i] = rgba_word(vec4(PICTURE(at), PICTURE(at + pixels), PICTURE(at + 2u * pixels), alpha),",
         "rgba_words[i] = rgba_word(vec4(PICTURE(at), PICTURE(at + pixels), PICTURE(at + pixels), alpha),", fused("ToRgba")))
     of("shaders/fused/formulas.glsl",
@@ -241,7 +241,7 @@ def matrix_kernels(of):
        ("const float old = S(store) == STORE_MAP_ADD ? arena_floats[P.image * 4u + at] : 0.0;", "const float old = 0.0;",
         lanes("Convolution")),
        ("if (at < S(tokens)) arena_pairs[to] = packed(i == 0u ? h.upper : h.lower);",
-        "if (at < S(tokens)) arena_pairs[to] = packed(h.upper);", lanes("WholeStepsThatEndInAHead")),
+        "if (at < S(tokens)) arena_pairs[to] = packed(h.upper);", lanes("HeadsInOneStage")),
        ("arena_floats4[in_rows(p) + 32u] = h.lower;", "arena_floats4[in_rows(p) + 32u] = h.upper;",
         lanes("GatedProduct")),
        ("const uint at = all % SUBGROUPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_subgroup = at / places;",

@@ -22,7 +22,7 @@ def part_kernels(of):
         lanes("AttentionToAPrompt")),
        ("return modulation_row[step * P.rows + batch_row] % S(height) * PROMPT_FRAGMENTS;",
         "return batch_row % S(height) * PROMPT_FRAGMENTS;", lanes("AttentionToAPrompt")))
-    head = lanes("WholeStepsThatEndInAHead")
+    head = lanes("HeadsInOneStage")
     of("shaders/fused/matrix/head.glsl",
        ("return inside ? v : uvec2(0u);", "return v;", head),
        ("const uvec2 at = corner + uvec2(pixel % line, pixel / line) - LAYERS;",

@@ -50,6 +50,7 @@ KernelCall fragments_of_prompt(const TensorLayout& layout, std::uint32_t y, cons
   s.a = places.prepared;
   s.y = y;
   s.bias = s.gate = s.qk_weight = s.position = s.normed = NO_PLACE;
+  s.down = s.across = s.depth_step = s.lhs_share = 1;  // of arrays
   const std::uint64_t fours = std::uint64_t{s.row_fragments} * s.column_fragments * 64;
   s.tiles = divide_up(fours, target.invocations);
   TiledGroup t = {.group = {}, .tile = {}, .tiles = s.tiles, .invocations = target.invocations};
