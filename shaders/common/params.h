@@ -49,6 +49,22 @@ struct Attention {
   float scale;  // 1/√D
 };
 
+struct ContextAttention {
+  uint step, tokens, heads;
+  float norm_eps;
+  float scale;  // 1/√D
+  uint context_keys;  // L
+  uint conditions;    // K
+};
+
+struct HeadNorm {
+  uint step, rows;
+  uint columns;  // of a row
+  uint heads;
+  uint head_dim;
+  float eps;
+};
+
 struct GatedLinearAdd {
   uint step, rows, inputs, outputs, has_bias;  // rows: R·T
   uint tokens, batch_rows, columns;
@@ -59,6 +75,15 @@ struct Final {
   uint step, rows, inputs, outputs, has_bias;  // rows: R·T, outputs: C·V·V
   uint tokens, batch_rows, columns, shift, scale;
   uint height, width, patch_size;
+};
+
+struct Conv {
+  uint step, rows, inputs, outputs, has_bias;  // rows: H·W, inputs: 9·(F+C)
+  uint batch;
+  uint channels;  // F
+  uint height, width;
+  uint activation;  // as in activation.glsl
+  uint residual;    // whether x is added
 };
 
 struct OverlapAdd {

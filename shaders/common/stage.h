@@ -26,6 +26,8 @@ using uint = std::uint32_t;
 #define STAGE_WINDOWS 9  // fragments of windows of the image
 #define STAGE_BEGIN 10   // of icons that may have a sketch, which lies at `a`
 #define STAGE_HOLD 11
+#define STAGE_PROMPT 12  // fragments of a prompt's keys and values, which plain kernels make once an icon
+#define STAGE_HEAD 13    // all layers of a convolutional head, on matrix hardware
 
 // Stage::lhs: where the lhs of a product comes from
 #define LHS_FRAGMENTS 0
@@ -40,6 +42,9 @@ using uint = std::uint32_t;
 #define STORE_EMBED 3      // rows = v + bias + position
 #define STORE_IMAGE 4      // the prediction, unpatchified
 #define STORE_SOLVE 5      // the solver's step with v + bias as the prediction
+#define STORE_MAP 6        // an image: act(v + bias)
+#define STORE_MAP_ADD 7    // the same, added to the image that was multiplied
+#define STORE_PIXELS 8     // the map that STAGE_HEAD begins with: v + bias, the channels of a pixel beside each other
 
 // Stage::exact: where no tile hangs over the edge, and nothing is checked against it
 #define EXACT_RESULT 1

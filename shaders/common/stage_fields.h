@@ -50,13 +50,13 @@
   moving(36, qk_weight)        /* f32 [D] in the weight buffer: q_norm · k_norm, or NO_PLACE */                        \
   fixed(37, score_scale)       /* float bits: 1/√D */                                                                  \
   moving(38, batch)            /* B */                                                                                 \
-  fixed(39, channels)                                                                                                  \
-  fixed(40, height)                                                                                                    \
+  fixed(39, channels)          /* of a picture; of attention L, 0 without keys of a prompt: see context.glsl */        \
+  fixed(40, height)            /* of a picture; of attention K */                                                      \
   fixed(41, image_width)                                                                                               \
   fixed(42, patch_size)                                                                                                \
   fixed(43, window_size)                                                                                               \
-  moving(44, image)            /* x */                                                                                 \
-  moving(45, history)          /* of the solver */                                                                     \
+  moving(44, image)            /* x; of attention keys and values of the prompts */                                    \
+  moving(45, history)          /* of the solver; of attention f32 [D] in the weight buffer: q_norm alone */            \
   fixed(46, guided)                                                                                                    \
   fixed(47, noisy)             /* the windows of icons at their first step are noise */                                \
   fixed(48, premultiplied)                                                                                             \

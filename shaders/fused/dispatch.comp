@@ -19,6 +19,7 @@ void wait_for_others() {}  // a dispatch of its own need not
 STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
 #include "shaders/fused/places.glsl"
 #include "shaders/fused/portable/tables.glsl"
+#include "shaders/fused/context.glsl"
 #include "shaders/fused/portable/lhs.glsl"
 #include "shaders/fused/portable/attention.glsl"
 #include "shaders/fused/portable/product.glsl"

@@ -33,6 +33,35 @@ void add_stage(uint i, uint step) {
     arena_floats4[P.y + i] += gate_of_four(i, step) * arena_floats4[P.a + i];
 }
 
+#ifndef PERSISTENT
+/// Row and column in a fragment of value `i` of four number `four` of it.
+uvec2 place_in_fragment(uint four, uint i) {
+#ifdef MATRIX
+  const uint of_invocation = four / 2u;
+  return uvec2(of_invocation / 4u + i / 2u * 8u, of_invocation % 4u * 2u + four % 2u * 8u + i % 2u);
+#else
+  return uvec2(four / 4u, four % 4u * 4u + i);
+#endif
+}
+
+/// Four values of the fragments of a prompt's keys and values, of which each head is padded.
+void prompt_stage(uint i) {
+  const uint fragment = i / 64u, column_fragment = fragment % S(column_fragments);
+  const uint row_fragment = fragment / S(column_fragments), head_fragments = (S(head_dim) + 15u) / 16u;
+  if (row_fragment >= P.row_fragments) return;
+  const uint first = row_fragment / S(token_fragments) * S(tokens), head = column_fragment / head_fragments;
+  vec4 v = vec4(0.0);
+  [[unroll]] for (uint j = 0u; j < 4u; ++j) {
+    uvec2 at = place_in_fragment(i % 64u, j);
+    if (column_fragment >= S(turned_from)) at = at.yx;
+    at += uvec2(row_fragment % S(token_fragments), column_fragment % head_fragments) * 16u;
+    if (at.x < S(tokens) && at.y < S(head_dim))
+      v[j] = arena_floats[P.a * 4u + (first + at.x) * S(columns) + head * S(head_dim) + at.y];
+  }
+  set_arena_four(P.y + fragment * FRAGMENT, i % 64u, v);
+}
+#endif
+
 /// One tile of a stage of these kinds.
 void run_pointwise(uint tile_at, uint step) {
   const uint kind = S(kind), at = tile_at * INVOCATIONS + local_index();
@@ -50,5 +79,9 @@ void run_pointwise(uint tile_at, uint step) {
     begin_four(at, P.batch, icon_elements(), S(height) * S(image_width), S(premultiplied), step);
   } else if (kind == STAGE_HOLD) {
     hold_four(at, P.batch, icon_elements(), S(height) * S(image_width), S(premultiplied), step);
+#ifndef PERSISTENT
+  } else if (kind == STAGE_PROMPT) {
+    prompt_stage(at);
+#endif
   }
 }

@@ -16,7 +16,11 @@ void run_stage(uint tile_at, uint step) {
   } else if (kind == STAGE_WINDOWS) {
     windows_stage(tile_at, step);
   } else if (kind == STAGE_ATTENTION) {
-    attention_stage(tile_at);
+    attention_stage(tile_at, step);
+#ifdef MATRIX
+  } else if (kind == STAGE_HEAD) {
+    head_stage(tile_at);
+#endif
   } else if (kind == STAGE_OVERLAP) {
     wait_for_others();
     overlap_stage(tile_at * INVOCATIONS + local_index(), step);

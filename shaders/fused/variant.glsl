@@ -5,10 +5,12 @@
 STAGE_FIELDS(CONSTANT, SIZE, CONSTANT)
 #include "shaders/fused/places.glsl"
 #include "shaders/fused/matrix/tables.glsl"
+#include "shaders/fused/context.glsl"
 #include "shaders/fused/matrix/lhs.glsl"
 #include "shaders/fused/matrix/attention.glsl"
 #include "shaders/fused/matrix/epilogue.glsl"
 #include "shaders/fused/matrix/product.glsl"
+#include "shaders/fused/matrix/head.glsl"
 #ifndef PERSISTENT
 #include "shaders/fused/matrix/rows.glsl"
 #endif

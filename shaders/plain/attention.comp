@@ -2,7 +2,9 @@
 #version 450
 // attention: y = softmax(q kᵀ/√D) v per head, no mask; q and k first RMS-normed over their head if NORM
 //   qkv [R,T,3,N,D] f32   q_norm, k_norm [D] f32, read if NORM   y [R,T,N·D] f32, must not alias qkv
-// D = HEAD_DIM, any up to 256; any T. One workgroup of 64 per QUERIES rows of one head: groups (⌈T/QUERIES⌉, N, R).
+// CONTEXT: behind the tokens' keys and values come those of the row's condition, whose keys are normed already:
+//   context [K,L,2,N,D] f32   modulation_row [S,R] u32, whose rest by K is the condition
+// D = HEAD_DIM, any up to 256; any T and L. One workgroup of 64 per QUERIES rows of one head: groups (⌈T/QUERIES⌉, N, R).
 // Keys and values pass through shared memory KEYS at a time, with a running maximum.
 // source: Vaswani et al. 2017 eq. 1; running softmax after Milakov & Gimelshein 2018 (arXiv 1805.02867) alg. 3
 #extension GL_GOOGLE_include_directive : require
@@ -19,7 +21,13 @@ const uint OWNED = (QUERIES * HEAD_DIM + INVOCATIONS - 1u) / INVOCATIONS;  // re
 const float LOWEST = -3.0e38;
 
 layout(local_size_x = 64) in;
+#ifdef CONTEXT
+layout(push_constant) uniform Push { ContextAttention p; };
+layout(set = 0, binding = 4, std430) readonly buffer Context { float context[]; };
+layout(set = 0, binding = 5, std430) readonly buffer ModulationRow { uint modulation_row[]; };
+#else
 layout(push_constant) uniform Push { Attention p; };
+#endif
 layout(set = 0, binding = 0, std430) readonly buffer Qkv { float qkv[]; };
 layout(set = 0, binding = 1, std430) readonly buffer QNorm { float q_norm[]; };
 layout(set = 0, binding = 2, std430) readonly buffer KNorm { float k_norm[]; };
@@ -37,16 +45,31 @@ uint at(uint token, uint part) {
   return (((gl_WorkGroupID.z * p.tokens + token) * 3u + part) * p.heads + gl_WorkGroupID.y) * HEAD_DIM;
 }
 
+#ifdef CONTEXT
+uint all_keys() { return p.tokens + p.context_keys; }
+
+/// Element 0 of k (part 1) or v (2) of a key of the context.
+uint context_at(uint key, uint part) {
+  const uint condition = modulation_row[p.step * gl_NumWorkGroups.z + gl_WorkGroupID.z] % p.conditions;
+  return (((condition * p.context_keys + key) * 2u + part - 1u) * p.heads + gl_WorkGroupID.y) * HEAD_DIM;
+}
+#else
+uint all_keys() { return p.tokens; }
+#endif
+
 void stage_keys_or_values(uint key0, uint part) {
   for (uint e = gl_LocalInvocationIndex; e < KEYS * HEAD_DIM; e += INVOCATIONS) {
     const uint line = e / HEAD_DIM, d = e % HEAD_DIM;
     float value = 0.0;
     if (key0 + line < p.tokens) value = qkv[at(key0 + line, part) + d];
+#ifdef CONTEXT
+    else if (key0 + line < all_keys()) value = context[context_at(key0 + line - p.tokens, part) + d];
+#endif
     kv_tile[line * PITCH + d] = value;
   }
 }
 
-/// q into shared memory; the norm of q, the weight of the norm of k and 1/√D are all folded into it.
+/// q into shared memory; the norm of q, 1/√D, and the weight of the norm of k where all keys want it, are folded into it.
 void stage_queries(uint query0) {
   const uint invocation = gl_LocalInvocationIndex;
   for (uint e = invocation; e < QUERIES * HEAD_DIM; e += INVOCATIONS) {
@@ -67,7 +90,11 @@ void stage_queries(uint query0) {
   for (uint e = invocation; e < QUERIES * HEAD_DIM; e += INVOCATIONS) {
     const uint line = e / HEAD_DIM, d = e % HEAD_DIM;
     float factor = row_shrink[line];
+#ifdef CONTEXT
+    if (NORM) factor *= q_norm[d];
+#else
     if (NORM) factor *= q_norm[d] * k_norm[d];
+#endif
     q_tile[line * PITCH + d] *= factor;
   }
 }
@@ -81,17 +108,20 @@ void main() {
   }
   stage_queries(query0);
 
-  for (uint key0 = 0u; key0 < p.tokens; key0 += KEYS) {
+  for (uint key0 = 0u; key0 < all_keys(); key0 += KEYS) {
     barrier();
     stage_keys_or_values(key0, 1u);
     barrier();
     if (invocation < KEYS) {
       float factor = 1.0;
-      if (NORM) {
+      if (NORM && key0 + invocation < p.tokens) {
         float squares = 0.0;
         [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d)
           squares += kv_tile[invocation * PITCH + d] * kv_tile[invocation * PITCH + d];
         factor = 1.0 / sqrt(squares / float(HEAD_DIM) + p.norm_eps);
+#ifdef CONTEXT
+        [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) kv_tile[invocation * PITCH + d] *= k_norm[d];
+#endif
       }
       key_factor[invocation] = factor;
     }
@@ -100,7 +130,7 @@ void main() {
       const uint line = s / KEYS, key = s % KEYS;
       float score = 0.0;
       [[dont_unroll]] for (uint d = 0u; d < HEAD_DIM; ++d) score += q_tile[line * PITCH + d] * kv_tile[key * PITCH + d];
-      scores[s] = key0 + key < p.tokens ? score * key_factor[key] : LOWEST;
+      scores[s] = key0 + key < all_keys() ? score * key_factor[key] : LOWEST;
     }
     barrier();
     stage_keys_or_values(key0, 2u);
@@ -113,7 +143,7 @@ void main() {
     }
     barrier();
     for (uint s = invocation; s < QUERIES * KEYS; s += INVOCATIONS) {
-      const bool real = key0 + s % KEYS < p.tokens;
+      const bool real = key0 + s % KEYS < all_keys();
       scores[s] = real ? exp(scores[s] - row_max[s / KEYS]) : 0.0;
     }
     barrier();

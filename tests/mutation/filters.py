@@ -18,5 +18,9 @@ def fused(test, kind="vulkan_block_f32"):
     return f"Fused/Ops.{test}/{kind}"
 
 
+def lanes(*tests):
+    return ":".join(f"MatrixKernels.{test}" for test in tests)
+
+
 NETWORK_CPU = on("cpu", "Network.EveryLayerMatchesPyTorch")
 NETWORK_BLOCK = on("vulkan_block_f32", "Network.EveryLayerMatchesPyTorch")

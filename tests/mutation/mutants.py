@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from cpu_mutants import cpu_kernels
-from filters import NETWORK_BLOCK, NETWORK_CPU, cpu, fused, on, vulkan
+from filters import NETWORK_BLOCK, NETWORK_CPU, cpu, fused, lanes, on, vulkan
+from part_mutants import part_kernels
 from sketch_mutants import sketches
 
 
@@ -27,6 +28,7 @@ def table():
     product_kernels(of)
     fused_kernels(of)
     matrix_kernels(of)
+    part_kernels(of)
     cpu_kernels(of)
     host(of)
     sketches(of, vulkan, fused, cpu)
@@ -37,7 +39,7 @@ def plain_kernels(of):
     of("shaders/plain/attention.comp",
        ("row_shrink[invocation] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;",
         "row_shrink[invocation] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : 1.0;", vulkan("Attention")),
-       ("barrier();", "", vulkan("Attention"), {"previous": "for (uint key0 = 0u; key0 < p.tokens; key0 += KEYS) {"}),
+       ("barrier();", "", vulkan("Attention"), {"previous": "for (uint key0 = 0u; key0 < all_keys(); key0 += KEYS) {"}),
        ("barrier();", "", vulkan("Attention"), {"next": "if (invocation < KEYS) {"}),
        ("barrier();", "", vulkan("Attention"), {"next": "stage_keys_or_values(key0, 2u);"}),
        ("row_shrink[invocation] = exp(before - highest);", "row_shrink[invocation] = exp(highest - before);", vulkan("Attention")),
@@ -45,6 +47,12 @@ def plain_kernels(of):
        ("scores[s] = real ? exp(scores[s] - row_max[s / KEYS]) : 0.0;", "scores[s] = real ? exp(scores[s]) : 0.0;",
         vulkan("AttentionWithHugeScores")),
        ("if (NORM) factor *= q_norm[d] * k_norm[d];", "if (NORM) factor *= q_norm[d];", vulkan("Attention")),
+       ("if (NORM) factor *= q_norm[d];", "if (NORM) factor *= q_norm[d] * k_norm[d];", vulkan("AttentionWithPrompts")),
+       ("return (((condition * p.context_keys + key) * 2u + part - 1u) * p.heads + gl_WorkGroupID.y) * HEAD_DIM;",
+        "return ((condition * p.context_keys + key) * 2u * p.heads + gl_WorkGroupID.y) * HEAD_DIM;",
+        vulkan("AttentionWithPrompts")),
+       ("const uint condition = modulation_row[p.step * gl_NumWorkGroups.z + gl_WorkGroupID.z] % p.conditions;",
+        "const uint condition = gl_WorkGroupID.z % p.conditions;", vulkan("AttentionWithPrompts")),
        ("return (((gl_WorkGroupID.z * p.tokens + token) * 3u + part) * p.heads + gl_WorkGroupID.y) * HEAD_DIM;",
         "return (((gl_WorkGroupID.z * p.tokens + token) * p.heads + gl_WorkGroupID.y) * 3u + part) * HEAD_DIM;",
         vulkan("Attention")))
@@ -162,7 +170,8 @@ def fused_kernels(of):
         "const uint to = at + (invocation() % 16u) * 16u + (invocation() / 16u) * 4u;", NETWORK_BLOCK))
     of("shaders/fused/places.glsl",
        ("const uint line = token / across * patch_size + feature % area / patch_size;",
-        "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK))
+        "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK),
+       ("const uint icon = batch_row % (S(guided) != 0u ? P.rows / 2u : P.rows);", "const uint icon = 0u;", lanes("Convolution")))
     of("shaders/fused/portable/tables.glsl",
        ("if (at + i < width) v[i] = arena_floats[from + i];", "if (at + i < width) v[i] = arena_floats[from];",
         fused("ModulatedLinearOfConstantRows")))
@@ -171,10 +180,16 @@ def fused_kernels(of):
         NETWORK_BLOCK))
     of("shaders/fused/portable/attention.glsl",
        ("barrier();", "", fused("Attention"), {"previous": "sums[parts + local_index()] = highest;"}),
-       ("p[i / 4u][i % 4u] = t < tokens ? exp(score - highest) : 0.0;", "p[i / 4u][i % 4u] = exp(score - highest);",
+       ("p[i / 4u][i % 4u] = real_key(t) ? exp(score - highest) : 0.0;", "p[i / 4u][i % 4u] = exp(score - highest);",
         fused("Attention")),
+       ("stage_queries(fragment_row, head0, P.history);", "stage_queries(fragment_row, head0, P.qk_weight);",
+        fused("AttentionWithPrompts")),
+       ("if (!is_key || row < S(token_fragments) * 16u)", "", fused("AttentionWithPrompts")),
        ("high *= weight_floats[column + 1u];", "high *= weight_floats[column];", fused("Attention")))
     of("shaders/fused/picture.glsl",
+       ("if (column_fragment >= S(turned_from)) at = at.yx;", "", lanes("WholeStepsWithAPromptThatEndInAHead")),
+       ("const uint first = row_fragment / S(token_fragments) * S(tokens), head = column_fragment / head_fragments;",
+        "const uint first = 0u, head = column_fragment / head_fragments;", lanes("WholeStepsWithAPromptThatEndInAHead")),
        ("rgba_words[i] = rgba_word(vec4(PICTURE(at), PICTURE(at + pixels), PICTURE(at + 2u * pixels), alpha),",
         "rgba_words[i] = rgba_word(vec4(PICTURE(at), PICTURE(at + pixels), PICTURE(at + pixels), alpha),", fused("ToRgba")))
     of("shaders/fused/formulas.glsl",
@@ -192,12 +207,10 @@ def fused_kernels(of):
     of("shaders/fused/portable/product.glsl",
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
+       ("arena_floats[P.y * 4u + at] = old + activated(v[i], S(activation));",
+        "arena_floats[P.y * 4u + at] = activated(v[i], S(activation));", fused("Conv")),
        ("if (w.c != 0.0) z = normals(batch_row, draw_of(w, solver_at), pixel / 4u);",
         "if (w.c != 0.0) z = normals(batch_row, solver_at, pixel / 4u);", on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
-
-
-def lanes(*tests):
-    return ":".join(f"MatrixKernels.{test}" for test in tests)
 
 
 def matrix_kernels(of):
@@ -214,8 +227,12 @@ def matrix_kernels(of):
         "if (invocation() % 4u == 0u) statistics[subgroup() * 8u + own_row()] = vec4(mean.xx, squares);", lanes("NormAndProduct")),
        ("return pixel.y < S(height) && pixel.x < S(image_width) ? v : vec2(0.0);", "return v;", lanes("EmbedAndFinal")))
     of("shaders/fused/matrix/attention.glsl",
-       ("if (S(tokens) % 16u != 0u && column_of(key, i) >= S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;",
-        "if (S(tokens) % 16u != 0u && column_of(key, i) > S(tokens)) h.upper[i] = h.lower[i] = -3.0e38;", lanes("Attention")),
+       ("if (KEYS_END_WITHIN && !real_key(column_of(key, i))) h.upper[i] = h.lower[i] = -3.0e38;",
+        "if (KEYS_END_WITHIN && !real_key(column_of(key, 0u))) h.upper[i] = h.lower[i] = -3.0e38;", lanes("Attention")),
+       ("const uint row = prompt_at + key - S(token_fragments);", "const uint row = prompt_at;", lanes("AttentionToAPrompt")),
+       ("h.lower *= of_prompt ? vec4(1.0) : of_column;", "h.lower *= of_column;", lanes("AttentionToAPrompt")),
+       ("quad_of(Fragment(upper_of(queries[b]) * weights, lower_of(queries[b]) * weights));",
+        "quad_of(Fragment(upper_of(queries[b]), lower_of(queries[b])));", lanes("AttentionToAPrompt")),
        ("likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.y));",
         "likely_share = 1.0 / vec2(row_sum(sum.x), row_sum(sum.x));",
         lanes("Attention")),
@@ -223,6 +240,10 @@ def matrix_kernels(of):
     of("shaders/fused/matrix/product.glsl",
        ("h.lower += exchange[at + 32u];", "h.lower += exchange[at];", lanes("NormAndProduct")))
     of("shaders/fused/matrix/epilogue.glsl",
+       ("const float old = S(store) == STORE_MAP_ADD ? arena_floats[P.image * 4u + at] : 0.0;", "const float old = 0.0;",
+        lanes("Convolution")),
+       ("if (at < S(tokens)) arena_pairs[to] = packed(i == 0u ? h.upper : h.lower);",
+        "if (at < S(tokens)) arena_pairs[to] = packed(h.upper);", lanes("HeadsInOneStage")),
        ("arena_floats4[in_rows(p) + 32u] = h.lower;", "arena_floats4[in_rows(p) + 32u] = h.upper;",
         lanes("GatedProduct")),
        ("const uint at = all % SUBGROUPS == 0u ? nth : min(nth, all - 1u), place = at % places, of_subgroup = at / places;",

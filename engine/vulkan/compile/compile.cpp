@@ -37,9 +37,11 @@ Places consecutive_places(const Layouts& layouts) {
   };
   for (const TensorLayout& layout : layouts.tensors) quads.push_back(place(layout.size_bytes()));
   const std::uint32_t lhs = place(layouts.scratch.lhs), rows = place(layouts.scratch.rows);
+  const std::uint32_t prepared = place(layouts.scratch.prepared);
   return {.tensor = [quads](TensorId id) { return quads.at(id); },
           .lhs_scratch = lhs,
           .row_scratch = rows,
+          .prepared = prepared,
           .weight_types = {}};
 }
 

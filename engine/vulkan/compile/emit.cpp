@@ -34,6 +34,31 @@ KernelCall dispatch(const TiledGroup& t, const params::Stage& stage, const Targe
           {std::min(t.tiles, groups_a_line), 1, 1}};
 }
 
+/// Fragments of keys and values that lie in Region::prepared as [K·L, 2·A].
+KernelCall fragments_of_prompt(const TensorLayout& layout, std::uint32_t y, const Target& target,
+                               const Places& places) {
+  params::Stage s{};
+  s.kind = STAGE_PROMPT;
+  s.rows = layout.rows;
+  s.tokens = layout.tokens;
+  s.token_fragments = fragments_of(layout.tokens);
+  s.row_fragments = layout.row_fragments();
+  s.column_fragments = layout.columns.fragments();
+  s.columns = layout.columns.columns;
+  s.head_dim = layout.columns.group;
+  s.turned_from = layout.turned_from;
+  s.a = places.prepared;
+  s.y = y;
+  s.bias = s.gate = s.qk_weight = s.position = s.normed = NO_PLACE;
+  s.down = s.across = s.depth_step = s.lhs_share = 1;  // of arrays
+  const std::uint64_t fours = std::uint64_t{s.row_fragments} * s.column_fragments * 64;
+  s.tiles = divide_up(fours, target.invocations);
+  TiledGroup t = {.group = {}, .tile = {}, .tiles = s.tiles, .invocations = target.invocations};
+  KernelCall call = dispatch(t, s, target);
+  call.operands.push_back({Region::prepared});  // which lies in the arena, so that they wait for each other
+  return call;
+}
+
 /// Gives every stage the variant of persistent.comp that has its constants, if it is of a kind that has variants.
 /// Returns the index of a group of each.
 std::vector<std::size_t> assign_variants(const TiledProgram& tiled, std::vector<params::Stage>& stages,
@@ -43,7 +68,7 @@ std::vector<std::size_t> assign_variants(const TiledProgram& tiled, std::vector<
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const Work work = tiled.groups[i].group.work;
     if (work != Work::product && work != Work::norm && work != Work::windows && work != Work::attention &&
-        work != Work::overlap) {
+        work != Work::overlap && work != Work::head) {
       stages[i].variant = NO_PLACE;
       continue;
     }
@@ -78,6 +103,28 @@ KernelCall persistent_dispatch(const TiledProgram& tiled, const std::vector<para
 }
 
 }  // namespace
+
+std::vector<std::vector<KernelCall>> emit_prepare(const Program& program, const Layouts& layouts, const Target& target,
+                                                  const Places& places) {
+  std::vector<std::vector<KernelCall>> result;
+  TensorId prepared = no_tensor;  // whose values Region::prepared holds
+  for (const Op& op : program.prepare) {
+    std::vector<KernelCall> calls = plain_calls(program, op, places.weight_types);
+    const TensorId output = output_of(op.what);
+    if (layouts.tensors[output].kind == TensorLayout::Kind::fragments) {
+      for (Operand& operand : calls.back().operands) {
+        if (operand.region != Region::tensor || operand.tensor != output) continue;
+        expect(!operand.read || prepared == output, ErrorKind::unsupported,
+               "op '{}': expected to follow the op that makes '{}'", op.label, program.tensor(output).name);
+        operand = {Region::prepared, no_tensor, operand.read, operand.written};
+      }
+      prepared = output;
+      calls.push_back(fragments_of_prompt(layouts.tensors[output], places.tensor(output), target, places));
+    }
+    result.push_back(std::move(calls));
+  }
+  return result;
+}
 
 EmittedProgram emit(const Program& program, const Layouts& layouts, const TiledProgram& tiled, const Target& target,
                     const Places& places) {

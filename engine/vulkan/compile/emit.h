@@ -17,7 +17,7 @@ namespace dit::vulkan {
 /// Where things lie, in quads of 16 bytes from the start of the arena, and what the plain kernels read.
 struct Places {
   std::function<std::uint32_t(TensorId)> tensor;
-  std::uint32_t lhs_scratch = 0, row_scratch = 0;
+  std::uint32_t lhs_scratch = 0, row_scratch = 0, prepared = 0;
   std::uint32_t sketches = 0;       ///< Region::sketches, where the program has such
   std::vector<DType> weight_types;  ///< of each tensor, for the plain kernels; f32 for activations
 };
@@ -32,5 +32,11 @@ struct EmittedProgram {
 /// errors  unsupported: sizes beyond what a kernel serves, or more variants than the persistent kernel has
 EmittedProgram emit(const Program& program, const Layouts& layouts, const TiledProgram& tiled, const Target& target,
                     const Places& places);
+
+/// The calls of each op of Program::prepare, by the plain kernels; where the fused ones hold the result as fragments,
+/// these are made of it after each op that changes it.
+/// errors  unsupported: sizes beyond what a kernel serves
+std::vector<std::vector<KernelCall>> emit_prepare(const Program& program, const Layouts& layouts, const Target& target,
+                                                  const Places& places);
 
 }  // namespace dit::vulkan

@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/vulkan/compile/kernel_call.h"
 #include "engine/vulkan/compile/tile.h"
+#include "engine/vulkan/compile/tiles/head_tiles.h"
 
 namespace dit::vulkan {
 namespace {
@@ -53,7 +54,7 @@ class Fusing {
   bool group(const op::Attention& o);
   bool group(const op::GatedLinearAdd& o);
   bool group(const op::Final& o);
-  bool group(const op::Conv&);
+  bool group(const op::Conv& o);
   bool group(const op::Combine& o);
   bool group(const op::ToRgba& o);
   bool group(const op::Begin& o);
@@ -62,6 +63,8 @@ class Fusing {
   /// `product` with its left side made on the way, or by a group of its own before it, whichever is cheaper.
   void add_with_prologue(Group product, Lhs prologue, Work maker);
   bool attention_fits_prologue(const op::Attention& o) const;
+  /// The head that begins with op `first`, where one stage runs all of it.
+  std::optional<HeadShape> joined_head(std::size_t first) const;
   /// Whether tiles of whole rows pay for the product of op `at`, so that its epilogue makes the norm of the next op.
   bool fills_rows(std::size_t at) const;
 
@@ -73,6 +76,7 @@ class Fusing {
   std::uint32_t first_open_ = 0;                  // first group whose op's output is not in memory yet
   bool noise_pending_ = false;                    // the embed that follows draws the noise
   std::optional<std::size_t> attention_pending_;  // the product that follows computes it
+  std::optional<HeadShape> head_;                 // that the op at work is a layer of
   bool norm_done_ = false;                        // the left side of the product that follows lies in scratch
 };
 
@@ -117,8 +121,6 @@ bool Fusing::group(const op::ModulatedLinear& o) {
 }
 
 bool Fusing::group(const op::Attention& o) {
-  expect(o.context == no_tensor, ErrorKind::unsupported,
-         "op '{}': the fused kernels serve no keys of a prompt beside the picture's", program_.step[at_].label);
   const auto* follows = next<op::GatedLinearAdd>();
   // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
   // So does a product of whole rows, but then once.
@@ -154,7 +156,8 @@ bool Fusing::group(const op::Final& o) {
   const bool overlap = o.window > o.patch;
   const bool solved = target_.joins_ops() && combine && combine->prediction == o.y && !program_.shape.guided &&
                       (overlap || o.patch % 4 == 0);
-  const Store last = solved ? Store::solve : Store::image;
+  const bool map = joined_head(at_ + 1) && op_at<op::Conv>(program_, at_ + 1)->x == o.y && !overlap;
+  const Store last = solved ? Store::solve : map ? Store::pixels : Store::image;
   const std::optional<std::size_t> solver = solved ? std::optional(at_ + 1) : std::nullopt;
   add_with_prologue({.work = Work::product, .store = overlap ? Store::rows : last, .solver = solver}, Lhs::norm,
                     Work::norm);
@@ -162,8 +165,17 @@ bool Fusing::group(const op::Final& o) {
   return !solved;
 }
 
-bool Fusing::group(const op::Conv&) {
-  fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no convolution", program_.step[at_].label);
+bool Fusing::group(const op::Conv& o) {
+  if (!head_ && !result_.groups.empty() && result_.groups.back().store == Store::pixels) head_ = joined_head(at_);
+  if (head_) {
+    if (head_->last > at_) return false;
+    add({.work = Work::head, .store = Store::image, .head = std::exchange(head_, std::nullopt)->first});
+    return true;
+  }
+  // What is around each pixel is a window of three that overlaps others, of patches of one pixel.
+  add_with_prologue({.work = Work::product, .store = o.residual ? Store::map_add : Store::map}, Lhs::windows,
+                    Work::windows);
+  return true;
 }
 
 bool Fusing::group(const op::Combine&) {
@@ -217,12 +229,18 @@ bool Fusing::attention_fits_prologue(const op::Attention& o) const {
       if (share > most_lhs_share || s.head_fragments() % share != 0) return false;
     }
     // Scores, and attention where a product of whole rows hands it round.
-    return s.heads * (s.token_fragments() * 1024 + s.head_fragments() * 512) <= target_.shared_bytes;
+    return s.heads * (s.key_fragments() * 1024 + s.head_fragments() * 512) <= target_.shared_bytes;
   }
   const std::uint32_t lhs = s.heads * s.head_fragments() * target_.quads_a_fragment();
   const std::uint32_t scratch = s.heads * s.wide_fragments() * target_.quads_a_fragment();
   const std::uint32_t floats = std::max(s.shared_floats(s.heads, target_.invocations), target_.invocations * 8);
   return target_.invocations % (16 * s.heads) == 0 && (lhs + scratch) * 16 + floats * 4 <= target_.shared_bytes;
+}
+
+std::optional<HeadShape> Fusing::joined_head(std::size_t first) const {
+  if (!target_.matrix() || !target_.joins_ops()) return std::nullopt;
+  const std::optional<HeadShape> head = head_at(program_, first);
+  return head && choose_head_tile(*head, target_) ? head : std::nullopt;
 }
 
 bool Fusing::fills_rows(std::size_t at) const {

@@ -27,6 +27,7 @@ enum class Work : std::uint32_t {
   windows = STAGE_WINDOWS,
   begin = STAGE_BEGIN,
   hold = STAGE_HOLD,
+  head = STAGE_HEAD,
   plain,  ///< all of an op, by the kernels that serve one op each
 };
 
@@ -46,6 +47,9 @@ enum class Store : std::uint32_t {
   embed = STORE_EMBED,          ///< v + bias + position
   image = STORE_IMAGE,          ///< the prediction
   solve = STORE_SOLVE,          ///< the solver's step with v + bias as the prediction
+  map = STORE_MAP,              ///< an image: act(v + bias)
+  map_add = STORE_MAP_ADD,      ///< the same, added to the image that was multiplied
+  pixels = STORE_PIXELS,        ///< the map that a head begins with
 };
 
 /// What one dispatch does, or one turn of the persistent dispatch.
@@ -57,6 +61,7 @@ struct Group {
   std::optional<std::size_t> attention = {};  ///< op that the prologue computes
   std::optional<std::size_t> next_norm = {};  ///< op whose norm the epilogue makes
   std::optional<std::size_t> solver = {};     ///< op::Combine that the epilogue does
+  std::optional<std::size_t> head = {};       ///< first op::Conv of a head, the last of which is `op`
   bool lhs_in_scratch = false;                ///< a group before has made the left side
   bool noisy = false;                         ///< the prologue draws the noise of icons that begin
   bool activates = true;                      ///< the epilogue applies the op's activation

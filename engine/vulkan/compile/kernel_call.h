@@ -29,6 +29,7 @@ enum class Region {
   range,           ///< of the run: what a persistent dispatch does
   status,          ///< a word for the host: whether a persistent dispatch gave up
   sketches,        ///< of the run: what shaders/common/sketch.glsl reads
+  prepared,        ///< scratch of the plan: what plain kernels prepare before the fused ones' fragments are made of it
 };
 
 struct Operand {

@@ -14,15 +14,21 @@ constexpr std::uint32_t most_tokens = 256;  // whose scores fit in shared memory
 class LayingOut {
  public:
   /// tensors  as they are; those of the step are changed
-  LayingOut(const Program& program, const Target& target, std::vector<TensorLayout>& tensors)
+  LayingOut(const Program& program, const FusedProgram& fused, const Target& target, std::vector<TensorLayout>& tensors)
       : program_(program), target_(target), columns_(column_groups(program)), tensors_(tensors) {
     known_.resize(program.tensors.size());
+    for (const Group& group : fused.groups) {
+      if (group.head) map_ = op_at<op::Conv>(program, *group.head)->x;
+    }
     turned_from_.assign(program.tensors.size(), UINT32_MAX);
     if (!target.matrix()) return;
     // Values are the right side of a product along their rows, which on matrix hardware lies by columns.
     for (std::size_t i = 0; i < program.step.size(); ++i) {
       const auto* o = op_at<op::Attention>(program, i);
-      if (o) turned_from_[o->qkv] = 2 * o->heads * attention_shape(program, *o).head_fragments();
+      if (!o) continue;
+      const std::uint32_t width = o->heads * attention_shape(program, *o).head_fragments();
+      turned_from_[o->qkv] = 2 * width;
+      if (o->context != no_tensor) turned_from_[o->context] = width;
     }
   }
 
@@ -36,17 +42,19 @@ class LayingOut {
  private:
   const Shape& shape(TensorId id) const { return program_.tensor(id).shape; }
 
-  void set(TensorId id, TensorLayout::Kind kind) {
-    TensorLayout layout = {.kind = kind,
-                           .half = target_.half() && kind == TensorLayout::Kind::fragments,
-                           .count = element_count(shape(id)),
-                           .rows = 0,
-                           .tokens = 0,
-                           .columns = {},
-                           .order = target_.order()};
+  /// rows, tokens  of a tensor that is not [rows, tokens, columns]
+  void set(TensorId id, TensorLayout::Kind kind, std::uint32_t rows = 0, std::uint32_t tokens = 0) {
+    TensorLayout layout = {
+        .kind = kind,
+        .half = target_.half() && kind != TensorLayout::Kind::rows && kind != TensorLayout::Kind::plain,
+        .count = element_count(shape(id)),
+        .rows = 0,
+        .tokens = 0,
+        .columns = {},
+        .order = target_.order()};
     if (kind != TensorLayout::Kind::plain) {
-      layout.rows = shape(id)[0];
-      layout.tokens = shape(id)[1];
+      layout.rows = rows ? rows : shape(id)[0];
+      layout.tokens = tokens ? tokens : shape(id)[1];
       layout.columns = columns_[id];
       layout.turned_from = turned_from_[id];
     }
@@ -57,6 +65,17 @@ class LayingOut {
     tensors_[id] = layout;
   }
   void plain(TensorId id) { set(id, TensorLayout::Kind::plain); }
+  /// Unless a head begins with it.
+  void image(TensorId id) {
+    if (id != map_) return plain(id);
+    const Shape& s = shape(id);
+    tensors_[id] = {.kind = TensorLayout::Kind::pixels,
+                    .half = true,
+                    .count = element_count(s),
+                    .rows = s[0],
+                    .tokens = s[2] * s[3],
+                    .columns = {s[1], s[1]}};
+  }
   void rows(TensorId id) { set(id, TensorLayout::Kind::rows); }
   void fragments(TensorId id) { set(id, TensorLayout::Kind::fragments); }
 
@@ -64,7 +83,11 @@ class LayingOut {
   // fuse() refuses these
   void tensors_of(const op::Linear&) {}
   void tensors_of(const op::HeadNorm&) {}
-  void tensors_of(const op::Conv&) {}
+  void tensors_of(const op::Conv& o) {
+    image(o.x);
+    if (o.picture != no_tensor) plain(o.picture);
+    plain(o.y);
+  }
   void tensors_of(const op::Embed& o) {
     plain(o.x);
     rows(o.y);
@@ -78,6 +101,9 @@ class LayingOut {
            op_->label, shape(o.y)[1], most_tokens);
     fragments(o.qkv);
     fragments(o.y);
+    if (o.context == no_tensor) return;
+    const std::uint32_t conditions = program_.shape.conditions;
+    set(o.context, TensorLayout::Kind::fragments, conditions, shape(o.context)[0] / conditions);
   }
   void tensors_of(const op::GatedLinearAdd& o) {
     fragments(o.x);
@@ -85,7 +111,7 @@ class LayingOut {
   }
   void tensors_of(const op::Final& o) {
     rows(o.x);
-    plain(o.y);
+    image(o.y);
   }
   void tensors_of(const op::Combine& o) {
     plain(o.prediction);
@@ -100,6 +126,7 @@ class LayingOut {
   const Target& target_;
   const std::vector<ColumnGroups> columns_;
   const Op* op_ = nullptr;
+  TensorId map_ = no_tensor;  // that a head begins with
   std::vector<TensorLayout>& tensors_;
   std::vector<bool> known_;
   std::vector<std::uint32_t> turned_from_;  // see TensorLayout
@@ -126,6 +153,16 @@ Scratch scratch_of_groups(const Program& program, const FusedProgram& fused) {
     if (group.store == Store::rows) scratch.rows = std::max(scratch.rows, room(product, product.columns.columns));
   }
   return scratch;
+}
+
+/// What plain kernels prepare before it becomes fragments.
+std::uint64_t prepared_bytes(const Program& program, const std::vector<TensorLayout>& tensors) {
+  std::uint64_t bytes = 0;
+  for (const Op& op : program.prepare) {
+    const TensorLayout& layout = tensors[output_of(op.what)];
+    if (layout.kind == TensorLayout::Kind::fragments) bytes = std::max(bytes, layout.count * sizeof(float));
+  }
+  return bytes;
 }
 
 /// What the plain kernels keep between the calls of an op.
@@ -155,8 +192,9 @@ Layouts lay_out(const Program& program, const FusedProgram& fused, const Target&
   if (target.plain()) {
     layouts.scratch = scratch_of_ops(program);
   } else {
-    LayingOut(program, target, layouts.tensors).make();
+    LayingOut(program, fused, target, layouts.tensors).make();
     layouts.scratch = scratch_of_groups(program, fused);
+    layouts.scratch.prepared = prepared_bytes(program, layouts.tensors);
   }
   return layouts;
 }

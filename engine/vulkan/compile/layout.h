@@ -16,6 +16,7 @@ struct Scratch {
   std::uint64_t rows = 0;       ///< products before they are added or overlapped
   std::uint64_t row_stats = 0;  ///< Region::row_stats of the plain kernels
   std::uint64_t windows = 0;    ///< Region::windows of the plain kernels; 0 where windows do not overlap
+  std::uint64_t prepared = 0;   ///< Region::prepared: what plain kernels prepare and the fused ones hold otherwise
 };
 
 struct Layouts {

@@ -32,6 +32,8 @@ const char* name_of(Work work) {
       return "begin";
     case Work::hold:
       return "hold";
+    case Work::head:
+      return "head";
     case Work::plain:
       return "plain";
   }
@@ -44,7 +46,7 @@ const char* name_of(Lhs lhs) {
 }
 
 const char* name_of(Store store) {
-  constexpr const char* names[] = {"fragments", "rows", "add", "embed", "image", "solve"};
+  constexpr const char* names[] = {"fragments", "rows", "add", "embed", "image", "solve", "map", "map added", "pixels"};
   return names[static_cast<std::size_t>(store)];
 }
 
@@ -53,6 +55,7 @@ const std::string& label(const Program& program, std::size_t op) { return progra
 /// What a product does on the way in and out: "norm → product → add".
 std::string path_of(const Program& program, const Group& group) {
   if (group.work == Work::overlap) return fmt::format("overlap → {}", name_of(group.store));
+  if (group.head) return fmt::format("head   from {} on", label(program, *group.head));
   if (group.work != Work::product) return name_of(group.work);
   std::string path = group.noisy && group.lhs == Lhs::windows ? "noise → " : "";
   if (group.lhs != Lhs::fragments) path += fmt::format("{} → ", name_of(group.lhs));
@@ -76,7 +79,7 @@ std::string tile_text(const TiledGroup& t, const Target& target) {
 std::string operand_text(const Program& program, const Operand& operand) {
   constexpr const char* regions[] = {"",        "row_stats",  "windows", "normal_table",   "icons",  "modulation_row",
                                      "solver",  "solver_row", "arena",   "packed_weights", "stages", "pictures",
-                                     "control", "range",      "status",  "sketches"};
+                                     "control", "range",      "status",  "sketches", "prepared"};
   const std::string name = operand.region == Region::tensor ? program.tensor(operand.tensor).name
                                                             : regions[static_cast<std::size_t>(operand.region)];
   return operand.written ? (operand.read ? name + " (in place)" : "→ " + name) : name;
@@ -107,7 +110,7 @@ std::string list_layouts(const Program& program, const Layouts& layouts) {
   for (TensorId id = 0; id < layouts.tensors.size(); ++id) {
     if (program.tensor(id).kind != TensorKind::activation) continue;
     const TensorLayout& layout = layouts.tensors[id];
-    constexpr const char* kinds[] = {"as it is", "rows", "fragments"};
+    constexpr const char* kinds[] = {"as it is", "rows", "fragments", "pixels"};
     const bool turned = layout.turned_from != UINT32_MAX;
     text +=
         fmt::format("  {:24} {:16} {}{}{}, {} bytes\n", program.tensor(id).name, to_string(program.tensor(id).shape),
@@ -115,8 +118,10 @@ std::string list_layouts(const Program& program, const Layouts& layouts) {
                     turned ? fmt::format(", turned from fragment {} on", layout.turned_from) : "", layout.size_bytes());
   }
   const Scratch& s = layouts.scratch;
-  return text + fmt::format("  scratch: lhs {}, rows {}, row statistics {}, windows {} bytes\n", s.lhs, s.rows,
-                            s.row_stats, s.windows);
+  text +=
+      fmt::format("  scratch: lhs {}, rows {}, row statistics {}, windows {}", s.lhs, s.rows, s.row_stats, s.windows);
+  if (s.prepared > 0) text += fmt::format(", prepared {}", s.prepared);
+  return text + " bytes\n";
 }
 
 std::string list_tiles(const Program& program, const TiledProgram& tiled, const Target& target) {
@@ -130,6 +135,9 @@ std::string list_tiles(const Program& program, const TiledProgram& tiled, const 
     text += fmt::format("  {:3}  {:24} {:5} tiles, {:3} invocations, {:5} bytes shared", i, label(program, t.group.op),
                         t.tiles, t.invocations, shared);
     if (t.group.work == Work::product) text += ": " + tile_text(t, target);
+    if (t.group.head)
+      text += fmt::format(": {}×{} pixels, {} fragments a subgroup, {} of the last layer", t.head.height, t.head.width,
+                          t.head.down, t.head.last_down);
     text += '\n';
   }
   return text;

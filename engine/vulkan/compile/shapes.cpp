@@ -18,6 +18,7 @@ std::vector<ColumnGroups> column_groups(const Program& program) {
     const auto* attention = op_at<op::Attention>(program, i);
     if (!attention) continue;
     const std::uint32_t width = program.tensor(attention->y).shape[2], head = width / attention->heads;
+    if (attention->context != no_tensor) columns[attention->context] = {2 * width, head};
     for (const auto& [id, padded] : {std::pair{attention->qkv, ColumnGroups{3 * width, head}},
                                      std::pair{attention->y, ColumnGroups{width, head}}}) {
       expect(columns[id].group == columns[id].columns || columns[id] == padded, ErrorKind::unsupported,
@@ -52,6 +53,11 @@ struct ProductOf {
     const std::uint32_t width = shape(o.x)[2], features = shape(o.weight)[0];
     return {shape(o.x)[0], shape(o.x)[1], o.weight, o.bias, {features, features}, {width, width}};
   }
+  Product operator()(const op::Conv& o) const {
+    const Shape &y = shape(o.y), &weight = shape(o.weight);
+    const std::uint32_t around = weight[1] * weight[2] * weight[3];
+    return {y[0], y[2] * y[3], o.weight, o.bias, {y[1], y[1]}, {around, around}};
+  }
   template <typename Other>
   Product operator()(const Other&) const {
     fail(ErrorKind::unsupported, "the fused kernels know no product of this op");
@@ -64,16 +70,22 @@ Product product_of(const Program& program, const std::vector<ColumnGroups>& colu
   return std::visit(ProductOf{program, columns}, program.step.at(op).what);
 }
 
-std::uint32_t AttentionShape::wide_fragments() const { return std::max(token_fragments(), head_fragments()); }
+std::uint32_t AttentionShape::wide_fragments() const { return std::max(key_fragments(), head_fragments()); }
 
 std::uint32_t AttentionShape::shared_floats(std::uint32_t group, std::uint32_t invocations) const {
   const std::uint32_t sums = group * wide_fragments() * 256;
-  return sums + group * (token_fragments() + 1) * 16 + 2 * invocations;
+  return sums + group * (key_fragments() + 1) * 16 + 2 * invocations;
 }
 
 AttentionShape attention_shape(const Program& program, const op::Attention& attention) {
   const Shape& y = program.tensor(attention.y).shape;
-  return {y[0], y[1], attention.heads, y[2] / attention.heads};
+  const std::uint32_t conditions = program.shape.conditions;
+  const bool prompted = attention.context != no_tensor;
+  return {.rows = y[0],
+          .tokens = y[1],
+          .heads = attention.heads,
+          .head_dim = y[2] / attention.heads,
+          .prompt_keys = prompted ? program.tensor(attention.context).shape[0] / conditions : 0};
 }
 
 }  // namespace dit::vulkan

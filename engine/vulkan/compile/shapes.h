@@ -28,8 +28,11 @@ Product product_of(const Program& program, const std::vector<ColumnGroups>& colu
 /// Attention of an op, for all heads.
 struct AttentionShape {
   std::uint32_t rows = 0, tokens = 0, heads = 0, head_dim = 0;
+  std::uint32_t prompt_keys = 0;  ///< behind those of the tokens, in fragments of their own
 
   std::uint32_t token_fragments() const { return fragments_of(tokens); }
+  std::uint32_t keys() const { return tokens + prompt_keys; }
+  std::uint32_t key_fragments() const { return fragments_of(tokens) + fragments_of(prompt_keys); }
   std::uint32_t head_fragments() const { return fragments_of(head_dim); }
   std::uint32_t row_fragments() const { return rows * token_fragments(); }
   /// Fragments of queries, keys or probabilities that a head needs at the same time.

@@ -43,10 +43,15 @@ std::uint32_t in_fragment(std::uint32_t r, std::uint32_t c, bool lhs) {
 
 std::uint64_t TensorLayout::size_bytes() const {
   if (kind == Kind::plain) return count * sizeof(float);
+  if (kind == Kind::pixels) return std::uint64_t{rows} * tokens * columns.columns * 2;
   return std::uint64_t{row_fragments()} * columns.fragments() * 256 * (kind == Kind::fragments && half ? 2 : 4);
 }
 
 std::uint64_t TensorLayout::index(std::uint32_t row, std::uint32_t token, std::uint32_t column) const {
+  if (kind == Kind::pixels) {
+    const std::uint64_t first = (std::uint64_t{row} * tokens + token) * columns.columns;
+    return first + column / 16 * 16 + column % 8 / 2 * 4 + column % 16 / 8 * 2 + column % 2;
+  }
   const std::uint64_t line = std::uint64_t{row} * fragments_of(tokens) * 16 + token;
   const std::uint32_t at = columns.padded(column);
   if (kind == Kind::rows && order == FragmentOrder::by_row) return line * columns.fragments() * 16 + at;
@@ -57,6 +62,17 @@ std::uint64_t TensorLayout::index(std::uint32_t row, std::uint32_t token, std::u
   return fragment + (kind == Kind::rows ? in_halves(r, c) : in_fragment(r, c, order == FragmentOrder::by_invocation));
 }
 
+template <typename Use>
+void TensorLayout::each_index(Use&& use) const {
+  const bool planar = kind == Kind::pixels;  // channel by channel
+  const std::uint32_t outer = planar ? columns.columns : tokens, inner = planar ? tokens : columns.columns;
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    for (std::uint32_t i = 0; i < outer; ++i) {
+      for (std::uint32_t j = 0; j < inner; ++j) use(planar ? index(row, j, i) : index(row, i, j));
+    }
+  }
+}
+
 void TensorLayout::encode(std::span<const float> values, std::span<std::byte> out) const {
   if (kind == Kind::plain) {
     std::memcpy(out.data(), values.data(), values.size_bytes());
@@ -64,19 +80,15 @@ void TensorLayout::encode(std::span<const float> values, std::span<std::byte> ou
   }
   std::fill(out.begin(), out.end(), std::byte{0});
   const float* value = values.data();
-  for (std::uint32_t row = 0; row < rows; ++row) {
-    for (std::uint32_t token = 0; token < tokens; ++token) {
-      for (std::uint32_t column = 0; column < columns.columns; ++column, ++value) {
-        const std::uint64_t at = index(row, token, column);
-        if (kind == Kind::fragments && half) {
-          const std::uint16_t bits = half_from_float(*value);
-          std::memcpy(&out[at * 2], &bits, 2);
-        } else {
-          std::memcpy(&out[at * 4], value, 4);
-        }
-      }
+  each_index([&](std::uint64_t at) {
+    if (kind != Kind::rows && half) {
+      const std::uint16_t bits = half_from_float(*value);
+      std::memcpy(&out[at * 2], &bits, 2);
+    } else {
+      std::memcpy(&out[at * 4], value, 4);
     }
-  }
+    ++value;
+  });
 }
 
 void TensorLayout::decode(std::span<const std::byte> in, std::span<float> values) const {
@@ -85,20 +97,16 @@ void TensorLayout::decode(std::span<const std::byte> in, std::span<float> values
     return;
   }
   float* value = values.data();
-  for (std::uint32_t row = 0; row < rows; ++row) {
-    for (std::uint32_t token = 0; token < tokens; ++token) {
-      for (std::uint32_t column = 0; column < columns.columns; ++column, ++value) {
-        const std::uint64_t at = index(row, token, column);
-        if (kind == Kind::fragments && half) {
-          std::uint16_t bits = 0;
-          std::memcpy(&bits, &in[at * 2], 2);
-          *value = half_to_float(bits);
-        } else {
-          std::memcpy(value, &in[at * 4], 4);
-        }
-      }
+  each_index([&](std::uint64_t at) {
+    if (kind != Kind::rows && half) {
+      std::uint16_t bits = 0;
+      std::memcpy(&bits, &in[at * 2], 2);
+      *value = half_to_float(bits);
+    } else {
+      std::memcpy(value, &in[at * 4], 4);
     }
-  }
+    ++value;
+  });
 }
 
 }  // namespace dit::vulkan

@@ -38,6 +38,7 @@ struct TensorLayout {
     plain,      ///< f32, no padding
     rows,       ///< f32 [rows·⌈tokens/16⌉·16, columns padded]; by invocation: fragments of f32
     fragments,  ///< [rows·⌈tokens/16⌉, columns padded / 16] fragments, f32 or f16
+    pixels,  ///< an image [rows, columns, tokens] as halves [rows, tokens, columns], each 16 as invocations hold them
   };
   Kind kind = Kind::plain;
   bool half = false;  ///< of fragments
@@ -57,6 +58,9 @@ struct TensorLayout {
  private:
   /// Index of a value among the padded ones.
   std::uint64_t index(std::uint32_t row, std::uint32_t token, std::uint32_t column) const;
+  /// index() of one value after the other.
+  template <typename Use>
+  void each_index(Use&& use) const;
 };
 
 /// f32 to IEEE half, round to nearest even; beyond the largest half, the largest half.

@@ -68,6 +68,9 @@ class Tiling {
       case Work::attention:
         attention(t);
         return t;
+      case Work::head:
+        head(t);
+        return t;
       default:
         t.tiles = divide_up(pointwise_invocations(group), target_.invocations);
         return t;
@@ -92,6 +95,7 @@ class Tiling {
   void product_of_rows(TiledGroup& t, const Product& product) const;
   void maker(TiledGroup& t) const;
   void attention(TiledGroup& t) const;
+  void head(TiledGroup& t) const;
   void matrix_attention(TiledGroup& t, const AttentionShape& s) const;
 
   const Program& program_;
@@ -182,7 +186,7 @@ void Tiling::matrix_product(TiledGroup& t, const Product& product, const Product
     t.shared_quads = std::max(t.shared_quads, 4 * product.depth.columns);
   if (t.group.lhs == Lhs::attention) {
     const AttentionShape s = attention_of(*t.group.attention);
-    t.shared_quads = std::max(t.shared_quads, s.heads * s.token_fragments() * fours_a_fragment);
+    t.shared_quads = std::max(t.shared_quads, s.heads * s.key_fragments() * fours_a_fragment);
   }
   t.lhs_share = shape.lhs_prologue ? tile.lhs_share(shape) : 1;
   const auto* linear = op_at<op::ModulatedLinear>(program_, t.group.op);
@@ -205,7 +209,7 @@ void Tiling::product_of_rows(TiledGroup& t, const Product& product) const {
   t.head_group = s.heads;
   t.lhs_share = divide_up(depth, subgroups);
   t.shared_quads = depth * target_.quads_a_fragment();
-  if (s.head_fragments() > t.lhs_share) t.shared_quads += s.heads * s.token_fragments() * fours_a_fragment;
+  if (s.head_fragments() > t.lhs_share) t.shared_quads += s.heads * s.key_fragments() * fours_a_fragment;
 }
 
 void Tiling::maker(TiledGroup& t) const {
@@ -236,8 +240,8 @@ void Tiling::attention(TiledGroup& t) const {
     return s.heads % group == 0 && target_.invocations % (16 * group) == 0 &&
            s.shared_floats(group, target_.invocations) * 4 + quads(group) * 16 <= target_.shared_bytes;
   };
-  expect(fits(1), ErrorKind::unsupported, "op '{}': {} tokens, heads of {}: more than {} bytes of shared memory",
-         label(t.group), s.tokens, s.head_dim, target_.shared_bytes);
+  expect(fits(1), ErrorKind::unsupported, "op '{}': {} keys, heads of {}: more than {} bytes of shared memory",
+         label(t.group), s.keys(), s.head_dim, target_.shared_bytes);
   // Several heads at a time where there are workgroups enough.
   t.head_group = 1;
   while (s.row_fragments() * s.heads / (2 * t.head_group) >= 2 * target_.processors && fits(2 * t.head_group))
@@ -247,15 +251,23 @@ void Tiling::attention(TiledGroup& t) const {
   t.shared_floats = s.shared_floats(t.head_group, target_.invocations);
 }
 
+void Tiling::head(TiledGroup& t) const {
+  const HeadShape shape = *head_at(program_, *t.group.head);
+  t.head = *choose_head_tile(shape, target_);
+  t.tile = {.down = t.head.down, .across = t.head.last_down};
+  t.tiles = t.head.count(shape);
+  t.shared_quads = t.head.shared_quads(shape);
+}
+
 void Tiling::matrix_attention(TiledGroup& t, const AttentionShape& s) const {
   // A subgroup has a head of 16 queries to itself where there are enough of them to keep the device busy.
   const std::uint32_t subgroups = target_.subgroups(), units = s.row_fragments() * s.heads;
-  const bool alone = units >= 4 * target_.processors && s.token_fragments() <= 8;
+  const bool alone = units >= 4 * target_.processors && s.key_fragments() <= 8;
   t.tile = {.subgroups_deep = alone ? 1 : subgroups};
   t.head_group = 1;
-  t.shared_quads = alone ? 1 : s.token_fragments() * fours_a_fragment;
+  t.shared_quads = alone ? 1 : s.key_fragments() * fours_a_fragment;
   expect(t.shared_quads * 16 <= target_.shared_bytes && s.head_fragments() <= 16, ErrorKind::unsupported,
-         "op '{}': {} tokens, heads of {}: more than the matrix kernels hold", label(t.group), s.tokens, s.head_dim);
+         "op '{}': {} keys, heads of {}: more than the matrix kernels hold", label(t.group), s.keys(), s.head_dim);
   t.tiles = divide_up(units, subgroups / t.tile.subgroups_deep);
 }
 

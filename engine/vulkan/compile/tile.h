@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/vulkan/compile/layout.h"
+#include "engine/vulkan/compile/tiles/head_tiles.h"
 
 namespace dit::vulkan {
 
@@ -24,6 +25,7 @@ struct TiledGroup {
   std::uint32_t lhs_share = 1;      ///< fragments of the depth that a subgroup makes of a left side
   std::uint32_t exact = 0;          ///< EXACT_…
   bool by_column = false;           ///< tiles below each other are numbered one after the other
+  HeadTile head = {};               ///< of a head
 };
 
 struct TiledProgram {

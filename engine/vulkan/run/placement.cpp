@@ -29,7 +29,7 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
       tensors_[id] = place_weight(id, tensor);
     } else if (tensor.kind == TensorKind::rgba) {
       tensors_[id] = pictures.add(picture_buffer_, count);
-    } else if (id == program.condition) {
+    } else if (id == program.condition || id == program.context) {
       tensors_[id] = request.add(request_, count * sizeof(float));
     } else {
       tensors_[id] = arena.add(arena_, layouts.tensors[id].size_bytes());
@@ -58,6 +58,7 @@ Placement::Placement(Device& device, const PlacedWeights& weights, const Program
   if (s.sketches) place_sketches(program, arena, request);
   row_stats_ = arena.add(arena_, layouts.scratch.row_stats);
   windows_ = arena.add(arena_, layouts.scratch.windows);
+  prepared_ = arena.add(arena_, layouts.scratch.prepared);
   expect(windows_.size_bytes <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,
          "overlapping windows: model needs {} in one buffer, {} offers {}", size_text(windows_.size_bytes),
          device.info().name, size_text(device.limits().maxStorageBufferRange));
@@ -130,6 +131,8 @@ Place Placement::of(const Operand& operand) const {
       return status_;
     case Region::sketches:
       return sketches_;
+    case Region::prepared:
+      return prepared_;
   }
   return {};
 }

@@ -63,7 +63,7 @@ void put(const Place& place, const Words& words) {
 }
 
 /// Owns a plan's buffers. Activations never share memory, so that each can be read after any step.
-/// The condition lies in the request, which is mapped, and is not copied.
+/// The condition and the context lie in the request, which is mapped, and are not copied.
 class Placement {
  public:
   /// `weights` must outlive the placement.
@@ -102,7 +102,7 @@ class Placement {
   std::array<RingEntry, OpenRuns::entries> ring_;
   std::vector<Place> tensors_;
   std::vector<DType> types_;
-  Place row_stats_, windows_, icons_, modulation_row_, solver_, solver_row_, sketches_;
+  Place row_stats_, windows_, prepared_, icons_, modulation_row_, solver_, solver_row_, sketches_;
   std::size_t sketch_pixels_ = 0;
   Place arena_place_, packed_weights_, stages_place_, pictures_, control_, range_, status_, lhs_scratch_, row_scratch_;
 };

@@ -59,6 +59,7 @@ void VulkanPlan::set_request(const Request& request) {
     submissions_.drop();
     std::ranges::copy(request.icons, icons_.begin());
     put(memory().tensor(program_.condition), request.condition);
+    if (program_.context != no_tensor) put(memory().tensor(program_.context), request.context);
     put(memory().of({.region = Region::modulation_row}), request.modulation_row);
     put(memory().of({.region = Region::solver}), request.solver);
     put(memory().of({.region = Region::solver_row}), request.solver_row);

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/vulkan/compile/emission/plain.h"
 #include "engine/vulkan/device/upload.h"
 
 namespace dit::vulkan {
@@ -89,6 +88,7 @@ Places Scheduling::places() const {
   return {.tensor = [&memory, quad](TensorId id) { return quad(memory.tensor(id)); },
           .lhs_scratch = quad(memory.lhs_scratch()),
           .row_scratch = quad(memory.row_scratch()),
+          .prepared = quad(memory.of({Region::prepared})),
           .sketches = quad(memory.of({Region::sketches})),
           .weight_types = memory.types()};
 }
@@ -144,10 +144,11 @@ void Scheduling::launch_step() {
 
 /// What depends on neither x nor t runs once a condition, by the plain kernels.
 void Scheduling::launch_prepare() {
-  for (const Op& op : program_.prepare) {
+  std::vector<std::vector<KernelCall>> calls = emit_prepare(program_, schedule_->compiled.layouts, target_, places());
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const Op& op = program_.prepare[i];
     LaunchedOp launched{&op, {}};
-    for (KernelCall& call : plain_calls(program_, op, schedule_->memory->types()))
-      launched.launches.push_back(launch(std::move(call), op.label));
+    for (KernelCall& call : calls[i]) launched.launches.push_back(launch(std::move(call), op.label));
     schedule_->prepare.push_back(std::move(launched));
   }
 }

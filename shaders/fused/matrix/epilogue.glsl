@@ -126,10 +126,34 @@ void solve_pairs(Result p, Fragment h, Fragment old, Solving s, uint step) {
 void store_image(Result p, uint token, Fragment h) {
   [[unroll]] for (uint i = 0u; i < 4u; ++i) {
     const uint column = column_of(p.column_fragment, i);
-    const uint at = P.y * 4u + p.fragment / S(token_fragments) * icon_elements();
+    const uint at = P.y * 4u + p.fragment / S(token_fragments) * image_elements();
     if (column >= S(columns)) continue;
     if (token < S(tokens)) arena_floats[at + pixel_of(token, column)] = h.upper[i];
     if (token + 8u < S(tokens)) arena_floats[at + pixel_of(token + 8u, column)] = h.lower[i];
+  }
+}
+
+/// A fragment of what a convolution makes.
+void store_map(Result p, uint token, Fragment h) {
+  [[unroll]] for (uint i = 0u; i < 8u; ++i) {
+    const uint column = column_of(p.column_fragment, i % 4u), at_token = token + i / 4u * 8u;
+    if (column >= S(columns) || at_token >= S(tokens)) continue;
+    const uint at = p.fragment / S(token_fragments) * image_elements() + pixel_of(at_token, column);
+    const float old = S(store) == STORE_MAP_ADD ? arena_floats[P.image * 4u + at] : 0.0;
+    arena_floats[P.y * 4u + at] = old + activated(i < 4u ? h.upper[i] : h.lower[i - 4u], S(activation));
+  }
+}
+
+/// A fragment of 16 channels of one pixel of 16 tokens, see head.glsl.
+void store_pixels(Result p, uint token, Fragment h) {
+  const uint planes = S(channels) / 16u, pixel = p.column_fragment / planes, across = S(image_width) / S(patch_size);
+  const uint first = p.fragment / S(token_fragments) * S(height) * S(image_width);
+  EACH(i, 2u) {
+    const uint at = token + i * 8u;
+    const uint line = at / across * S(patch_size) + pixel / S(patch_size);
+    const uint nth = first + line * S(image_width) + at % across * S(patch_size) + pixel % S(patch_size);
+    const uint to = P.y * 2u + (nth * planes + p.column_fragment % planes) * 4u + invocation() % 4u;
+    if (at < S(tokens)) arena_pairs[to] = packed(i == 0u ? h.upper : h.lower);
   }
 }
 
@@ -191,5 +215,7 @@ void apply_epilogue(Result p, Fragment h, Epilogue m, Solving s, uint step) {
   }
   if (!p.mine) return;
   if (S(store) == STORE_IMAGE) store_image(p, token, h);
+  else if (S(store) == STORE_PIXELS) store_pixels(p, token, h);
+  else if (S(store) == STORE_MAP || S(store) == STORE_MAP_ADD) store_map(p, token, h);
   else solve_pairs(p, h, m.old, s, step);
 }

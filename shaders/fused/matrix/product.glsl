@@ -49,7 +49,7 @@ void product(uint tile_at, uint step) {
     if (deep > 1u && S(store) == STORE_SOLVE) solving = ask_solver(RESULT(0u), epilogue.solver_at, solver_now, step);
     if (S(lhs) == LHS_NORM) make_normed();
     else if (S(lhs) == LHS_WINDOWS) make_windows(first_row, step, first_column == 0u);
-    else make_attention(first_row);
+    else make_attention(first_row, step);
     if (deep > 1u) ask_old(RESULT(0u), epilogue);
     EACH(u, S(lhs_share))
       EACH(j, S(across))

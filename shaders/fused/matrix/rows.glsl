@@ -20,7 +20,7 @@ void share_lhs() {
 void product_of_rows(uint fragment, uint step) {
   const uint depth = S(depth_fragments), first = subgroup() * S(across);
   if (S(lhs) == LHS_ATTENTION) {
-    make_attention(fragment);
+    make_attention(fragment, step);
     share_lhs();
   }
   Epilogue epilogue[S(across)];

@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Attention of 16 queries to all keys of their row of the batch, `head_group` heads at a time: softmax(q kᵀ/√D) v, no
-// mask; q and k first RMS-normed over their head where qk_weight is given. source: Vaswani et al. 2017 eq. 1
+// mask; q and k first RMS-normed over their head where qk_weight is given. Behind the keys of the picture come those of a
+// prompt, see context.glsl. source: Vaswani et al. 2017 eq. 1
 // Shared memory: tile from `scratch` on has q, then the probabilities; sums has scores, then results, and after them
 // the factors of keys and queries, then two partial results an invocation.
+
+/// Where the fragments of a head's keys (`nth` 0) or values (1) lie, for fragment `key` of those of a row.
+uint key_at(uint fragment_row, uint key, uint nth, uint head, uint prompt) {
+  const uint column = (nth * S(heads) + head) * S(head_fragments), wide = S(heads) * S(head_fragments);
+  if (key >= S(token_fragments)) return P.image + ((prompt + key - S(token_fragments)) * wide * 2u + column) * FRAGMENT;
+  const uint row = fragment_row / S(token_fragments) * S(token_fragments) + key;
+  return P.a + (row * wide * 3u + wide + column) * FRAGMENT;
+}
 
 /// Factor that RMS norm gives a row of one head; 1 without norm.
 float head_factor(uint fragment_row, uint row, uint first_fragment) {
@@ -20,40 +29,45 @@ float head_factor(uint fragment_row, uint row, uint first_fragment) {
   return 1.0 / sqrt(squares / float(S(head_dim)) + uintBitsToFloat(S(eps_bits)));
 }
 
-/// q of a group of heads into the tile, times the weights of both norms; factors of keys and queries behind the scores.
-void stage_queries(uint fragment_row, uint head0, uint factors) {
-  const uint group = S(head_group), head_fragments = S(head_fragments), key_fragments = S(token_fragments);
-  const uint pitch = S(heads) * head_fragments * 3u, keys = key_fragments * 16u, weight = P.qk_weight;
+/// q of a group of heads into the tile, times the weights of one norm or of both.
+void stage_queries(uint fragment_row, uint head0, uint weight) {
+  const uint group = S(head_group), head_fragments = S(head_fragments), pitch = S(heads) * head_fragments * 3u;
   for (uint i = local_index(); i < group * head_fragments * 32u; i += INVOCATIONS) {
     const uint fragment = i / 32u, eight = i % 32u;
     const uint at = P.a + (fragment_row * pitch + head0 * head_fragments + fragment) * FRAGMENT;
     vec4 low = arena_four(at, 2u * eight), high = arena_four(at, 2u * eight + 1u);
-    if (weight != NO_PLACE) {
+    if (S(qk_weight) != NO_PLACE) {
       const uint column = weight + fragment % head_fragments * 4u + eight % 2u * 2u;
       low *= weight_floats[column];
       high *= weight_floats[column + 1u];
     }
     set_tile_eight(S(scratch) + fragment * FRAGMENT, eight, low, high);
   }
-  const uint first_row = fragment_row / key_fragments * key_fragments;
+}
+
+/// Factors of keys and queries behind the scores; keys of the prompt are normed already.
+void make_factors(uint fragment_row, uint head0, uint factors) {
+  const uint group = S(head_group), head_fragments = S(head_fragments), keys = KEY_FRAGMENTS * 16u;
+  const uint first_row = fragment_row / S(token_fragments) * S(token_fragments);
   for (uint i = local_index(); i < group * (keys + 16u); i += INVOCATIONS) {
     const bool is_key = i < group * keys;
     const uint at = is_key ? i : i - group * keys, head = is_key ? at / keys : at / 16u;
     const uint row = is_key ? at % keys : at % 16u;
     const uint fragment = (head0 + head + (is_key ? S(heads) : 0u)) * head_fragments;
-    float factor = head_factor(is_key ? first_row + row / 16u : fragment_row, row % 16u, fragment);
+    float factor = 1.0;
+    if (!is_key || row < S(token_fragments) * 16u)
+      factor = head_factor(is_key ? first_row + row / 16u : fragment_row, row % 16u, fragment);
     sums[factors + i] = is_key ? factor : factor * uintBitsToFloat(S(score_scale));
   }
 }
 
-/// Scores of a group: sums fragment h·key_blocks + j is [16 queries, 16 keys].
-void score_keys(uint fragment_row, uint head0) {
-  const uint head_fragments = S(head_fragments), key_fragments = S(token_fragments);
-  const uint pitch = S(heads) * head_fragments * 3u, first_row = fragment_row / key_fragments * key_fragments;
-  for (uint item = subgroup(); item < S(head_group) * key_fragments; item += SUBGROUPS) {
-    const uint head = item / key_fragments, lhs = S(scratch) + head * head_fragments * FRAGMENT;
-    const uint row = first_row + item % key_fragments;
-    const uint rhs = P.a + (row * pitch + (S(heads) + head0 + head) * head_fragments) * FRAGMENT;
+/// Scores of a group with `count` fragments of keys from `first` on: sums fragment h·KEY_FRAGMENTS + j is [16 queries,
+/// 16 keys].
+void score_keys(uint fragment_row, uint head0, uint first, uint count, uint prompt) {
+  const uint head_fragments = S(head_fragments);
+  for (uint item = subgroup(); item < S(head_group) * count; item += SUBGROUPS) {
+    const uint head = item / count, lhs = S(scratch) + head * head_fragments * FRAGMENT, key = first + item % count;
+    const uint rhs = key_at(fragment_row, key, 0u, head0 + head, prompt);
     Accumulator accumulator = no_accumulator();
     for (uint b = 0u; b < head_fragments; b += 4u) {
       Lhs l;
@@ -67,18 +81,19 @@ void score_keys(uint fragment_row, uint head0) {
         }
       }
     }
-    STORE_ACCUMULATOR(accumulator, sums, item * 256u);
+    STORE_ACCUMULATOR(accumulator, sums, (head * KEY_FRAGMENTS + key) * 256u);
   }
 }
 
 /// Scores to probabilities times their row's sum, in the tile; the sums of each invocation's share into `parts`.
 void soften(uint factors, uint parts) {
-  const uint group = S(head_group), key_fragments = S(token_fragments), keys = key_fragments * 16u;
+  const uint group = S(head_group), key_fragments = KEY_FRAGMENTS, keys = key_fragments * 16u;
   const uint team = INVOCATIONS / (16u * group), line = local_index() / team, member = local_index() % team;
-  const uint head = line / 16u, row = line % 16u, tokens = S(tokens);
+  const uint head = line / 16u, row = line % 16u;
   const float query = sums[factors + group * keys + line];
   float highest = -3.0e38;
-  for (uint t = member; t < tokens; t += team) {
+  for (uint t = member; t < keys; t += team) {
+    if (!real_key(t)) continue;
     const uint at = (head * key_fragments + t / 16u) * 256u + row * 16u + t % 16u;
     const float score = sums[at] * query * sums[factors + head * keys + t];
     highest = max(highest, score);
@@ -93,7 +108,7 @@ void soften(uint factors, uint parts) {
     [[unroll]] for (uint i = 0u; i < 8u; ++i) {
       const uint t = 8u * e + i;
       const float score = sums[at + i] * query * sums[factors + head * keys + t];
-      p[i / 4u][i % 4u] = t < tokens ? exp(score - highest) : 0.0;
+      p[i / 4u][i % 4u] = real_key(t) ? exp(score - highest) : 0.0;
     }
     total += dot(p[0] + p[1], vec4(1.0));
     set_tile_eight(S(scratch) + (head * key_fragments + e / 2u) * FRAGMENT, row * 2u + e % 2u, p[0], p[1]);
@@ -102,15 +117,13 @@ void soften(uint factors, uint parts) {
 }
 
 /// Probabilities times values: sums fragment h·head_fragments + d is [16 queries, 16 values].
-void weigh_values(uint fragment_row, uint head0) {
-  const uint head_fragments = S(head_fragments), key_fragments = S(token_fragments);
-  const uint pitch = S(heads) * head_fragments * 3u, first_row = fragment_row / key_fragments * key_fragments;
+void weigh_values(uint fragment_row, uint head0, uint prompt) {
+  const uint head_fragments = S(head_fragments), key_fragments = KEY_FRAGMENTS;
   for (uint item = subgroup(); item < S(head_group) * head_fragments; item += SUBGROUPS) {
     const uint head = item / head_fragments, lhs = S(scratch) + head * key_fragments * FRAGMENT;
-    const uint column = (2u * S(heads) + head0) * head_fragments + item;
     Accumulator accumulator = no_accumulator();
     for (uint j = 0u; j < key_fragments; ++j) {
-      const uint rhs = P.a + ((first_row + j) * pitch + column) * FRAGMENT;
+      const uint rhs = key_at(fragment_row, j, 1u, head0 + head, prompt) + item % head_fragments * FRAGMENT;
       const uint column4 = (invocation() / 16u) * 2u;
       [[unroll]] for (uint k4 = 0u; k4 < 4u; ++k4) {
         const vec4 p = tile_four(lhs + j * FRAGMENT, in_fragment(invocation() % 16u, k4));
@@ -126,17 +139,26 @@ void weigh_values(uint fragment_row, uint head0) {
 
 /// Heads head0 … head0 + head_group − 1 of the 16 queries in fragment `fragment_row`, into the tile or to the arena as
 /// fragments.
-void attend(uint fragment_row, uint head0, bool into_tile) {
-  const uint group = S(head_group), head_fragments = S(head_fragments), key_fragments = S(token_fragments);
+void attend(uint fragment_row, uint head0, uint step, bool into_tile) {
+  const uint group = S(head_group), head_fragments = S(head_fragments), key_fragments = KEY_FRAGMENTS;
+  const uint prompt = prompt_start(fragment_row / S(token_fragments), step);
+  const bool twice = PROMPT_KEYS > 0u && S(qk_weight) != NO_PLACE;  // queries of two kinds, one after the other
   const uint factors = max(group * max(key_fragments, head_fragments), 1u) * 256u;
   const uint parts = factors + group * (key_fragments + 1u) * 16u;
-  stage_queries(fragment_row, head0, factors);
+  stage_queries(fragment_row, head0, P.qk_weight);
+  make_factors(fragment_row, head0, factors);
   barrier();
-  score_keys(fragment_row, head0);
+  score_keys(fragment_row, head0, 0u, twice ? S(token_fragments) : key_fragments, prompt);
   barrier();
+  if (twice) {
+    stage_queries(fragment_row, head0, P.history);
+    barrier();
+    score_keys(fragment_row, head0, S(token_fragments), PROMPT_FRAGMENTS, prompt);
+    barrier();
+  }
   soften(factors, parts);
   barrier();
-  weigh_values(fragment_row, head0);
+  weigh_values(fragment_row, head0, prompt);
   barrier();
   const uint team = INVOCATIONS / (16u * group), pitch = S(heads) * head_fragments;
   for (uint i = local_index(); i < group * head_fragments * 32u; i += INVOCATIONS) {
@@ -148,7 +170,7 @@ void attend(uint fragment_row, uint head0, bool into_tile) {
     const vec4 high = vec4(sums[at + 4u], sums[at + 5u], sums[at + 6u], sums[at + 7u]) / total;
     if (into_tile) {
       set_tile_eight((head0 * head_fragments + fragment) * FRAGMENT, eight, low, high);
-    } else if (fragment_row % key_fragments * 16u + row < S(tokens)) {
+    } else if (fragment_row % S(token_fragments) * 16u + row < S(tokens)) {
       const uint to = P.y + (fragment_row * pitch + head0 * head_fragments + fragment) * FRAGMENT;
       set_arena_four(to, 2u * eight, low);
       set_arena_four(to, 2u * eight + 1u, high);
@@ -157,7 +179,7 @@ void attend(uint fragment_row, uint head0, bool into_tile) {
 }
 
 /// A stage of its own: a group of heads of a fragment of rows a tile.
-void attention_stage(uint tile_at) {
+void attention_stage(uint tile_at, uint step) {
   const uint groups = S(heads) / S(head_group);
-  attend(tile_at / groups, tile_at % groups * S(head_group), false);
+  attend(tile_at / groups, tile_at % groups * S(head_group), step, false);
 }

@@ -62,7 +62,13 @@ void store_four(Four f, vec4 v, Epilogue m, uint step) {
     arena_floats4[P.y + in_rows(f)] = m.old + m.gate * v;
   } else if (S(store) == STORE_IMAGE) {
     for (uint i = 0u; i < 4u && f.column + i < S(columns); ++i)
-      arena_floats[P.y * 4u + batch_row * icon_elements() + pixel_of(token, f.column + i)] = v[i];
+      arena_floats[P.y * 4u + batch_row * image_elements() + pixel_of(token, f.column + i)] = v[i];
+  } else if (S(store) == STORE_MAP || S(store) == STORE_MAP_ADD) {
+    for (uint i = 0u; i < 4u && f.column + i < S(columns); ++i) {
+      const uint at = batch_row * image_elements() + pixel_of(token, f.column + i);
+      const float old = S(store) == STORE_MAP_ADD ? arena_floats[P.image * 4u + at] : 0.0;
+      arena_floats[P.y * 4u + at] = old + activated(v[i], S(activation));
+    }
   } else if (S(store) == STORE_SOLVE) {
     const uint solver_at = solver_row[step * P.batch + batch_row], pixel = pixel_of(token, f.column);
     const SolverRow w = solver[solver_at];
@@ -81,7 +87,7 @@ void make_lhs(uint lhs, uint first_fragment, uint fragments, uint step, bool kee
     window_rows(first_fragment, fragments, step, true, keep);
   } else {
     for (uint head = 0u; head < S(heads); head += S(head_group)) {
-      attend(first_fragment, head, true);
+      attend(first_fragment, head, step, true);
       barrier();
     }
   }

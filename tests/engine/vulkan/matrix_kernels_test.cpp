@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,36 @@ TEST_F(MatrixKernels, Attention) {
   }
 }
 
+TEST_F(MatrixKernels, AttentionToAPrompt) {
+  // A prompt a row of the batch, out of order; keys of the picture and of the prompt that end within a block.
+  for (const auto& [norm, prompt] : {std::pair{false, 16u}, {true, 9u}, {true, 33u}}) {
+    OpCase c({.batch = 2, .conditions = 2, .steps = 2, .guided = true}, DType::f32);
+    c.add(op::Attention{.qkv = c.input("qkv", {4, 35, 3 * 2 * 20}),
+                        .q_norm = norm ? c.weight("q_norm", {20}, 0.5, 2) : no_tensor,
+                        .k_norm = norm ? c.weight("k_norm", {20}, 0.5, 2) : no_tensor,
+                        .norm_eps = 1e-6f,
+                        .heads = 2,
+                        .y = c.output("y", {4, 35, 40}),
+                        .context = c.input("prompts", {2 * prompt, 2 * 40})});
+    c.check("vulkan_op_matrix", 1);
+  }
+}
+
+TEST_F(MatrixKernels, Convolution) {
+  for (const bool residual : {false, true}) {
+    OpCase c({.batch = 2, .guided = true}, DType::f32, {2, 3, 7, 9});
+    const std::uint32_t in = residual ? 20 : 5, beside = residual ? 0 : 3;
+    c.add(op::Conv{.x = c.input("h", {4, in, 7, 9}),
+                   .picture = residual ? no_tensor : c.x(),
+                   .weight = c.weight("w", {20, in + beside, 3, 3}, 0.1),
+                   .bias = c.weight("b", {20}),
+                   .activation = Activation::silu,
+                   .residual = residual,
+                   .y = c.output("y", {4, 20, 7, 9})});
+    c.check("vulkan_op_matrix");
+  }
+}
+
 TEST_F(MatrixKernels, EmbedAndFinal) {
   OpCase embed({.batch = 2}, DType::f32, {2, 3, 8, 12});
   embed.add(op::Embed{.x = embed.x(),
@@ -142,10 +173,15 @@ Request request_for(const Program& program) {
   for (std::uint64_t b = 0; b < shape.batch; ++b) request.icons.push_back({.from = {.seed = 9, .index = b}});
   for (std::size_t i = 0; i < element_count(program.tensor(program.condition).shape); ++i)
     request.condition.push_back(std::sin(static_cast<float>(i)));
+  if (program.context != no_tensor) {
+    for (std::size_t i = 0; i < element_count(program.tensor(program.context).shape); ++i)
+      request.context.push_back(std::sin(1.7f * static_cast<float>(i)));
+  }
   request.solver.assign(shape.steps, {.from_e = 1, .a = 0.5f, .b = {0.5f}, .guidance = 1});
   for (std::uint32_t step = 0; step < shape.steps; ++step) {
     request.solver_row.insert(request.solver_row.end(), shape.batch, step);
-    for (std::uint32_t b = 0; b < shape.batch; ++b) request.modulation_row.push_back(step * shape.conditions + b);
+    for (std::uint32_t r = 0; r < shape.rows(); ++r)
+      request.modulation_row.push_back(step * shape.conditions + r % shape.conditions);
   }
   return request;
 }
@@ -170,11 +206,11 @@ Layers second_step(const std::string& kind, const Program& program, const std::s
 }
 
 /// Layer by layer, the second of two steps on matrix hardware and on the CPU.
-void compare_second_step(const ModelConfig& c, std::uint32_t batch) {
-  const Program program = record(c, {.batch = batch, .conditions = batch, .steps = 2});
+void compare_second_step(const ModelConfig& c, std::uint32_t batch, bool guided = false,
+                         const std::string& kind = "vulkan_block_matrix") {
+  const Program program = record(c, {.batch = batch, .conditions = batch, .steps = 2, .guided = guided});
   const auto weights = random_weights(program);
-  const Layers expected = second_step("cpu", program, weights),
-               got = second_step("vulkan_block_matrix", program, weights);
+  const Layers expected = second_step("cpu", program, weights), got = second_step(kind, program, weights);
   for (const char* label : {"blocks.0.attn.out", "blocks.0.mlp.fc1", "picture"})
     ASSERT_TRUE(got.contains(label)) << label;
   for (const auto& [label, values] : got) {
@@ -199,6 +235,87 @@ TEST_F(MatrixKernels, WholeStepsWhoseRowsAreNormedAsTheyLeave) {
   compare_second_step(awkward(128, 3, 16), 3);
 }
 
+TEST_F(MatrixKernels, WholeStepsWithAPromptThatEndInAHead) {
+  ModelConfig c = awkward(48, 3);
+  c.context = 8;
+  c.detail = DetailConfig{16, 24, 3};
+  compare_second_step(c, 2);
+}
+
+/// The last product and a head on pictures of 20 × 12: tiles hang over both edges.
+Program head_alone(const DetailConfig& detail, const PlanShape& shape, std::uint32_t channels) {
+  constexpr std::uint32_t height = 20, width = 12, patch = 4, dim = 40;
+  Recorder r(shape);
+  const auto image = [&](const std::string& name, std::uint32_t count) {
+    return r.activation(name, {shape.rows(), count, height, width});
+  };
+  r.set_condition(r.activation("condition", {shape.steps * shape.conditions, 5}));
+  const TensorId x = r.activation("x", {shape.batch, channels, height, width});
+  r.set_x(x);
+  const TensorId table = r.activation("modulation", {shape.steps * shape.conditions, 2 * dim});
+  TensorId from = image("features", detail.channels);
+  const std::uint32_t features = detail.channels * patch * patch;
+  r.step("final.linear", op::Final{.x = r.activation("h", {shape.rows(), height * width / patch / patch, dim}),
+                                   .modulation = {.table = table, .shift = 0, .scale = dim},
+                                   .norm = {},
+                                   .weight = r.weight("final.weight", {features, dim}),
+                                   .bias = r.weight("final.bias", {features}),
+                                   .patch = patch,
+                                   .window = patch,
+                                   .y = from});
+  for (std::uint32_t i = 0, in = detail.channels + channels; i < detail.layers; ++i) {
+    const bool first = i == 0, last = i + 1 == detail.layers;
+    const std::uint32_t out = last ? channels : detail.hidden;
+    const std::string name = "convs." + std::to_string(i);
+    const TensorId y = image(last ? "prediction" : name, out);
+    r.step(name, op::Conv{.x = from,
+                          .picture = first ? x : no_tensor,
+                          .weight = r.weight(name + ".weight", {out, in, 3, 3}),
+                          .bias = r.weight(name + ".bias", {out}),
+                          .activation = last ? Activation::none : Activation::silu,
+                          .residual = !first && !last,
+                          .y = y});
+    from = y;
+    in = out;
+  }
+  return r.finish();
+}
+
+/// What a step leaves in the last tensor, all activations that the host gives being sines.
+std::vector<float> last_output(const std::string& kind, const Program& program,
+                               const std::shared_ptr<const Weights>& weights) {
+  const auto executor = open_executor(kind, weights);
+  const auto plan = executor->plan(program);
+  plan->set_request(request_for(program));
+  for (TensorId id = 0; id < program.tensors.size(); ++id) {
+    const TensorInfo& tensor = program.tensor(id);
+    if (tensor.name != "x" && tensor.name != "h" && tensor.name != "modulation") continue;
+    std::vector<float> values(element_count(tensor.shape));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(0.7f * static_cast<float>(i * i % 1009));
+    plan->write(id, values);
+  }
+  plan->run(0, 1, never_cancelled);
+  return plan->read(output_of(program.step.back().what));
+}
+
+TEST_F(MatrixKernels, HeadsInOneStage) {
+  // Hidden channels of one block and a half, layers enough to use a map again, two pictures that four rows share; three
+  // channels a pixel; and no map beside the first.
+  const std::tuple<DetailConfig, bool, std::uint32_t> heads[] = {
+      {{32, 40, 4}, true, 4}, {{16, 24, 3}, false, 3}, {{16, 8, 2}, false, 4}};
+  for (const auto& [detail, guided, channels] : heads) {
+    const Program program = head_alone(detail, {.batch = 2, .conditions = 2, .guided = guided}, channels);
+    const auto weights = random_weights(program);
+    const std::vector<float> expected = last_output("cpu", program, weights),
+                             got = last_output("vulkan_block_matrix", program, weights);
+    float largest = 0;
+    for (const float value : expected) largest = std::max(largest, std::fabs(value));
+    ASSERT_EQ(got.size(), expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i)
+      ASSERT_LE(std::fabs(got[i] - expected[i]), 4e-3f * largest) << detail.layers << " layers, at " << i;
+  }
+}
+
 TEST(MatrixHardware, MakesEveryLayerOfABatchLikeTheCpu) {
   // Enough rows that every tile of a batch is there; the emulation would take minutes.
   if (const std::string problem = problem_of("vulkan_block_matrix"); !problem.empty()) GTEST_SKIP() << problem;
@@ -206,6 +323,24 @@ TEST(MatrixHardware, MakesEveryLayerOfABatchLikeTheCpu) {
   favicons.depth = 2;
   favicons.mlp_dim = 2048;
   compare_second_step(favicons, 64);
+}
+
+TEST(MatrixHardware, MakesEveryLayerOfAHeadLikeTheCpu) {
+  if (const std::string problem = problem_of("vulkan_block_matrix"); !problem.empty()) GTEST_SKIP() << problem;
+  // The icon model's width: a head of many tiles, and of few that all wait for each other.
+  ModelConfig icons = awkward(512, 8);
+  icons.height = icons.width = 64;
+  icons.patch = 8;
+  icons.qk_norm = true;
+  icons.mlp_dim = 2048;
+  icons.context = 8;
+  icons.detail = DetailConfig{16, 32, 3};
+  for (const auto& [batch, kind] : {std::pair{1u, "vulkan_single_matrix"},
+                                    {8u, "vulkan_single_matrix"},
+                                    {1u, "vulkan_block_matrix"},
+                                    {64u, "vulkan_block_matrix"}}) {
+    compare_second_step(icons, batch, batch == 8, kind);
+  }
 }
 
 TEST_F(MatrixKernels, PaintTheKnownPicture) {

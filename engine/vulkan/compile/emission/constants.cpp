@@ -29,7 +29,7 @@ std::vector<std::uint32_t> matrix_constants(std::span<const SizedStage> stages, 
   for (const auto& [group, stage] : stages) {
     exchange = std::max(exchange, group.shared_quads);
     if (stage.heads == 0) continue;
-    keys = std::max(keys, stage.token_fragments);
+    keys = std::max(keys, stage.token_fragments + fragments_of(stage.channels));  // with those of a prompt
     head = std::max(head, stage.head_fragments);
   }
   return {invocations, exchange, keys, head};

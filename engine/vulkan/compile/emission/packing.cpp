@@ -19,11 +19,24 @@ std::vector<float> values_of(const Weights& weights, const std::string& name, st
   return values;
 }
 
+/// The values of an order, from axis `axis` on.
+void gather(const std::vector<float>& values, const Order& order, std::size_t axis, std::uint64_t from,
+            std::vector<float>& out) {
+  const Axis& a = order.axes[axis];
+  for (std::uint32_t i = 0; i < a.count; ++i, from += a.stride) {
+    if (axis + 1 < order.axes.size() && i < a.real) {
+      gather(values, order, axis + 1, from, out);
+    } else {
+      out.push_back(i < a.real ? values.at(from) : 0.0f);
+    }
+  }
+}
+
 }  // namespace
 
 std::uint32_t PackingList::add(Piece piece) {
   const auto known = std::find_if(pieces_.begin(), pieces_.end(), [&piece](const Piece& p) {
-    return p.name == piece.name && p.other == piece.other && p.layout == piece.layout;
+    return p.name == piece.name && p.other == piece.other && p.layout == piece.layout && p.order == piece.order;
   });
   if (known != pieces_.end()) return static_cast<std::uint32_t>(known->quad);
   piece.quad = quads_;
@@ -33,7 +46,7 @@ std::uint32_t PackingList::add(Piece piece) {
   return static_cast<std::uint32_t>(pieces_.back().quad);
 }
 
-std::uint32_t PackingList::matrix(const std::string& name, ColumnGroups rows, ColumnGroups columns) {
+std::uint32_t PackingList::matrix(const std::string& name, ColumnGroups rows, ColumnGroups columns, Order order) {
   // The groups of rows stand for "rows" of the layout and what is in them for tokens, so that each group is padded.
   return add({.name = name,
               .other = {},
@@ -43,10 +56,11 @@ std::uint32_t PackingList::matrix(const std::string& name, ColumnGroups rows, Co
                          .rows = rows.columns / rows.group,
                          .tokens = rows.group,
                          .columns = columns,
-                         .order = order_ == FragmentOrder::by_invocation ? FragmentOrder::by_invocation_rhs : order_}});
+                         .order = order_ == FragmentOrder::by_invocation ? FragmentOrder::by_invocation_rhs : order_},
+              .order = std::move(order)});
 }
 
-std::uint32_t PackingList::floats(const std::string& name, ColumnGroups columns) {
+std::uint32_t PackingList::floats(const std::string& name, ColumnGroups columns, Order order) {
   return add({.name = name,
               .other = {},
               .layout = {.kind = TensorLayout::Kind::rows,
@@ -54,7 +68,8 @@ std::uint32_t PackingList::floats(const std::string& name, ColumnGroups columns)
                          .count = columns.columns,
                          .rows = 1,
                          .tokens = 1,
-                         .columns = columns}});
+                         .columns = columns},
+              .order = std::move(order)});
 }
 
 std::uint32_t PackingList::rows(const std::string& name, std::uint32_t rows, ColumnGroups columns) {
@@ -66,7 +81,8 @@ std::uint32_t PackingList::rows(const std::string& name, std::uint32_t rows, Col
                          .rows = 1,
                          .tokens = rows,
                          .columns = columns,
-                         .order = order_}});
+                         .order = order_},
+              .order = {}});
 }
 
 std::uint32_t PackingList::product(const std::string& a, const std::string& b, std::uint32_t count) {
@@ -77,13 +93,20 @@ std::uint32_t PackingList::product(const std::string& a, const std::string& b, s
                          .count = count,
                          .rows = 1,
                          .tokens = 1,
-                         .columns = {count, count}}});
+                         .columns = {count, count}},
+              .order = {}});
 }
 
 std::vector<std::byte> PackingList::pack(const Weights& weights) const {
   std::vector<std::byte> bytes(size_bytes());
   for (const Piece& piece : pieces_) {
-    std::vector<float> values = values_of(weights, piece.name, piece.layout.count);
+    const bool as_it_is = piece.order.axes.empty();
+    std::vector<float> values = values_of(weights, piece.name, as_it_is ? piece.layout.count : piece.order.size);
+    if (!as_it_is) {
+      std::vector<float> ordered;
+      gather(values, piece.order, 0, piece.order.first, ordered);
+      values = std::move(ordered);
+    }
     if (!piece.other.empty()) {
       const std::vector<float> other = values_of(weights, piece.other, piece.layout.count);
       for (std::size_t i = 0; i < values.size(); ++i) values[i] *= other[i];

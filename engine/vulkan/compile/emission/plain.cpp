@@ -66,8 +66,18 @@ class PlainCalls {
              tile_grid(p.outputs, p.rows)}};
   }
 
-  std::vector<KernelCall> operator()(const op::HeadNorm&) const {
-    fail(ErrorKind::unsupported, "op '{}': expected an op of the Vulkan kernels, found a norm of its own", op_.label);
+  std::vector<KernelCall> operator()(const op::HeadNorm& o) const {
+    const params::HeadNorm p = {.step = 0,
+                                .rows = shape(o.x)[0],
+                                .columns = shape(o.x)[1],
+                                .heads = o.heads,
+                                .head_dim = shape(o.weight)[0],
+                                .eps = o.norm_eps};
+    return {{"head_norm",
+             {},
+             {in_place(o.x), in(o.weight)},
+             words_of(p),
+             line_grid(divide_up(std::uint64_t{p.rows} * p.heads, invocations))}};
   }
 
   std::vector<KernelCall> operator()(const op::Embed& o) const {
@@ -118,8 +128,6 @@ class PlainCalls {
            "op '{}': heads of {} values; Vulkan kernel serves up to {}", op_.label, head_dim, head_dim_limit);
     expect(tokens <= tokens_limit, ErrorKind::unsupported, "op '{}': {} tokens; Vulkan kernel serves up to {}",
            op_.label, tokens, tokens_limit);
-    expect(o.context == no_tensor, ErrorKind::unsupported,
-           "op '{}': expected attention of the picture alone, found keys of a prompt, which Vulkan has not", op_.label);
     // Chosen so that queries, keys and scores fit in 16 KiB for every head size.
     const std::uint32_t queries = head_dim <= 128 ? 8 : 4;
     const std::uint32_t keys = head_dim <= 32 ? 64 : head_dim <= 64 ? 32 : head_dim <= 128 ? 16 : 8;
@@ -128,11 +136,25 @@ class PlainCalls {
                                  .heads = o.heads,
                                  .norm_eps = o.norm_eps,
                                  .scale = 1.0f / std::sqrt(static_cast<float>(head_dim))};
-    return {{"attention",
-             {head_dim, queries, keys, has(o.q_norm)},
-             {in(o.qkv), optional(o.q_norm, o.qkv), optional(o.k_norm, o.qkv), out(o.y)},
-             words_of(p),
-             {divide_up(tokens, queries), o.heads, y[0]}}};
+    KernelCall call = {"attention",
+                       {head_dim, queries, keys, has(o.q_norm)},
+                       {in(o.qkv), optional(o.q_norm, o.qkv), optional(o.k_norm, o.qkv), out(o.y)},
+                       words_of(p),
+                       {divide_up(tokens, queries), o.heads, y[0]}};
+    if (o.context != no_tensor) {
+      const std::uint32_t conditions = program_.shape.conditions;
+      call.kernel = "attention_context";
+      call.operands.push_back(in(o.context));
+      call.operands.push_back(in(Region::modulation_row));
+      call.push = words_of(params::ContextAttention{.step = 0,
+                                                    .tokens = p.tokens,
+                                                    .heads = p.heads,
+                                                    .norm_eps = p.norm_eps,
+                                                    .scale = p.scale,
+                                                    .context_keys = shape(o.context)[0] / conditions,
+                                                    .conditions = conditions});
+    }
+    return {std::move(call)};
   }
 
   std::vector<KernelCall> operator()(const op::GatedLinearAdd& o) const {
@@ -182,8 +204,26 @@ class PlainCalls {
     return calls;
   }
 
-  std::vector<KernelCall> operator()(const op::Conv&) const {
-    fail(ErrorKind::unsupported, "op '{}': expected an op of the Vulkan kernels, found a convolution", op_.label);
+  std::vector<KernelCall> operator()(const op::Conv& o) const {
+    const Shape &x = shape(o.x), &weight = shape(o.weight);
+    const params::Conv p = {.step = 0,
+                            .rows = x[2] * x[3],
+                            .inputs = weight[1] * 9,
+                            .outputs = weight[0],
+                            .has_bias = has(o.bias),
+                            .batch = program_.shape.batch,
+                            .channels = x[1],
+                            .height = x[2],
+                            .width = x[3],
+                            .activation = activation_number(o.activation),
+                            .residual = o.residual};
+    std::array<std::uint32_t, 3> groups = tile_grid(p.outputs, p.rows);
+    groups[2] = x[0];
+    return {{"conv" + suffix(o.weight),
+             {p.inputs % 4 == 0},
+             {in(o.x), in(o.weight), optional(o.bias, o.weight), optional(o.picture, o.x), out(o.y)},
+             words_of(p),
+             groups}};
   }
 
   std::vector<KernelCall> operator()(const op::Combine& o) const {

@@ -63,6 +63,12 @@ void StageWriter::attention(params::Stage& s, const op::Attention& o) {
   s.eps_bits = std::bit_cast<std::uint32_t>(o.norm_eps);
   s.score_scale = std::bit_cast<std::uint32_t>(1.0f / std::sqrt(static_cast<float>(s.head_dim)));
   if (o.q_norm != no_tensor) s.qk_weight = packing_.product(name(o.q_norm), name(o.k_norm), s.head_dim);
+  if (o.context == no_tensor) return;
+  // By the fields that shaders/fused/context.glsl says.
+  s.channels = shape.prompt_keys;
+  s.height = program_.shape.conditions;
+  s.image = places_.tensor(o.context);
+  if (o.q_norm != no_tensor) s.history = packing_.floats(name(o.q_norm), {s.head_dim, s.head_dim});
 }
 
 params::Stage StageWriter::of(const op::Noise& o, const Group& group) {
@@ -81,8 +87,77 @@ params::Stage StageWriter::of(const op::HeadNorm&, const Group& group) {
        program_.step[group.op].label);
 }
 
-params::Stage StageWriter::of(const op::Conv&, const Group& group) {
-  fail(ErrorKind::unsupported, "op '{}': the fused kernels serve no convolution", program_.step[group.op].label);
+/// By the fields that shaders/fused/matrix/head.glsl says.
+params::Stage StageWriter::head(const Group& group) {
+  const HeadShape shape = *head_at(program_, *group.head);
+  const op::Conv &first = *op_at<op::Conv>(program_, shape.first), &last = *op_at<op::Conv>(program_, shape.last);
+  params::Stage s = blank(group.work, shape.rows, shape.height * shape.width);
+  s.a = places_.tensor(first.x);
+  s.channels = shape.map;
+  s.height = shape.height;
+  s.image_width = shape.width;
+  if (first.picture != no_tensor) s.image = places_.tensor(first.picture);
+  s.width = shape.beside;
+  s.head_dim = shape.hidden;
+  s.head_group = shape.layers();
+  s.columns = shape.predicted;
+  s.activation = activation_number(first.activation);
+  s.y = places_.tensor(last.y);
+  head_weights(s, shape);
+  return s;
+}
+
+void StageWriter::head_weights(params::Stage& s, const HeadShape& shape) {
+  // The kernel finds each piece behind the one before.
+  std::uint32_t next = 0;
+  const auto behind = [&](std::uint32_t place, std::uint32_t fragments) {
+    expect(next == 0 || next == place, ErrorKind::unsupported, "op '{}': weights that another op shares",
+           program_.step[shape.last].label);
+    next = place + fragments * target_.quads_a_fragment();
+    return place;
+  };
+  const std::uint32_t hidden = shape.hidden, map = shape.map, words = shape.beside_words();
+  for (std::size_t i = shape.first; i <= shape.last; ++i) {
+    const op::Conv& o = *op_at<op::Conv>(program_, i);
+    const std::uint32_t outputs = i < shape.last ? hidden : shape.predicted, rows = fragments_of(outputs);
+    const std::uint32_t inputs = this->shape(o.weight)[1], each = inputs * 9;
+    const std::uint64_t size = std::uint64_t{outputs} * each;
+    const std::uint32_t channels = i == shape.first ? map : hidden;
+    const std::uint32_t place = behind(packing_.matrix(name(o.weight), {outputs, outputs}, {9 * channels, channels},
+                                                       {{{outputs, each}, {9, 1}, {channels, 9}}, 0, size}),
+                                       rows * 9 * fragments_of(channels));
+    if (i > shape.first) continue;
+    s.weight = place;
+    if (shape.beside == 0) continue;
+    behind(packing_.matrix(name(o.weight), {outputs, outputs}, {18 * words, 6 * words},
+                           {{{outputs, each}, {3, 3}, {3, 1}, {2 * words, 9, shape.beside}}, map * 9, size}),
+           rows * 3 * shape.beside_fragments());
+  }
+  for (std::size_t i = shape.first; i <= shape.last; ++i) {
+    const std::uint32_t outputs = i < shape.last ? hidden : shape.predicted;
+    const std::uint32_t place = packing_.floats(name(op_at<op::Conv>(program_, i)->bias), {outputs, outputs});
+    if (i == shape.first) s.bias = place;
+    // Of f32, as rows that are padded to a fragment.
+    expect(place == s.bias + (i - shape.first) * shape.hidden_fragments() * 64, ErrorKind::unsupported,
+           "op '{}': a bias that another op shares", program_.step[i].label);
+  }
+}
+
+params::Stage StageWriter::of(const op::Conv& o, const Group& group) {
+  if (group.work == Work::head) return head(group);
+  const Shape& x = shape(o.x);
+  params::Stage s = blank(group.work, x[0], x[2] * x[3]);
+  image(s, x, o.x);
+  s.batch = x[0];  // each row has a map of its own
+  if (o.picture != no_tensor) s.history = places_.tensor(o.picture);
+  s.patch_size = 1;
+  s.window_size = 3;
+  product(s, product_of(program_, columns_, group.op));
+  s.width = shape(o.weight)[1] * 9;
+  s.store = static_cast<std::uint32_t>(group.store);
+  s.activation = activation_number(o.activation);
+  s.y = places_.tensor(o.y);
+  return s;
 }
 
 params::Stage StageWriter::of(const op::Embed& o, const Group& group) {
@@ -152,13 +227,32 @@ void StageWriter::add_next_norm(params::Stage& s, const op::ModulatedLinear& nex
   s.normed = places_.lhs_scratch;
 }
 
+/// A product whose columns are not the channels of a patch, pixels within, but its pixels, channels within.
+void StageWriter::pixels(params::Stage& s, const op::Final& o, const Group& group) {
+  const Product product = product_of(program_, columns_, group.op);
+  const std::uint32_t features = product.columns.columns, area = o.patch * o.patch, channels = features / area;
+  const std::uint32_t width = product.depth.columns;
+  s.weight =
+      packing_.matrix(name(o.weight), product.columns, product.depth,
+                      {{{area, width}, {channels, area * width}, {width, 1}}, 0, std::uint64_t{features} * width});
+  if (o.bias != no_tensor)
+    s.bias = packing_.floats(name(o.bias), product.columns, {{{area, 1}, {channels, area}}, 0, features});
+  s.column_fragments = product.columns.fragments();
+  s.columns = features;
+  s.depth_fragments = product.depth.fragments();
+}
+
 params::Stage StageWriter::of(const op::Final& o, const Group& group) {
   params::Stage s = blank(group.work, shape(o.x)[0], shape(o.x)[1]);
   s.a = places_.tensor(o.x);
   image(s, shape(o.y), no_tensor);
   s.patch_size = o.patch;
   s.window_size = o.window;
-  product(s, product_of(program_, columns_, group.op));
+  if (group.store == Store::pixels) {
+    pixels(s, o, group);
+  } else {
+    product(s, product_of(program_, columns_, group.op));
+  }
   modulation(s, o.modulation, shape(o.x)[2], &o.norm);
   if (group.solver) {
     const auto* combine = op_at<op::Combine>(program_, *group.solver);
@@ -212,6 +306,13 @@ void StageWriter::size(params::Stage& s, const TiledGroup& t) const {
     return;
   }
   if (t.group.lhs_in_scratch) s.a = places_.lhs_scratch;
+  if (t.group.work == Work::head) {
+    s.down = t.head.down;
+    s.across = t.head.last_down;
+    s.patch_size = t.head.height;
+    s.window_size = t.head.width;
+    return;
+  }
   if (t.group.work != Work::product && !(t.group.work == Work::attention && target_.matrix())) return;
   s.subgroups_down = t.tile.subgroups_down;
   s.subgroups_across = t.tile.subgroups_across;

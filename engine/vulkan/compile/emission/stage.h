@@ -46,6 +46,9 @@ class StageWriter {
   params::Stage of(const op::Linear& o, const Group& group);
   params::Stage of(const op::HeadNorm& o, const Group& group);
   params::Stage of(const op::Conv& o, const Group& group);
+  void pixels(params::Stage& s, const op::Final& o, const Group& group);
+  params::Stage head(const Group& group);
+  void head_weights(params::Stage& s, const HeadShape& shape);
 
   params::Stage sketched(TensorId x, bool premultiplied, const Group& group) const;
   void add_next_norm(params::Stage& s, const op::ModulatedLinear& next) const;

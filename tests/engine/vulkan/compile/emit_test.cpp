@@ -64,10 +64,16 @@ constexpr Mode modes[] = {{Precision::f32, Fusion::none},
 
 std::map<std::string, ModelConfig> models() {
   std::map<std::string, ModelConfig> configs;
-  for (const char* name : {"models/icons", "models/icons-small", "tests/golden/tiny", "tests/golden/tiny-eps"}) {
+  for (const char* name : {"models/icons", "models/icons-small", "tests/golden/tiny", "tests/golden/tiny-detail",
+                           "tests/golden/tiny-eps"}) {
     const std::string path = std::string(DIT_SOURCE_DIR) + "/" + name + ".safetensors";
     configs[path.substr(path.rfind('/') + 1, path.rfind('.') - path.rfind('/') - 1)] = Model::open(path)->config();
   }
+  ModelConfig parts = configs["icons"];
+  parts.window = 0;
+  parts.context = 8;
+  parts.detail = DetailConfig{16, 32, 3};
+  configs["icons-detail"] = parts;
   ModelConfig c;
   c.channels = 3;
   c.height = c.width = 64;

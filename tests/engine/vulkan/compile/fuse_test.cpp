@@ -73,6 +73,29 @@ TEST(Fuse, TheSolverFollowsThePredictionAtOnceWithoutGuidance) {
   EXPECT_EQ(count(guided, Work::solve), 1);
 }
 
+TEST(Fuse, AHeadIsOneDispatchOnMatrixHardwareWhereOpsAreJoined) {
+  const auto layers = [](const FusedProgram& p) {
+    return std::ranges::count_if(p.groups,
+                                 [](const Group& g) { return g.store == Store::map || g.store == Store::map_add; });
+  };
+  for (const Fusion fusion : {Fusion::block, Fusion::persistent}) {
+    const FusedProgram p = fused(Precision::f16_matrix, fusion, headed_program(2));
+    EXPECT_EQ(count(p, Work::head), 1);
+    EXPECT_EQ(layers(p), 0);
+    EXPECT_EQ(std::ranges::count(p.groups, Store::pixels, &Group::store), 1);
+    EXPECT_EQ(count(p, Work::solve), 1) << "neighbours still look at the picture";
+  }
+  for (const auto& [precision, fusion] :
+       {std::pair{Precision::f16_matrix, Fusion::op}, {Precision::f32, Fusion::block}}) {
+    const FusedProgram p = fused(precision, fusion, headed_program(2));
+    EXPECT_EQ(count(p, Work::head), 0);
+    EXPECT_EQ(layers(p), 3);
+  }
+  const FusedProgram odd = fused(Precision::f16_matrix, Fusion::block, headed_program(2, 10));
+  EXPECT_EQ(count(odd, Work::head), 0) << "its kernel reads whole fragments of channels";
+  EXPECT_EQ(layers(odd), 3);
+}
+
 TEST(Fuse, RowsAreNormedAsTheyLeaveWhereTilesOfWholeRowsPay) {
   const auto normed = [](Fusion fusion, std::uint32_t batch, std::uint32_t dim, std::uint32_t heads,
                          std::uint32_t head_dim) {

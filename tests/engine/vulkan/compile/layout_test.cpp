@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <vector>
+
 #include "engine/error.h"
 #include "tests/engine/vulkan/compile/programs.h"
 
@@ -42,6 +45,34 @@ TEST(Layout, HeadsArePaddedApartAndValuesAreTurnedForMatrices) {
   const TensorLayout matrix =
       compile(program, gpu_target(Precision::f16_matrix, Fusion::block)).layouts.tensors[id_of_qkv(program)];
   EXPECT_EQ(matrix.turned_from, 12u);
+}
+
+TEST(Layout, AMapThatAHeadBeginsWithHasTheChannelsOfAPixelBesideEachOther) {
+  const Program program = headed_program(2);
+  const Layouts matrix = compile(program, gpu_target(Precision::f16_matrix, Fusion::block)).layouts;
+  const Layouts portable = compile(program, gpu_target(Precision::f16, Fusion::block)).layouts;
+  TensorId map = 0, context = 0;
+  while (program.tensor(map).name != "features") ++map;
+  while (program.tensor(context).name != "blocks.1.attn.context") ++context;
+  const TensorLayout& layout = matrix.tensors[map];
+  EXPECT_EQ(layout.kind, TensorLayout::Kind::pixels);
+  EXPECT_EQ(portable.tensors[map].kind, TensorLayout::Kind::plain);
+  std::vector<float> values(2 * 16 * 64 * 64), back(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 2039);
+  std::vector<std::byte> bytes(layout.size_bytes());
+  EXPECT_EQ(bytes.size(), values.size() * 2);
+  layout.encode(values, bytes);
+  layout.decode(bytes, back);
+  EXPECT_EQ(back, values);
+  // Channel 10 of pixel 3 of the second icon: an invocation has channels 2, 3, 10 and 11.
+  std::uint16_t half = 0;
+  std::memcpy(&half, &bytes[((4096 + 3) * 16 + 4 + 2) * 2], 2);
+  EXPECT_EQ(half, vulkan::half_from_float(values[(16 + 10) * 4096 + 3]));
+
+  EXPECT_EQ(matrix.tensors[context].kind, TensorLayout::Kind::fragments);
+  EXPECT_EQ(matrix.tensors[context].row_fragments(), 2u) << "nine keys each for two conditions";
+  EXPECT_EQ(matrix.tensors[context].turned_from, 32u) << "values";
+  EXPECT_EQ(matrix.scratch.prepared, 2u * 9 * 1024 * 4) << "of one layer at a time";
 }
 
 TEST(Layout, ScratchIsKeptOnlyForGroupsThatUseIt) {

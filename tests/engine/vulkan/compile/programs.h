@@ -24,6 +24,23 @@ inline Program small_program(std::uint32_t batch, std::uint32_t dim, std::uint32
   return record(c, {.batch = batch, .conditions = guided ? 2u : 1u, .steps = 1, .guided = guided});
 }
 
+/// Of the icon model's width, with a prompt in attention and a head of hidden layers of 32 channels.
+inline Program headed_program(std::uint32_t batch, std::uint32_t channels = 16, std::uint32_t layers = 3) {
+  ModelConfig c;
+  c.channels = 4;
+  c.premultiplied = c.qk_norm = true;
+  c.height = c.width = 64;
+  c.patch = 8;
+  c.dim = 512;
+  c.depth = 2;
+  c.heads = 8;
+  c.mlp_dim = 2048;
+  c.cond_dim = c.time_dim = 64;
+  c.context = 8;
+  c.detail = DetailConfig{channels, 32, layers};
+  return record(c, {.batch = batch, .conditions = batch, .steps = 1});
+}
+
 /// As on a GPU of 132 processors with 48 KiB of shared memory a workgroup.
 inline vulkan::Target gpu_target(Precision precision, Fusion fusion) {
   vulkan::Target target = {.precision = precision, .fusion = fusion};

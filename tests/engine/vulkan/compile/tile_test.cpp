@@ -75,5 +75,26 @@ TEST(Tile, AMeasuredOneGoesBeforeWhatTheCostsWouldChoose) {
   EXPECT_NE(choose_tile(shape, target), other) << "measured on another device";
 }
 
+TEST(Tile, AHeadsHiddenMapsFitInSharedMemory) {
+  const auto head_of = [](const Program& program, std::uint32_t shared_bytes) {
+    vulkan::Target target = gpu_target(Precision::f16_matrix, Fusion::block);
+    target.shared_bytes = shared_bytes;
+    target.matrix_suffix = "_matrix_khr";  // emulated ones need memory of their own
+    const auto groups = compile(program, target).tiled.groups;
+    const auto found = std::ranges::find(groups, vulkan::Work::head, [](const auto& t) { return t.group.work; });
+    return found == groups.end() ? std::optional<vulkan::TiledGroup>() : *found;
+  };
+  const auto one = head_of(headed_program(1), 49088), many = head_of(headed_program(64), 49088);
+  ASSERT_TRUE(one && many);
+  EXPECT_EQ(many->head.height * many->head.width, 256u);
+  EXPECT_EQ(many->shared_quads, (20u * 20 + 18 * 18) * 4) << "two hidden maps, 64 bytes a pixel";
+  EXPECT_EQ(many->tiles, 64u * 16);
+  EXPECT_LT(one->head.height * one->head.width, 64u) << "every processor has a tile";
+  const auto less = head_of(headed_program(64), 24576);
+  ASSERT_TRUE(less);
+  EXPECT_LE(less->shared_quads * 16, 24576u);
+  EXPECT_FALSE(head_of(headed_program(1, 16, 12), 24576)) << "twelve layers look further than any tile that fits";
+}
+
 }  // namespace
 }  // namespace dit::test
