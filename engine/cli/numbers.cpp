@@ -4,16 +4,34 @@
 #include <fmt/core.h>
 
 #include <charconv>
-#include <cstdint>
 #include <system_error>
 
 namespace dit::cli {
+namespace {
 
-std::string whole_number(const std::string& text) {
-  std::uint64_t value = 0;
+/// The whole text as a number; whether it is one.
+template <typename Number>
+bool read(const std::string& text, Number& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size()) return {};
-  return fmt::format("expected a whole number from 0 to 18446744073709551615, found '{}'", text);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+NumberCheck whole_number(std::uint64_t low, std::uint64_t high) {
+  return [low, high](const std::string& text) -> std::string {
+    std::uint64_t value = 0;
+    if (read(text, value) && value >= low && value <= high) return {};
+    return fmt::format("expected a whole number from {} to {}, found '{}'", low, high, text);
+  };
+}
+
+NumberCheck real_number(double low, double high) {
+  return [low, high](const std::string& text) -> std::string {
+    double value = 0;
+    if (read(text, value) && value >= low && value <= high) return {};  // not a number is in no range
+    return fmt::format("expected a number from {} to {}, found '{}'", low, high, text);
+  };
 }
 
 }  // namespace dit::cli

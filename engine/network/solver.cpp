@@ -209,6 +209,13 @@ SolverRow solver_row(const ModelConfig& config, Sampler sampler, const std::vect
   return ddim_row(config, from, to);
 }
 
+/// A schedule may leave f64 (a product of many small numbers is 0) or f32.
+bool is_finite(const SolverRow& row) {
+  float sum = row.from_x + row.from_e + row.a + row.c;
+  for (const float b : row.b) sum += b;
+  return std::isfinite(sum);
+}
+
 }  // namespace
 
 const char* name_of(Sampler sampler) noexcept {
@@ -242,6 +249,9 @@ std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler,
   for (std::uint32_t s = 0; s < steps; ++s) {
     SolverStep step{grid[s].t, grid[s].level, solver_row(config, sampler, grid, s)};
     step.row.guidance = static_cast<float>(guidance);
+    expect(is_finite(step.row), ErrorKind::wrong_format,
+           "model '{}': its schedule has no finite step {} of {} for sampler '{}'", printable(config.name, name_length),
+           s + 1, steps, name_of(sampler));
     table.push_back(step);
   }
   return table;

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/print.h"
 #include "engine/cli/device_options.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
@@ -78,7 +79,7 @@ class Folder {
     NewFile file(path_ / manifest_name);
     file.write(manifest.dump(2) + "\n");
     file.finish();
-    fmt::print("{}: {} tensors, {:.2f} MiB, {} values not finite\n", path_.string(), checkpoints_.size(),
+    say("{}: {} tensors, {:.2f} MiB, {} values not finite\n", path_.string(), checkpoints_.size(),
                static_cast<double>(bytes_) / (1 << 20), not_finite_);
   }
 
@@ -105,7 +106,7 @@ void run(Options& options) {
   if (!options.name.empty()) options.point.settings.seed = seed_from_name(options.name);
   const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
   const OpenedDevice opened = open_device(options.machine.device, model, options.machine.options());
-  fmt::print("{}\n", opened.note);
+  say("{}\n", opened.note);
   Folder folder(options.output);
   const auto sink = [&folder](const Intermediate& tensor) { folder.add(tensor); };
   json manifest = describe(*model, opened.executor->info());
@@ -133,20 +134,21 @@ void add_capture(CLI::App& app) {
   command->add_option("--style", settings.style, "How to paint it, see 'dit styles'")->option_text("STYLE");
   CLI::Option* seed = command->add_option("--seed", settings.seed, "Which of 2^64 series of icons; default 0")
                           ->option_text("NUMBER")
-                          ->check(whole_number);
+                          ->check(whole_number());
   command->add_option("--name", options->name, "Any text instead of a seed")->option_text("TEXT")->excludes(seed);
   command->add_option("--index", options->point.index, "Icon of the series; default 0")
       ->option_text("NUMBER")
-      ->check(whole_number);
+      ->check(whole_number());
   command->add_option("--step", options->point.step, "Which step, from 1; default 1")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 1000));
   command->add_option("--steps", settings.steps, "Denoising steps. Default: the model's")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 1000));
   command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME");
   command->add_option("--guidance", settings.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
-      ->option_text("NUMBER");
+      ->option_text("NUMBER")
+      ->check(real_number(0, 100));
   command
       ->add_option("--inputs", options->inputs,
                    "One pass over the in.x, in.t, in.style and in.words of this golden file (safetensors) instead")

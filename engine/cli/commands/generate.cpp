@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/print.h"
 #include "engine/cli/device_options.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
@@ -18,6 +19,7 @@
 #include "engine/cli/png.h"
 #include "engine/cli/progress.h"
 #include "engine/cli/sheet.h"
+#include "engine/files/new_file.h"
 #include "engine/session/session.h"
 
 namespace dit::cli {
@@ -60,7 +62,9 @@ class Job {
 
  private:
   void open();
-  void prepare_folder() const;
+  void check_outputs() const;
+  void check_sheet() const;
+  std::uint32_t sheet_columns(std::uint64_t pictures) const;
   IconSettings settings(const std::string& prompt, const std::string& style) const;
   void paint(const IconSettings& settings, std::uint64_t first, std::uint32_t count);
   void keep_step(std::uint32_t count);
@@ -70,7 +74,7 @@ class Job {
   void warn_of(const std::string& text);
   Image read(std::uint32_t icon);
   template <typename... Args>
-  void report(fmt::format_string<Args...> text, Args&&... args) const;
+  void report(fmt::format_string<const Args&...> text, const Args&... args) const;
 
   std::uint64_t icons() const { return options_.prompts.size() * options_.styles.size() * options_.count; }
   bool every_step_wanted() const { return !options_.steps_folder.empty() || sheet_of_steps(); }
@@ -89,11 +93,11 @@ class Job {
 };
 
 template <typename... Args>
-void Job::report(fmt::format_string<Args...> text, Args&&... args) const {
+void Job::report(fmt::format_string<const Args&...> text, const Args&... args) const {
   if (options_.quiet) return;
   if (progress_) progress_->clear();
   // Standard output belongs to the picture when the picture goes there.
-  fmt::print(options_.output == "-" || options_.sheet == "-" ? stderr : stdout, text, std::forward<Args>(args)...);
+  print(options_.output == "-" || options_.sheet == "-" ? stderr : stdout, text, args...);
 }
 
 void Job::open() {
@@ -103,16 +107,37 @@ void Job::open() {
   interrupt_.watch(session_.get());
   report("{}\n", session_->device_note());
   if (const std::string& warning = session_->device().warning; !warning.empty()) {
-    fmt::print(stderr, "warning: {}\n", warning);
+    complain("warning: {}\n", warning);
   }
   report("opened {} in {:.0f} ms\n", session_->model().config().name, milliseconds(Clock::now() - start));
 }
 
-void Job::prepare_folder() const {
+/// All that can be known before the first icon, which may be hours before the last.
+void Job::check_outputs() const {
+  const std::uint64_t last = options_.index + icons() - 1;
+  for (const std::filesystem::path& path : {output_.number(options_.index), output_.number(last)})
+    if (path != "-") expect_writable(path);
+  if (!options_.sheet.empty() && options_.sheet != "-") expect_writable(options_.sheet);
   if (options_.steps_folder.empty()) return;
   std::error_code error;
   std::filesystem::create_directories(options_.steps_folder, error);
   expect(!error, ErrorKind::unreadable, "cannot make folder '{}': {}", options_.steps_folder, error.message());
+  expect_writable(std::filesystem::path(options_.steps_folder) / "step-0.png");
+}
+
+void Job::check_sheet() const {
+  if (options_.sheet.empty()) return;
+  const ModelConfig& config = session_->model().config();
+  const std::uint64_t pictures = sheet_of_steps() ? options_.steps.value_or(config.default_steps) : icons();
+  expect_sheet_fits({config.width, config.height}, pictures, sheet_columns(pictures), options_.sheet_scale);
+}
+
+std::uint32_t Job::sheet_columns(std::uint64_t pictures) const {
+  constexpr std::uint64_t most_columns = 8;
+  if (options_.sheet_columns != 0) return options_.sheet_columns;
+  // With several styles, one row for each; otherwise as many columns as fit a page.
+  const std::uint64_t of_a_style = std::uint64_t{options_.prompts.size()} * options_.count;
+  return static_cast<std::uint32_t>(options_.styles.size() > 1 ? of_a_style : std::min(most_columns, pictures));
 }
 
 IconSettings Job::settings(const std::string& prompt, const std::string& style) const {
@@ -142,7 +167,7 @@ void Job::warn() {
 void Job::warn_of(const std::string& text) {
   if (text.empty() || !warned_.insert(text).second) return;
   if (progress_) progress_->clear();
-  fmt::print(stderr, "dit: warning: {}\n", text);
+  complain("dit: warning: {}\n", text);
 }
 
 void Job::keep_step(std::uint32_t count) {
@@ -193,14 +218,7 @@ void Job::paint(const IconSettings& settings, std::uint64_t first, std::uint32_t
 
 void Job::write_sheet() const {
   if (options_.sheet.empty()) return;
-  constexpr std::uint32_t most_columns = 8;
-  std::uint32_t columns = options_.sheet_columns;
-  if (columns == 0) {
-    // With several styles, one row for each; otherwise as many columns as fit a page.
-    columns = options_.styles.size() > 1 ? static_cast<std::uint32_t>(options_.prompts.size()) * options_.count
-                                         : std::min(most_columns, static_cast<std::uint32_t>(pictures_.size()));
-  }
-  write_png(options_.sheet, contact_sheet(pictures_, columns, options_.sheet_scale));
+  write_png(options_.sheet, contact_sheet(pictures_, sheet_columns(pictures_.size()), options_.sheet_scale));
   report("{}  {} {}\n", options_.sheet == "-" ? "standard output" : options_.sheet, pictures_.size(),
          sheet_of_steps() ? "steps" : "icons");
 }
@@ -208,8 +226,9 @@ void Job::write_sheet() const {
 void Job::run() {
   expect(options_.output != "-" || options_.sheet != "-", ErrorKind::settings,
          "standard output: expected one picture, found the icon and the sheet");
+  check_outputs();
   open();
-  prepare_folder();
+  check_sheet();
   for (const std::string& style : options_.styles) {
     for (const std::string& prompt : options_.prompts) {
       for (std::uint32_t done = 0; done < options_.count;) {
@@ -241,22 +260,23 @@ void add_picture_options(CLI::App& command, Options& options) {
       ->allow_extra_args(false);
   CLI::Option* seed = command.add_option("--seed", options.seed, "Which of 2^64 series of icons; default 0")
                           ->option_text("NUMBER")
-                          ->check(whole_number);
+                          ->check(whole_number());
   command.add_option("--name", options.name, "Any text instead of a seed: the same text owns the same icons")
       ->option_text("TEXT")
       ->excludes(seed);
   command.add_option("--index", options.index, "First icon of the series; default 0")
       ->option_text("NUMBER")
-      ->check(whole_number);
+      ->check(whole_number());
   command.add_option("-n,--count", options.count, "Icons of each prompt and style; default 1")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000000u));
+      ->check(whole_number(1, 1000000));
   command.add_option("--steps", options.steps, "Denoising steps. Default: the model's")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 1000));
   command.add_option("--sampler", options.sampler, sampler_help())->option_text("NAME");
   command.add_option("--guidance", options.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
-      ->option_text("NUMBER");
+      ->option_text("NUMBER")
+      ->check(real_number(0, 100));
 }
 
 void add_machine_options(CLI::App& command, Options& options) {
@@ -264,7 +284,7 @@ void add_machine_options(CLI::App& command, Options& options) {
   add_device_options(command, options.machine);
   command.add_option("--batch-size", options.batch_size, "Icons painted together; changes speed, never a picture")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1024u));
+      ->check(whole_number(1, 1024));
 }
 
 void add_output_options(CLI::App& command, Options& options) {
@@ -279,10 +299,10 @@ void add_output_options(CLI::App& command, Options& options) {
       ->option_text("FILE");
   command.add_option("--sheet-columns", options.sheet_columns, "Pictures in a row of the sheet")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 1000));
   command.add_option("--sheet-scale", options.sheet_scale, "Enlarges the sheet's pictures; default 1")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 16u));
+      ->check(whole_number(1, 16));
   command.add_flag("-q,--quiet", options.quiet, "Print warnings and errors only");
 }
 
