@@ -60,7 +60,8 @@ def safetensors_seeds():
 
 
 def text(value):
-    return struct.pack("<Q", len(value)) + value.encode()
+    value = value.encode()
+    return struct.pack("<Q", len(value)) + value
 
 
 def gguf(infos=(), entries=(), data=64, version=3, tensors=None, count=None):

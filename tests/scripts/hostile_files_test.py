@@ -29,12 +29,12 @@ class HostileCase(CliCase):
         (self.scratch / name).write_bytes(data)
         return name
 
-    def model(self, name="m.safetensors", text=None, **config):
+    def model(self, text=None, **config):
         """The tiny model with other values in its configuration."""
         changed = dict(json.loads(self.metadata["config"]), **config)
-        safetensors_io.save(self.scratch / name, self.tensors,
+        safetensors_io.save(self.scratch / "m.safetensors", self.tensors,
                             dict(self.metadata, config=json.dumps(changed) if text is None else text))
-        return name
+        return "m.safetensors"
 
     def prints_nothing_bad(self, done):
         for character in done.stdout + done.stderr:
@@ -96,7 +96,7 @@ class Names(HostileCase):
     def test_a_name_of_a_megabyte_leaves_the_message_short(self):
         name = "n" * 1_000_000
         self.write("s.safetensors", seeds.safetensors({name: seeds.entry("F32", [4], 0, 4)}, 4))
-        done = self.refused(["inspect", "s.safetensors"], "expected 16 bytes", "1000000 bytes")
+        done = self.refused(["inspect", "s.safetensors"], "needs more than the 4", "1000000 bytes")
         self.assertLess(len(done.stderr), 1000)
         safetensors_io.save(self.scratch / "many.safetensors", {name: numpy.ones(1), **{str(i): numpy.ones(1) for i in range(2000)}})
         self.assertLess(len(self.lists("many.safetensors")), 2_000_000)
@@ -183,10 +183,10 @@ class Numbers(HostileCase):
                 self.refused(["inspect", "s.safetensors"], "'t'")
 
     def test_numbers_on_the_command_line(self):
-        for option, values in (("--steps", ("1.5", "0x10", "1e2", " 4", "+4", "", "4294967297", "-1")),
+        for option, values in (("--steps", ("1.5", "0x10", "1e2", " 4", "+4", "4294967297", "-1")),
                                ("--threads", ("-1", "2x", "99999999999999999999")), ("--count", ("010x", "-1", "1000001")),
                                ("--batch-size", ("-1", "0", "1025")), ("--seed", ("0x1", "1e3", "18446744073709551616")),
-                               ("--guidance", ("nan", "inf", "-1", "101", "0x1p3", "1,5", "")),
+                               ("--guidance", ("nan", "inf", "-1", "101", "0x1p3", "1,5")),
                                ("--sheet-scale", ("-1", "17", "1.5")), ("--sheet-columns", ("-1", "0"))):
             for value in values:
                 with self.subTest(option=option, value=value):
