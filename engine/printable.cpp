@@ -38,7 +38,7 @@ Character first_of(std::string_view text) {
 /// are made of, are left alone. source: Unicode's categories Cc, Zl, Zp and the invisible ones of Cf
 bool is_hidden(std::uint32_t code) {
   static constexpr std::pair<std::uint32_t, std::uint32_t> ranges[] = {
-      {0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e},   {0x200b, 0x200b},
+      {0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e}, {0x200b, 0x200b},
       {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0xe0000, 0xe0fff}};
   return std::ranges::any_of(ranges, [&](const auto& range) { return code >= range.first && code <= range.second; });
 }

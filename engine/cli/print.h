@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How `dit` prints: texts among the arguments, which may be names out of files, come out as printable() makes them, and a
-// stream that is closed or full is no reason to end.
+// How `dit` prints: texts among the arguments, which may be names out of files, come out as printable() makes them, and
+// a stream that is closed or full is no reason to end.
 #pragma once
 
 #include <fmt/core.h>

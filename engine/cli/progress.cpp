@@ -32,8 +32,8 @@ void Progress::update(std::uint64_t done, std::string_view what) {
   const int filled = static_cast<int>(share * bar_width);
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const double remaining = done == 0 ? 0.0 : elapsed * (1.0 / share - 1.0);
-  complain("\r[{:#<{}}{:.<{}}] {:3.0f} %  {:.0f} s left  {}\033[K", "", filled, "", bar_width - filled,
-             100.0 * share, remaining, what);
+  complain("\r[{:#<{}}{:.<{}}] {:3.0f} %  {:.0f} s left  {}\033[K", "", filled, "", bar_width - filled, 100.0 * share,
+           remaining, what);
   std::fflush(stderr);
 }
 

@@ -13,9 +13,8 @@ struct PictureSize {
   std::uint32_t width, height;
 };
 
-/// Whether a sheet of so many pictures can be made and written: PNG readers refuse more than a million pixels a side, and
-/// all of it is in memory.
-/// errors  throws Error{settings} with what is too large, and what helps
+/// Whether a sheet of so many pictures can be made and written: PNG readers refuse more than a million pixels a side,
+/// and all of it is in memory. errors  throws Error{settings} with what is too large, and what helps
 void expect_sheet_fits(PictureSize picture, std::uint64_t pictures, std::uint32_t columns, std::uint32_t scale);
 
 /// Lays pictures of one size out row by row, `columns` in a row, `scale` times enlarged (every pixel a square), with a

@@ -36,7 +36,8 @@ void print_tensors(const Weights& weights) {
     rows[name] = {name_of(view.dtype), to_string(view.shape), std::to_string(view.bytes.size() + view.scales.size()),
                   ""};
   for (const auto& [name, tensor] : weights.foreign)
-    rows[name] = {tensor.type, to_string(tensor.shape), std::to_string(tensor.bytes), "  listed only: " + tensor.problem};
+    rows[name] = {tensor.type, to_string(tensor.shape), std::to_string(tensor.bytes),
+                  "  listed only: " + tensor.problem};
   std::size_t width = 6;
   for (const auto& [name, row] : rows) width = std::max(width, printable(name, name_length).size());
   say("\ntensors\n  {:<{}}  {:<8}  {:<16}  {:>10}\n", "name", width, "dtype", "shape", "bytes");
@@ -51,8 +52,7 @@ void inspect_tensors(const std::filesystem::path& path, const Weights& weights) 
   for (const auto& [name, view] : weights.tensors) bytes += view.bytes.size() + view.scales.size();
   for (const auto& [name, tensor] : weights.foreign) bytes += tensor.bytes;
   say("{}\n\nno model of ours: metadata 'format' is not 'ditsrc/1'\n{} tensors, {} numbers, {} bytes of a file of {}\n",
-      path.string(), weights.tensors.size() + weights.foreign.size(), numbers_text(weights), bytes,
-      weights.file_bytes);
+      path.string(), weights.tensors.size() + weights.foreign.size(), numbers_text(weights), bytes, weights.file_bytes);
   if (!weights.metadata.empty()) say("\nmetadata\n");
   constexpr std::size_t longest = 72;
   for (const auto& [key, value] : weights.metadata)

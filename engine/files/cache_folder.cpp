@@ -47,8 +47,7 @@ bool is_ours(int file) {
 
 /// A regular file of ours, up to `most` bytes or the end. A pipe by that name would be waited for.
 std::optional<std::string> content_of(int folder, const std::string& name, std::size_t most, bool whole = true) {
-  const Descriptor file(
-      ::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const Descriptor file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   struct stat status = {};
   if (file.number < 0 || !is_ours(file.number) || ::fstat(file.number, &status) != 0 || !S_ISREG(status.st_mode)) {
     return {};
@@ -139,8 +138,7 @@ void CacheFolder::remove_oldest(int folder, const std::string& name) const {
     }
   }
   std::sort(files.begin(), files.end());
-  for (std::size_t i = 0; i + most_of_a_kind < files.size(); ++i)
-    (void)::unlinkat(folder, files[i].second.c_str(), 0);
+  for (std::size_t i = 0; i + most_of_a_kind < files.size(); ++i) (void)::unlinkat(folder, files[i].second.c_str(), 0);
 }
 
 std::uint64_t checksum(std::string_view bytes, std::uint64_t start) noexcept {

@@ -14,9 +14,9 @@
 
 namespace dit {
 
-/// A folder that others can write to, or that is not ours, is left alone: what is in it goes to drivers and decides what
-/// is fast. So is every file that was not written here.
-/// thread  any; processes too: a file appears whole under its name or not at all, and the last to write it wins
+/// A folder that others can write to, or that is not ours, is left alone: what is in it goes to drivers and decides
+/// what is fast. So is every file that was not written here. thread  any; processes too: a file appears whole under its
+/// name or not at all, and the last to write it wins
 class CacheFolder {
  public:
   /// $DIT_CACHE, else $XDG_CACHE_HOME/ditsrc, else ~/.cache/ditsrc. An empty DIT_CACHE, or no home: remembers nothing.

@@ -53,15 +53,13 @@ struct Opened {
   /// Whether size and time of change are still those of the opening.
   bool unchanged() const {
     struct stat now = {};
-    return ::fstat(file, &now) == 0 && now.st_size == status.st_size &&
-           now.st_mtim.tv_sec == status.st_mtim.tv_sec && now.st_mtim.tv_nsec == status.st_mtim.tv_nsec;
+    return ::fstat(file, &now) == 0 && now.st_size == status.st_size && now.st_mtim.tv_sec == status.st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == status.st_mtim.tv_nsec;
   }
 };
 
 /// What a read that gave too few bytes says of itself.
-std::string reason(ssize_t count) {
-  return count < 0 ? std::strerror(errno) : "it is shorter than when it was opened";
-}
+std::string reason(ssize_t count) { return count < 0 ? std::strerror(errno) : "it is shorter than when it was opened"; }
 
 /// Reads until `size` bytes are there; less than it only together with a reason.
 std::string fill(int file, std::byte* to, std::size_t size, std::uint64_t at) {

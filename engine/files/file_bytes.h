@@ -13,8 +13,8 @@
 
 namespace dit {
 
-/// What is kept open of one file, and room for as much of it as was read. Reading costs what mapping costs: 80 MB from a
-/// warm cache 29 ms against 27 ms, since the room is made of large pages (two cores of an AMD EPYC, medians of 15).
+/// What is kept open of one file, and room for as much of it as was read. Reading costs what mapping costs: 80 MB from
+/// a warm cache 29 ms against 27 ms, since the room is made of large pages (two cores of an AMD EPYC, medians of 15).
 /// thread  any
 class FileBytes {
  public:

@@ -14,9 +14,9 @@ namespace dit {
 
 /// Until it is whole the file has no name, so that nothing is left of it however the process ends. File systems that
 /// cannot do that get a random short name in the same folder, which remove_unfinished() removes.
-/// A file that is there already keeps its mode and owner. It is written in place, all at the end, where no other can take
-/// its name: a mount, a folder that is not ours to write to, a file of another owner. Devices and pipes (/dev/null,
-/// /dev/stdout) are written through.
+/// A file that is there already keeps its mode and owner. It is written in place, all at the end, where no other can
+/// take its name: a mount, a folder that is not ours to write to, a file of another owner. Devices and pipes
+/// (/dev/null, /dev/stdout) are written through.
 class NewFile {
  public:
   enum class For { everybody, owner };

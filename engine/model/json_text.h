@@ -9,8 +9,8 @@
 
 namespace dit {
 
-/// A whole text. Nested over 64 deep, with more than two million values or a key twice in an object it is refused, so that
-/// neither a destructor nor whoever walks over it runs out of stack, and a text costs no more than its length.
+/// A whole text. Nested over 64 deep, with more than two million values or a key twice in an object it is refused, so
+/// that neither a destructor nor whoever walks over it runs out of stack, and a text costs no more than its length.
 /// errors  wrong_format: `what`, and why
 nlohmann::json parse_json(std::string_view text, const std::string& what);
 

@@ -47,9 +47,7 @@ class ConfigReader {
     return has(key) ? size(key, low, high) : fallback;
   }
   /// A number in [low, high], which is none of f64 alone.
-  double real(const char* key, double low, double high) const {
-    return real_of(get<json>(key), low, high, where(key));
-  }
+  double real(const char* key, double low, double high) const { return real_of(get<json>(key), low, high, where(key)); }
   double real(const char* key, double low, double high, double fallback) const {
     return has(key) ? real(key, low, high) : fallback;
   }

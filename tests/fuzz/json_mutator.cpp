@@ -115,16 +115,18 @@ class Mutator {
       value = value.get<std::int64_t>() + static_cast<std::int64_t>(below(17)) - 8;
       return;
     }
-    value = choose<json>({0, 1, -1, 8, 255, 65536, 2147483648u, 4294967296u, 4294967304u, 9007199254740993u, INT64_MIN,
-                          UINT64_MAX, 24.9, -0.0, 1e-320, 1e-30, 0.999, 1.5, 1e30, 1e308, -1e9});
+    value = choose<json>(
+        {0,         1,          -1,   8,    255,    65536, 2147483648u, 4294967296u, 4294967304u, 9007199254740993u,
+         INT64_MIN, UINT64_MAX, 24.9, -0.0, 1e-320, 1e-30, 0.999,       1.5,         1e30,        1e308,
+         -1e9});
   }
   void change_text(json& value) {
     std::string text = value.get<std::string>();
     if (text.starts_with('{') || text.starts_with('[')) {
       value = changed(text);
     } else if (below(2) == 0) {
-      value = choose<std::string>({"F32", "F16", "I8", "U8", "F4", "C64", "F8_E4M3", "g32", "flow", "vp-linear", "epsilon",
-                                   "v", "rms", "torch", "ddpm", "ditsrc/1", "unbiased"});
+      value = choose<std::string>({"F32", "F16", "I8", "U8", "F4", "C64", "F8_E4M3", "g32", "flow", "vp-linear",
+                                   "epsilon", "v", "rms", "torch", "ddpm", "ditsrc/1", "unbiased"});
     } else {
       text.insert(below(text.size() + 1), choose<std::string>({"\x1b]0;", "\n", "\"", "\\", std::string(200, 'a')}));
       value = text;

@@ -33,7 +33,7 @@ void run(const BenchOptions& options) {
   const DeviceInfo& info = devices[options.device];
   const auto model = Model::open(options.model);
   say("{} ({}), model {}, {} steps, medians of up to {} runs\n", info.name, info.driver, model->config().name,
-             options.steps, options.runs);
+      options.steps, options.runs);
   std::fflush(stdout);
   const BenchSubject subject = {options, model, vulkan::measure_ceilings(options.device)};
   json all = {{"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},

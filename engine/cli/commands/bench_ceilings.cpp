@@ -21,7 +21,7 @@ json bench_ceilings(const BenchSubject& subject) {
     say("  f16 matrices 16x16x16           not offered\n");
   }
   say("  empty dispatch + barrier        {:10.2f} us, {:.2f} us of two pipelines in turn\n", c.dispatch_us,
-             c.alternating_us);
+      c.alternating_us);
   if (c.grid_barrier_us > 0) {
     say("  barrier of a persistent dispatch{:10.2f} us\n", c.grid_barrier_us);
   } else {

@@ -153,10 +153,9 @@ json Icons::run_one(Precision precision, Fusion fusion, std::uint32_t batch) {
       vulkan::share_of(subject_.ceilings, work, device.median * 1e3, precision == Precision::f16_matrix,
                        single ? vulkan::Launches{1, launches} : vulkan::Launches{launches, 0});
   say("{:11} {:7} {:5} {:10} {:9.4f} {:9.4f} {:9.4f} {:11.4f} {:10.1f} {:8.2f} {:8.0f} {:5.1f} % {:8} {:9.1e}\n",
-             name_of(precision), name_of(fusion), batch, dispatches, device.median / options_.steps,
-             device.median / batch, wall.median / batch, stream.median / batch, 1e3 * batch / wall.median,
-             work.flop / device.median * 1e-9, work.bytes / device.median * 1e-6, 100 * share.share, share.bound,
-             error);
+      name_of(precision), name_of(fusion), batch, dispatches, device.median / options_.steps, device.median / batch,
+      wall.median / batch, stream.median / batch, 1e3 * batch / wall.median, work.flop / device.median * 1e-9,
+      work.bytes / device.median * 1e-6, 100 * share.share, share.bound, error);
   json row = {{"precision", name_of(precision)},
               {"fusion", name_of(fusion)},
               {"batch", batch},
@@ -219,9 +218,9 @@ json Icons::time_kernels(Plan& plan, Precision precision) {
 
 json Icons::run() {
   json rows = json::array();
-  say("{:11} {:7} {:5} {:>10} {:>9} {:>9} {:>9} {:>11} {:>10} {:>8} {:>8} {:>7} {:8} {:>9}\n", "precision",
-             "fusion", "batch", "dispatches", "ms/step", "ms/icon", "wall/icon", "stream/icon", "icons/s", "TFLOP/s",
-             "GB/s", "share", "of", "error");
+  say("{:11} {:7} {:5} {:>10} {:>9} {:>9} {:>9} {:>11} {:>10} {:>8} {:>8} {:>7} {:8} {:>9}\n", "precision", "fusion",
+      "batch", "dispatches", "ms/step", "ms/icon", "wall/icon", "stream/icon", "icons/s", "TFLOP/s", "GB/s", "share",
+      "of", "error");
   for (const std::string& precision : options_.precisions) {
     for (const std::uint32_t batch : options_.batches) {
       for (const std::string& fusion : options_.fusions) {

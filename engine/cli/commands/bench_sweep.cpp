@@ -68,14 +68,13 @@ void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> r
   std::ranges::sort(runs, {}, &SweptProduct::microseconds);
   const vulkan::ProductShape& shape = runs.front().shape;
   const double flop = 2.0 * 4096 * shape.row_fragments * shape.column_fragments * shape.depth_fragments;
-  say("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_fragments,
-             16 * shape.column_fragments, 16 * shape.depth_fragments,
-             shape.lhs_prologue ? ", left side made on the way" : "", runs.size());
+  say("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_fragments, 16 * shape.column_fragments,
+      16 * shape.depth_fragments, shape.lhs_prologue ? ", left side made on the way" : "", runs.size());
   const auto line = [&](const SweptProduct& p) {
     const vulkan::Share share = vulkan::share_of(ceilings, {.flop = flop, .bytes = 0}, p.microseconds, matrix, {1, 0});
     say("    {:8.2f} us {:8.1f} GFLOP/s {:5.1f} % {:8}  workgroup {:4}, {}{}\n", p.microseconds,
-               flop / p.microseconds * 1e-3, 100 * share.share, share.bound, p.invocations, text_of(p.tile),
-               p.chosen ? "  <- chosen" : "");
+        flop / p.microseconds * 1e-3, 100 * share.share, share.bound, p.invocations, text_of(p.tile),
+        p.chosen ? "  <- chosen" : "");
   };
   for (std::size_t i = 0; i < std::min(shown, runs.size()); ++i) line(runs[i]);
   const auto chosen = std::ranges::find(runs, true, &SweptProduct::chosen);

@@ -14,10 +14,10 @@
 #include <system_error>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/print.h"
 #include "engine/cli/device_options.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
+#include "engine/cli/print.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/safetensors.h"
@@ -80,7 +80,7 @@ class Folder {
     file.write(manifest.dump(2) + "\n");
     file.finish();
     say("{}: {} tensors, {:.2f} MiB, {} values not finite\n", path_.string(), checkpoints_.size(),
-               static_cast<double>(bytes_) / (1 << 20), not_finite_);
+        static_cast<double>(bytes_) / (1 << 20), not_finite_);
   }
 
  private:

@@ -28,12 +28,12 @@ void print_devices() {
     spec_width = std::max(spec_width, info.spec.size());
     name_width = std::max(name_width, info.name.size());
   }
-  say("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", "device", spec_width, "name", name_width, "kind", "memory",
-             "API", "driver");
+  say("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", "device", spec_width, "name", name_width, "kind", "memory", "API",
+      "driver");
   for (const DeviceInfo& info : devices) {
     say("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", info.spec, spec_width, info.name, name_width,
-               info.name.empty() ? "-" : kind(info), size_text(info.memory_bytes), info.api.empty() ? "-" : info.api,
-               info.driver.empty() ? "-" : info.driver);
+        info.name.empty() ? "-" : kind(info), size_text(info.memory_bytes), info.api.empty() ? "-" : info.api,
+        info.driver.empty() ? "-" : info.driver);
   }
   for (const DeviceInfo& info : devices) {
     if (info.problem.empty() && info.limits.empty()) continue;

@@ -10,13 +10,13 @@
 #include <system_error>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/print.h"
 #include "engine/cli/device_options.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
 #include "engine/cli/output_path.h"
 #include "engine/cli/png.h"
+#include "engine/cli/print.h"
 #include "engine/cli/progress.h"
 #include "engine/cli/sheet.h"
 #include "engine/files/new_file.h"

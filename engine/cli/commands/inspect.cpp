@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/print.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/print.h"
 #include "engine/cli/tensors.h"
 #include "engine/error.h"
 #include "engine/model/formats/open.h"
@@ -105,8 +105,8 @@ void print_cost(const ModelConfig& config, bool guided) {
   }
   const double step = static_cast<double>(flop_count(program, program.step));
   const double prepare = static_cast<double>(flop_count(program, program.prepare));
-  say("  {:<18} {:10.3f}  {:14.3f}  {:10.3f}  {:12.2f}\n", guided ? "guided" : "unguided", step / 1e9,
-             prepare / 1e9, (prepare + step * shape.steps) / 1e9, mebibytes(bytes));
+  say("  {:<18} {:10.3f}  {:14.3f}  {:10.3f}  {:12.2f}\n", guided ? "guided" : "unguided", step / 1e9, prepare / 1e9,
+      (prepare + step * shape.steps) / 1e9, mebibytes(bytes));
 }
 
 void inspect_model(const std::shared_ptr<const Model>& model) {
@@ -122,12 +122,11 @@ void inspect_model(const std::shared_ptr<const Model>& model) {
   row("tensors", model->weights()->tensors.size());
   row("weights", fmt::format("{} bytes ({:.2f} MiB)", weight_bytes, mebibytes(weight_bytes)));
   row("file", fmt::format("{} bytes", model->weights()->file_bytes));
-  say("\ncost of one icon, {} steps\n  {:<18} {:>10}  {:>14}  {:>10}  {:>12}\n", config.default_steps, "",
-             "GFLOP/step", "GFLOP/prepare", "GFLOP/icon", "buffers MiB");
+  say("\ncost of one icon, {} steps\n  {:<18} {:>10}  {:>14}  {:>10}  {:>12}\n", config.default_steps, "", "GFLOP/step",
+      "GFLOP/prepare", "GFLOP/icon", "buffers MiB");
   print_cost(config, false);
   print_cost(config, true);
-  say(
-      "  FLOPs: matrix products and attention, a multiply-add counted as two; buffers: every activation as f32,\n"
+  say("  FLOPs: matrix products and attention, a multiply-add counted as two; buffers: every activation as f32,\n"
       "  before an executor shares memory between them.\n");
   print_tensors(*model->weights());
 }

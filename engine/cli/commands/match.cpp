@@ -72,8 +72,7 @@ class Side {
     expect(sizes.is_array() && sizes.size() <= 32, ErrorKind::wrong_format, "{}: expected a list of sizes, found {}",
            what, text_of(sizes));
     Shape shape;
-    for (const json& size : sizes)
-      shape.push_back(static_cast<std::uint32_t>(whole_of(size, 0, UINT32_MAX, what)));
+    for (const json& size : sizes) shape.push_back(static_cast<std::uint32_t>(whole_of(size, 0, UINT32_MAX, what)));
     return shape;
   }
 
@@ -122,7 +121,7 @@ class Side {
 
   fs::path path_;
   std::vector<std::string> labels_;
-  std::set<std::string> known_;  // the same
+  std::set<std::string> known_;             // the same
   std::map<std::string, fs::path> arrays_;  // of a capture
   std::shared_ptr<const Weights> file_;     // of anything else
   json strides_, shapes_;
@@ -191,15 +190,15 @@ void print_rows(const Values& a, const Values& b, std::size_t first, const Toler
   for (std::size_t i = first; i < std::min(first + shown_values, a.values.size()); ++i) {
     const double x = a.values[i], y = b.values[i];
     say("  {:>10}  {:>16.9g}  {:>16.9g}  {:>11.3g}{}\n", i * a.stride, x, y, std::fabs(x - y),
-               tolerance.holds(x, y) ? "" : "  out of tolerance");
+        tolerance.holds(x, y) ? "" : "  out of tolerance");
   }
 }
 
 void print_failure(const std::string& label, const Values& a, const Values& b, const Result& result,
                    const Tolerance& tolerance) {
-  say("\n'{}' {}: {} of {} values out of |A-B| <= {:.3g} + {:g} |B|, first at element {}, worst at element {}\n",
-             label, to_string(a.shape), result.bad, result.count, tolerance.atol, tolerance.rtol,
-             result.first_bad * a.stride, result.worst * a.stride);
+  say("\n'{}' {}: {} of {} values out of |A-B| <= {:.3g} + {:g} |B|, first at element {}, worst at element {}\n", label,
+      to_string(a.shape), result.bad, result.count, tolerance.atol, tolerance.rtol, result.first_bad * a.stride,
+      result.worst * a.stride);
   print_rows(a, b, 0, tolerance);
   if (result.first_bad < shown_values) return;
   say("  ...\n");
@@ -237,8 +236,8 @@ void match(const Options& options) {
   std::size_t width = 10, compared = 0;
   for (const std::string& label : a.labels()) width = std::max(width, printable(label, name_length).size());
   say("|A-B| <= {:g}{} + {:g} |B|\n{:<{}}  {:>10}  {:>11}  {:>11}  {:>11}\n", tolerance.atol,
-             tolerance.absolute ? "" : " max(1, rms B)", tolerance.rtol, "checkpoint", width, "values", "max error",
-             "mean error", "max |B|");
+      tolerance.absolute ? "" : " max(1, rms B)", tolerance.rtol, "checkpoint", width, "values", "max error",
+      "mean error", "max |B|");
   for (const std::string& label : a.labels()) {
     const auto renamed = names.find(label);
     const std::string& other = renamed == names.end() ? label : renamed->second;
@@ -252,9 +251,9 @@ void match(const Options& options) {
     const Tolerance here = tolerance.scaled_to(y.values);
     const Result result = compare(x.values, y.values, here);
     ++compared;
-    say("{:<{}}  {:>10}  {:>11.3g}  {:>11.3g}  {:>11.3g}{}\n", printable(label, name_length), width, result.count, result.largest,
-               result.sum / static_cast<double>(std::max<std::size_t>(1, result.count)), result.scale,
-               result.bad ? "  FAILED" : "");
+    say("{:<{}}  {:>10}  {:>11.3g}  {:>11.3g}  {:>11.3g}{}\n", printable(label, name_length), width, result.count,
+        result.largest, result.sum / static_cast<double>(std::max<std::size_t>(1, result.count)), result.scale,
+        result.bad ? "  FAILED" : "");
     if (result.bad == 0) continue;
     if (failed.empty()) print_failure(label, x, y, result, here);
     failed.push_back(label);

@@ -6,9 +6,9 @@
 #include <memory>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/print.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
+#include "engine/cli/print.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/network/dit.h"

@@ -9,8 +9,8 @@
 #include <set>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/print.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/print.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/model/vocabulary.h"

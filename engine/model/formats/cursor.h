@@ -66,8 +66,8 @@ class Cursor {
     expect(count <= remaining(), ErrorKind::wrong_format, "weights '{}': {} at byte {}: expected {} bytes, found {}",
            file_, what, at_, count, remaining());
   }
-  /// A piece at a time, and what lies behind is given back: a header may be as long as the file, which may be longer than
-  /// memory.
+  /// A piece at a time, and what lies behind is given back: a header may be as long as the file, which may be longer
+  /// than memory.
   void read_ahead(std::uint64_t count) {
     constexpr std::uint64_t piece = 64u << 10;
     bytes_.subspan(begin_, ready_ - begin_).release();

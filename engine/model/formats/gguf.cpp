@@ -38,22 +38,18 @@ struct Type {
 };
 
 // source: ggml's table of types, 2026; numbers that are left out have gone out of use
-constexpr Type types[] = {{0, "F32", 1, 4, DType::f32},       {1, "F16", 1, 2, DType::f16},
-                          {2, "Q4_0", 32, 18, DType::q4_0},   {3, "Q4_1", 32, 20, {}},
-                          {6, "Q5_0", 32, 22, {}},            {7, "Q5_1", 32, 24, {}},
-                          {8, "Q8_0", 32, 34, DType::q8_0},   {9, "Q8_1", 32, 36, {}},
-                          {10, "Q2_K", 256, 84, {}},          {11, "Q3_K", 256, 110, {}},
-                          {12, "Q4_K", 256, 144, {}},         {13, "Q5_K", 256, 176, {}},
-                          {14, "Q6_K", 256, 210, {}},         {15, "Q8_K", 256, 292, {}},
-                          {16, "IQ2_XXS", 256, 66, {}},       {17, "IQ2_XS", 256, 74, {}},
-                          {18, "IQ3_XXS", 256, 98, {}},       {19, "IQ1_S", 256, 50, {}},
-                          {20, "IQ4_NL", 32, 18, {}},         {21, "IQ3_S", 256, 110, {}},
-                          {22, "IQ2_S", 256, 82, {}},         {23, "IQ4_XS", 256, 136, {}},
-                          {24, "I8", 1, 1, DType::i8},        {25, "I16", 1, 2, DType::i16},
-                          {26, "I32", 1, 4, DType::i32},      {27, "I64", 1, 8, DType::i64},
-                          {28, "F64", 1, 8, DType::f64},      {29, "IQ1_M", 256, 56, {}},
-                          {30, "BF16", 1, 2, DType::bf16},    {34, "TQ1_0", 256, 54, {}},
-                          {35, "TQ2_0", 256, 66, {}},         {39, "MXFP4", 32, 17, {}}};
+constexpr Type types[] = {
+    {0, "F32", 1, 4, DType::f32},     {1, "F16", 1, 2, DType::f16},    {2, "Q4_0", 32, 18, DType::q4_0},
+    {3, "Q4_1", 32, 20, {}},          {6, "Q5_0", 32, 22, {}},         {7, "Q5_1", 32, 24, {}},
+    {8, "Q8_0", 32, 34, DType::q8_0}, {9, "Q8_1", 32, 36, {}},         {10, "Q2_K", 256, 84, {}},
+    {11, "Q3_K", 256, 110, {}},       {12, "Q4_K", 256, 144, {}},      {13, "Q5_K", 256, 176, {}},
+    {14, "Q6_K", 256, 210, {}},       {15, "Q8_K", 256, 292, {}},      {16, "IQ2_XXS", 256, 66, {}},
+    {17, "IQ2_XS", 256, 74, {}},      {18, "IQ3_XXS", 256, 98, {}},    {19, "IQ1_S", 256, 50, {}},
+    {20, "IQ4_NL", 32, 18, {}},       {21, "IQ3_S", 256, 110, {}},     {22, "IQ2_S", 256, 82, {}},
+    {23, "IQ4_XS", 256, 136, {}},     {24, "I8", 1, 1, DType::i8},     {25, "I16", 1, 2, DType::i16},
+    {26, "I32", 1, 4, DType::i32},    {27, "I64", 1, 8, DType::i64},   {28, "F64", 1, 8, DType::f64},
+    {29, "IQ1_M", 256, 56, {}},       {30, "BF16", 1, 2, DType::bf16}, {34, "TQ1_0", 256, 54, {}},
+    {35, "TQ2_0", 256, 66, {}},       {39, "MXFP4", 32, 17, {}}};
 
 // Numbers of the types of metadata values.
 enum class Kind : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
@@ -186,6 +182,8 @@ class Parser {
   Info info() {
     Info info;
     info.name = cursor_.text(name_limit, "tensor name");
+    expect(names_.insert(info.name).second, ErrorKind::wrong_format, "weights '{}': tensor '{}' is there twice", file_,
+           info.name);
     const auto rank = cursor_.number<std::uint32_t>("tensor rank");
     expect(rank <= rank_limit, ErrorKind::wrong_format,
            "weights '{}': tensor '{}': expected at most {} dimensions, found {}", file_, info.name, rank_limit, rank);
@@ -225,8 +223,8 @@ class Parser {
     std::uint64_t expected = 0;
     for (std::size_t i = 0; i < infos.size(); ++i) {
       const Info& info = infos[i];
-      expect(info.offset == expected, ErrorKind::wrong_format, "weights '{}': tensor '{}': expected offset {}, found {}",
-             file_, info.name, expected, info.offset);
+      expect(info.offset == expected, ErrorKind::wrong_format,
+             "weights '{}': tensor '{}': expected offset {}, found {}", file_, info.name, expected, info.offset);
       const auto type = std::ranges::find(types, info.type, &Type::number);
       std::uint64_t bytes = 0;
       if (type != std::end(types)) {
@@ -255,7 +253,7 @@ class Parser {
   const std::string& file_;
   Cursor cursor_;
   Weights& weights_;
-  std::set<std::string> keys_;
+  std::set<std::string> keys_, names_;
   std::uint32_t alignment_ = default_alignment;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// GGUF versions 2 and 3, little endian: counts, metadata, tensor infos, aligned data. Tensors are read when they are looked at.
-// source: the GGUF description in the ggml project's docs/gguf.md
+// GGUF versions 2 and 3, little endian: counts, metadata, tensor infos, aligned data. Tensors are read when they are
+// looked at. source: the GGUF description in the ggml project's docs/gguf.md
 //
 // A metadata key "ditsrc.X" is X here, so that "ditsrc.format" and "ditsrc.config" make a model. Other values become
 // text; arrays become "[count]". Dimensions are stored fastest first and turned round here.

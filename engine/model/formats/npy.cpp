@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
 constexpr std::size_t alignment = 64;
-constexpr std::size_t rank_limit = 32;       // NumPy's own
-constexpr std::size_t most_header = 65535;   // of version 1; the others are for structured types, which we have not
+constexpr std::size_t rank_limit = 32;      // NumPy's own
+constexpr std::size_t most_header = 65535;  // of version 1; the others are for structured types, which we have not
 constexpr std::pair<std::string_view, DType> dtypes[] = {
     {"<f4", DType::f32}, {"<f2", DType::f16}, {"<f8", DType::f64}, {"|i1", DType::i8},
     {"|u1", DType::u8},  {"<i2", DType::i16}, {"<u2", DType::u16}, {"<i4", DType::i32},

@@ -26,7 +26,7 @@ struct List {
   const char* name;
   std::optional<DType> dtype;
 };
-constexpr List lists[] = {{4, "float_data", DType::f32}, {5, "int32_data", {}},  {6, "string_data", {}},
+constexpr List lists[] = {{4, "float_data", DType::f32}, {5, "int32_data", {}},           {6, "string_data", {}},
                           {7, "int64_data", {}},         {10, "double_data", DType::f64}, {11, "uint64_data", {}}};
 
 struct Type {

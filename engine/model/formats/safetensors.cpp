@@ -28,13 +28,28 @@ struct Type {
   std::uint32_t bits;  // of an element
   std::optional<DType> dtype;
 };
-constexpr Type types[] = {
-    {"F32", 32, DType::f32},   {"F16", 16, DType::f16}, {"BF16", 16, DType::bf16},   {"F64", 64, DType::f64},
-    {"I8", 8, DType::i8},      {"U8", 8, DType::u8},    {"I16", 16, DType::i16},     {"U16", 16, DType::u16},
-    {"I32", 32, DType::i32},   {"U32", 32, DType::u32}, {"I64", 64, DType::i64},     {"U64", 64, DType::u64},
-    {"BOOL", 8, DType::boolean}, {"F8_E4M3", 8, {}},    {"F8_E5M2", 8, {}},          {"F8_E8M0", 8, {}},
-    {"F8_E4M3FNUZ", 8, {}},    {"F8_E5M2FNUZ", 8, {}},  {"F6_E2M3", 6, {}},          {"F6_E3M2", 6, {}},
-    {"F4", 4, {}},             {"C64", 64, {}}};
+constexpr Type types[] = {{"F32", 32, DType::f32},
+                          {"F16", 16, DType::f16},
+                          {"BF16", 16, DType::bf16},
+                          {"F64", 64, DType::f64},
+                          {"I8", 8, DType::i8},
+                          {"U8", 8, DType::u8},
+                          {"I16", 16, DType::i16},
+                          {"U16", 16, DType::u16},
+                          {"I32", 32, DType::i32},
+                          {"U32", 32, DType::u32},
+                          {"I64", 64, DType::i64},
+                          {"U64", 64, DType::u64},
+                          {"BOOL", 8, DType::boolean},
+                          {"F8_E4M3", 8, {}},
+                          {"F8_E5M2", 8, {}},
+                          {"F8_E8M0", 8, {}},
+                          {"F8_E4M3FNUZ", 8, {}},
+                          {"F8_E5M2FNUZ", 8, {}},
+                          {"F6_E2M3", 6, {}},
+                          {"F6_E3M2", 6, {}},
+                          {"F4", 4, {}},
+                          {"C64", 64, {}}};
 constexpr const char* scales_suffix = ".scales";
 
 /// Where a tensor lies in the data.
@@ -62,9 +77,9 @@ class Entries {
                    file_);
     } else {
       const std::string shown = printable(type_name, 40);
-      weights_.add(name, {shown, std::move(shape), place.last - place.first,
-                          fmt::format("its type {} is none of ours", shown)},
-                   file_);
+      weights_.add(
+          name, {shown, std::move(shape), place.last - place.first, fmt::format("its type {} is none of ours", shown)},
+          file_);
     }
     places_.push_back(place);
   }
@@ -75,15 +90,15 @@ class Entries {
     std::uint64_t end = 0;
     for (const Place& place : places_) {
       if (place.first != end) {
-        fail(ErrorKind::wrong_format, "weights '{}': tensor '{}': expected byte {} of the data to be its first, found {}: {}",
-             file_, printable(*place.name, name_length), end, place.first,
+        fail(ErrorKind::wrong_format,
+             "weights '{}': tensor '{}': expected byte {} of the data to be its first, found {}: {}", file_,
+             printable(*place.name, name_length), end, place.first,
              place.first < end ? "it lies over another tensor" : "there is a hole before it");
       }
       end = place.last;
     }
     expect(end == data_.size(), ErrorKind::wrong_format, "weights '{}': {} bytes are left after the last tensor{}",
-           file_, data_.size() - end,
-           places_.empty() ? "" : " '" + printable(*places_.back().name, name_length) + "'");
+           file_, data_.size() - end, places_.empty() ? "" : " '" + printable(*places_.back().name, name_length) + "'");
   }
 
  private:
@@ -226,9 +241,10 @@ std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name
   std::uint64_t header_bytes = 0;
   const auto length = bytes.subspan(0, 8).read();
   for (std::size_t i = 8; i-- > 0;) header_bytes = header_bytes << 8 | std::to_integer<std::uint64_t>(length[i]);
-  expect(header_bytes <= std::min<std::uint64_t>(bytes.size() - 8, most_header), ErrorKind::wrong_format,
-         "weights '{}': expected a safetensors file; its header would be {} bytes of a {}-byte file, and {} are the most",
-         name, header_bytes, bytes.size(), most_header);
+  expect(
+      header_bytes <= std::min<std::uint64_t>(bytes.size() - 8, most_header), ErrorKind::wrong_format,
+      "weights '{}': expected a safetensors file; its header would be {} bytes of a {}-byte file, and {} are the most",
+      name, header_bytes, bytes.size(), most_header);
 
   auto weights = std::make_shared<Weights>();
   weights->owner = std::move(owner);

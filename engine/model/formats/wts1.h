@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // WTS1, the favicon diffusor's weights, little endian: "WTS1", u32 count; for each tensor u32 key bytes, key, zeros up
-// to a multiple of 4, u32 rank, u32 dimensions, u32 elements, f32 data. Tensors are read when they are looked at. wts1_model.h makes
-// a model of them.
+// to a multiple of 4, u32 rank, u32 dimensions, u32 elements, f32 data. Tensors are read when they are looked at.
+// wts1_model.h makes a model of them.
 #pragma once
 
 #include <cstddef>

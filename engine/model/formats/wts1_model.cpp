@@ -159,8 +159,8 @@ std::string changes_from(const json& page, const json& config) {
 /// The size under `key`, within what a picture or a patch can be.
 std::uint32_t size_in(const json& config, const char* key, const std::string& file) {
   const auto found = config.find(key);
-  return static_cast<std::uint32_t>(whole_of(found == config.end() ? json() : *found, 1, 1024,
-                                                 fmt::format("{}: configuration '{}'", file, key)));
+  return static_cast<std::uint32_t>(
+      whole_of(found == config.end() ? json() : *found, 1, 1024, fmt::format("{}: configuration '{}'", file, key)));
 }
 
 /// Whether a reader would make the same positions and configuration again; gives the changes that it needs for that.

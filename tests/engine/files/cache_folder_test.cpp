@@ -114,8 +114,12 @@ TEST_F(Cache, StaysSmallAndRemovesNothingThatItDidNotWrite) {
   const CacheFolder folder = CacheFolder::of_user();
   const auto now = fs::file_time_type::clock::now();
   folder.write("other.json", "x");
-  const std::vector<std::string> foreign = {"pipelines_of_my_company_1.txt", "pipelines-notes.bin", "pipelines-a.bin.part1-0",
-                                            "pipelines", "pipelines-a.txt", ".dit-note"};
+  const std::vector<std::string> foreign = {"pipelines_of_my_company_1.txt",
+                                            "pipelines-notes.bin",
+                                            "pipelines-a.bin.part1-0",
+                                            "pipelines",
+                                            "pipelines-a.txt",
+                                            ".dit-note"};
   for (const std::string& name : foreign) {
     std::ofstream(folder_ / name) << "precious";
     fs::last_write_time(folder_ / name, now - std::chrono::hours(1000));

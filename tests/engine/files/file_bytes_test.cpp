@@ -101,7 +101,8 @@ TEST_F(Files, ReplacedByANameAreReadOn) {
 
 TEST_F(Files, ThatAreNoneAreNotWaitedFor) {
   ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
-  for (const auto& [path, kind] : {std::pair(folder_ / "pipe", "found a pipe"), {folder_, "found a folder"},
+  for (const auto& [path, kind] : {std::pair(folder_ / "pipe", "found a pipe"),
+                                   {folder_, "found a folder"},
                                    {fs::path("/dev/zero"), "found a device"}}) {
     expect_has(error_of([&] { (void)FileBytes::open(path); }), kind);
     expect_has(error_of([&] { (void)read_text(path, 10, "text"); }), kind);
@@ -122,8 +123,8 @@ TEST_F(Files, AModelSurvivesItsFile) {
     for (const char* prompt : {"fox", "red", "green tree"})
       EXPECT_NO_THROW(conditioning.label(parse_label(opened->config(), prompt, "flat"), row)) << prompt;
     // And the rest, which is wanted later: an error.
-    for (const auto& [name, view] : opened->weights()->tensors)
-      expect_has(error_of([&view = view] { (void)read_f32(view); }) + "no error", "error");
+    expect_has(error_of([&] { (void)read_f32(opened->weight("blocks.1.mlp.fc2.weight")); }),
+               "shorter than when it was opened");
     expect_has(error_of([&] { gguf::write(folder_ / "out.gguf", *opened->weights()); }), "cannot read");
     EXPECT_FALSE(fs::exists(folder_ / "out.gguf"));
   }
@@ -152,7 +153,8 @@ TEST_F(Files, WithHolesTakeNoMemory) {
   EXPECT_EQ(weights->tensors.at("a").shape, Shape{1u << 28});
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmRSS:")) EXPECT_LT(std::stoull(line.substr(6)), 400000u) << "kB of a file of a GiB";
+    if (!line.starts_with("VmRSS:")) continue;
+    EXPECT_LT(std::stoull(line.substr(6)), 400000u) << "kB of a file of a GiB";
   }
 }
 

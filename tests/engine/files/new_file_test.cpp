@@ -83,8 +83,8 @@ TEST_F(NewFiles, AreFoundImpossibleBeforeTheyAreMade) {
   ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
   EXPECT_NO_THROW(expect_writable(folder_ / "pipe")) << "and nobody waits for its reader";
   EXPECT_NO_THROW(expect_writable("/dev/null"));
-  for (const fs::path& bad : {folder_ / "no/a", folder_, folder_ / "file/a", folder_ / std::string(256, 'n'), fs::path(),
-                              folder_ / "no/"})
+  for (const fs::path& bad :
+       {folder_ / "no/a", folder_, folder_ / "file/a", folder_ / std::string(256, 'n'), fs::path(), folder_ / "no/"})
     EXPECT_THROW(expect_writable(bad), Error) << bad;
   EXPECT_EQ(content(folder_ / "file"), "x");
 }

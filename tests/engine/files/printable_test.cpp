@@ -10,7 +10,8 @@ namespace dit::test {
 namespace {
 
 TEST(Printable, KeepsWhatIsSeen) {
-  for (const char* text : {"", "blocks.0.attn.qkv.weight", "Straße, 松, café", "❤️ 👩‍👩‍👧 ⚡", "C:\\new\\table", "'\"`$(x)"})
+  for (const char* text : {"", "blocks.0.attn.qkv.weight", "Straße, 松, café", "❤️ 👩‍👩‍👧 ⚡",
+                           "C:\\new\\table", "'\"`$(x)"})
     EXPECT_EQ(printable(text), text);
 }
 
@@ -39,7 +40,8 @@ TEST(Printable, ShortensInTheMiddle) {
   const std::string text = "begin " + std::string(1000, 'x') + " end";
   EXPECT_EQ(printable(text, 30), "begin xxxxxxxxxxxxxx… (1010 bytes) …xxxxxx end");
   for (std::size_t most = 3; most < 40; ++most)
-    EXPECT_EQ(printable("ééééééééééééééééééééééééé", most).find("\\x"), std::string::npos) << "whole characters " << most;
+    EXPECT_EQ(printable("ééééééééééééééééééééééééé", most).find("\\x"), std::string::npos)
+        << "whole characters " << most;
   EXPECT_EQ(printable(printable(text)), text);
 }
 

@@ -24,8 +24,9 @@ std::string error_of(const std::string& text) {
 }
 
 TEST(JsonText, IsWhatTheOrdinaryReaderMakesOfIt) {
-  for (const char* text : {"1", "null", "[]", "{}", "[[],[1,-2,3.5,true,\"x\"]]", R"({"a":{"b":[1,{"c":null}]},"d":"é"})",
-                           "[18446744073709551615,-9223372036854775808,1e-320]"})
+  for (const char* text :
+       {"1", "null", "[]", "{}", "[[],[1,-2,3.5,true,\"x\"]]", R"({"a":{"b":[1,{"c":null}]},"d":"é"})",
+        "[18446744073709551615,-9223372036854775808,1e-320]"})
     EXPECT_EQ(parse_json(text, "here"), json::parse(text)) << text;
 }
 
@@ -56,8 +57,8 @@ TEST(JsonText, NumbersAreWhole) {
   EXPECT_EQ(whole("24"), "24");
   EXPECT_EQ(whole("24.0"), "24");
   EXPECT_EQ(whole("18446744073709551615"), "18446744073709551615");
-  for (const char* text : {"24.9", "0", "-1", "-0.0", "true", "null", "\"24\"", "[24]", "{}", "1e300", "18446744073709551616",
-                           "-18446744073709551615"})
+  for (const char* text : {"24.9", "0", "-1", "-0.0", "true", "null", "\"24\"", "[24]", "{}", "1e300",
+                           "18446744073709551616", "-18446744073709551615"})
     EXPECT_NE(whole(text).find("n: expected a whole number from 1 to"), std::string::npos) << text << whole(text);
   for (const char* text : {"-0.1", "1.1", "true", "\"0.5\"", "null", "[]"})
     EXPECT_THROW(real_of(json::parse(text), 0, 1, "n"), Error) << text;

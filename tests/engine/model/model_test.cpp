@@ -117,7 +117,8 @@ TEST(Model, NumbersThatMeanNothingAreRefused) {
     config["prediction"] = "epsilon";
   };
   expect_names(error_after(noise), {"no finite step 1"});
-  for (const nlohmann::json& bad : {nlohmann::json(-1), nlohmann::json(1.5), nlohmann::json(true), nlohmann::json("1")}) {
+  for (const nlohmann::json& bad :
+       {nlohmann::json(-1), nlohmann::json(1.5), nlohmann::json(true), nlohmann::json("1")}) {
     expect_names(error_with("norm_eps", bad), {"'norm_eps'", "from 0 to 1"});
     expect_names(error_with("qk_norm_eps", bad), {"'qk_norm_eps'", "from 0 to 1"});
   }

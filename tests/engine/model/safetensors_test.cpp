@@ -98,7 +98,7 @@ TEST(Safetensors, JoinsQuantisedTensors) {
   // Bytes count up from 0, so byte 17 is 0x11: elements 1 and 1 of the second row; its scale is 0x2322.
   EXPECT_EQ(read_f32(w)[32 + 2], half_to_float(0x2322));
   EXPECT_EQ(read_f32(w)[32 + 3], half_to_float(0x2322));
-  EXPECT_EQ(parse(quantised("I8", "[1,32]", R"({"dtype":"F16","shape":[1,1],"data_offsets":[32,34]})"), 36)
+  EXPECT_EQ(parse(quantised("I8", "[1,32]", R"({"dtype":"F16","shape":[1,1],"data_offsets":[32,34]})"), 34)
                 ->tensors.at("w")
                 .dtype,
             DType::int8_g32);
