@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <utility>
 
 namespace dit {
@@ -51,9 +50,9 @@ void append(std::string& out, std::string_view text, const Character& c) {
   } else if (c.valid && c.code == '\t') {
     out += "\\t";
   } else if (!c.valid || c.code < 0x80) {
-    fmt::format_to(std::back_inserter(out), "\\x{:02x}", c.code);
+    out += fmt::format("\\x{:02x}", c.code);
   } else {
-    fmt::format_to(std::back_inserter(out), "\\u{{{:x}}}", c.code);
+    out += fmt::format("\\u{{{:x}}}", c.code);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cli/device_options.h"
 
-#include "engine/cli/numbers.h"
+#include "engine/cli/text/numbers.h"
 
 namespace dit::cli {
 

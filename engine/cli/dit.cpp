@@ -11,7 +11,7 @@
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/interrupt.h"
-#include "engine/cli/print.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 
 using dit::cli::complain;

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "engine/cli/print.h"
+#include "engine/cli/text/print.h"
 
 namespace dit::cli {
 namespace {

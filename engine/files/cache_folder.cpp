@@ -102,8 +102,9 @@ std::optional<std::string> CacheFolder::read(const std::string& name) const noex
 bool CacheFolder::write(const std::string& name, std::string_view bytes) const noexcept {
   if (path_.empty() || bytes.size() > most_bytes) return false;
   try {
-    fs::create_directories(path_.parent_path());
-    (void)::mkdir(path_.c_str(), 0700);
+    const fs::path own = path_.has_filename() ? path_ : path_.parent_path();  // without a slash at the end
+    if (own.has_parent_path()) fs::create_directories(own.parent_path());
+    (void)::mkdir(own.c_str(), 0700);
     const Descriptor folder(open_folder());
     if (folder.number < 0) return false;
     struct stat status = {};

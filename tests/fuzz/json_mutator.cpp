@@ -112,7 +112,7 @@ class Mutator {
   }
   void change_number(json& value) {
     if (value.is_number_integer() && below(2) == 0) {
-      value = value.get<std::int64_t>() + static_cast<std::int64_t>(below(17)) - 8;
+      value = static_cast<std::int64_t>(static_cast<std::uint64_t>(value.get<std::int64_t>()) + below(17) - 8);
       return;
     }
     value = choose<json>(

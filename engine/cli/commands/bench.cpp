@@ -2,8 +2,8 @@
 // `dit bench`: times whole icons in every way a Vulkan device can run them, beside their error, and
 // every dispatch by the device's own clock, as shares of what the device can do at most.
 #include "engine/cli/commands/bench.h"
-#include "engine/cli/numbers.h"
-#include "engine/cli/print.h"
+#include "engine/cli/text/numbers.h"
+#include "engine/cli/text/print.h"
 
 #include <fmt/chrono.h>
 #include <fmt/core.h>

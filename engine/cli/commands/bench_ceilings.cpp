@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cli/commands/bench_ceilings.h"
-#include "engine/cli/print.h"
+#include "engine/cli/text/print.h"
 
 #include <fmt/core.h>
 

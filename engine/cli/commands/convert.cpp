@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/print.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/gguf.h"

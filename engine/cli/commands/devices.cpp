@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/print.h"
+#include "engine/cli/text/print.h"
 #include "engine/session/device.h"
 
 namespace dit::cli {

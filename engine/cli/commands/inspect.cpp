@@ -7,8 +7,8 @@
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
-#include "engine/cli/print.h"
 #include "engine/cli/tensors.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/model/formats/open.h"
 #include "engine/model/model.h"

@@ -12,8 +12,8 @@
 #include <set>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/numbers.h"
-#include "engine/cli/print.h"
+#include "engine/cli/text/numbers.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/files/file_bytes.h"
 #include "engine/model/formats/npy.h"

@@ -7,8 +7,8 @@
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
-#include "engine/cli/numbers.h"
-#include "engine/cli/print.h"
+#include "engine/cli/text/numbers.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/network/dit.h"

@@ -10,7 +10,7 @@
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
-#include "engine/cli/print.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/model/vocabulary.h"

@@ -138,6 +138,15 @@ TEST_F(Cache, StaysSmallAndRemovesNothingThatItDidNotWrite) {
   for (int i = 0; i < 12; ++i) EXPECT_EQ(folder.read(fmt::format("pipelines-{}.bin", i)).has_value(), i >= 4) << i;
 }
 
+TEST_F(Cache, MayBeNamedInAnyWay) {
+  const fs::path before = fs::current_path();
+  fs::current_path(scratch_);
+  for (const char* name : {"relative", "with/slash/", "./dot"})
+    EXPECT_TRUE(CacheFolder(name).write("a.bin", "x")) << name;
+  fs::current_path(before);
+  EXPECT_EQ(fs::status(scratch_ / "with/slash").permissions(), fs::perms::owner_all);
+}
+
 TEST_F(Cache, OfOthersIsLeftAlone) {
   const CacheFolder folder = CacheFolder::of_user();
   ASSERT_TRUE(folder.write("a.bin", "x"));

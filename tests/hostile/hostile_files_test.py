@@ -2,18 +2,19 @@
 """build/dit and weight files that mean harm: names, JSON, numbers, places, types. Each is refused, or listed, in one line."""
 import json
 import os
+import pathlib
 import struct
 import sys
 import unittest
 
 import numpy
 
-from support.cli_case import CPU, CliCase
-from support.places import DIT, SOURCE, TINY, run
-
-sys.path[:0] = [str(SOURCE / "training"), str(SOURCE / "tests/fuzz")]
+TREE = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TREE / folder) for folder in ("tests/scripts", "tests/fuzz", "training")]
 import seeds  # noqa: E402
 from icons.network import safetensors_io  # noqa: E402
+from support.cli_case import CPU, CliCase  # noqa: E402
+from support.places import DIT, TINY, run  # noqa: E402
 
 EVIL = "a\x1b]0;owned\x07\x1b[2J\nb\u202ec\x9b\x7f"
 # What a header that costs its square would never be done with.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/cli/print.h"
+#include "engine/cli/text/print.h"
 
 namespace dit::cli {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/cli/numbers.h"
+#include "engine/cli/text/numbers.h"
 
 #include <fmt/core.h>
 
