@@ -111,7 +111,7 @@ struct FileBytes::State {
   }
 };
 
-FileBytes::FileBytes() = default;
+FileBytes::FileBytes() {}
 
 std::shared_ptr<const FileBytes> FileBytes::open(const std::filesystem::path& path) {
   std::shared_ptr<FileBytes> file(new FileBytes);

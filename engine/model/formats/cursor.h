@@ -26,7 +26,7 @@ class Cursor {
   /// Valid until the next step.
   std::span<const std::byte> take(std::uint64_t count, const char* what) {
     expect_there(count, what);
-    if (at_ + count > ready_) read_ahead(count);
+    if (at_ + count > ready_) fetch(count);
     const auto taken = std::span(memory_.data() + (at_ - begin_), static_cast<std::size_t>(count));
     at_ += count;
     return taken;
@@ -68,7 +68,7 @@ class Cursor {
   }
   /// A piece at a time, and what lies behind is given back: a header may be as long as the file, which may be longer
   /// than memory.
-  void read_ahead(std::uint64_t count) {
+  void fetch(std::uint64_t count) {
     constexpr std::uint64_t piece = 64u << 10;
     bytes_.subspan(begin_, ready_ - begin_).release();
     begin_ = at_;
