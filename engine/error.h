@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "engine/printable.h"
+
 namespace dit {
 
 /// What went wrong, in terms a caller can act on (the plugin maps each to one GStreamer error domain and code).
@@ -22,10 +24,12 @@ enum class ErrorKind {
   out_of_memory,  ///< host or device memory
 };
 
-/// The one exception type that leaves the engine, besides Cancelled.
+/// The one exception type that leaves the engine, besides Cancelled. Its text is one line that may be printed as it is,
+/// whatever names from files are in it.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& text) : std::runtime_error(text), kind_(kind) {}
+  static constexpr std::size_t most_text = 2000;  ///< bytes
+  Error(ErrorKind kind, const std::string& text) : std::runtime_error(printable(text, most_text)), kind_(kind) {}
   ErrorKind kind() const noexcept { return kind_; }
 
  private:

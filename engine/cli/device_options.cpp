@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cli/device_options.h"
 
+#include "engine/cli/text/numbers.h"
+
 namespace dit::cli {
 
 DeviceOptions DeviceChoice::options() const {
@@ -15,7 +17,7 @@ void add_device_options(CLI::App& command, DeviceChoice& choice) {
       ->option_text("DEVICE");
   command.add_option("--threads", choice.threads, "CPU threads; default 0 = one for each core")
       ->option_text("NUMBER")
-      ->check(CLI::Range(0u, 4096u));
+      ->check(whole_number(0, 4096));
   command
       .add_option("--precision", choice.precision,
                   "auto, f32, f16, f16-matrix or int8; auto is f32, the others are faster where the device has them")

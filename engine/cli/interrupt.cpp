@@ -1,44 +1,62 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cli/interrupt.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <csignal>
+#include <iterator>
 
 #include "engine/error.h"
+#include "engine/files/new_file.h"
 #include "engine/session/session.h"
 
 namespace dit::cli {
 namespace {
 
 constexpr int watched_signals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU};
 
 // A signal handler can reach globals only; lock-free atomics are all it may touch.
-std::atomic<bool> interrupted{false};
+std::atomic<bool> interrupted{false}, watching{false};
 std::atomic<Session*> watched{nullptr};
+std::array<std::atomic<bool>, 65> came{};  // by number, while somebody watches
 static_assert(std::atomic<Session*>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
-extern "C" void handle_signal(int) {
-  interrupted.store(true);
-  if (Session* session = watched.load()) session->cancel();
-}
-
-void install(void (*handler)(int), int flags) {
-  struct sigaction action = {};
-  action.sa_handler = handler;
-  action.sa_flags = flags;
-  sigemptyset(&action.sa_mask);
-  for (const int signal : watched_signals) sigaction(signal, &action, nullptr);
+extern "C" void handle_signal(int number) {
+  const bool graceful = watching && std::ranges::find(watched_signals, number) != std::end(watched_signals);
+  if (graceful && !came[static_cast<std::size_t>(number)].exchange(true)) {
+    interrupted.store(true);
+    if (Session* session = watched.load()) session->cancel();
+    return;
+  }
+  remove_unfinished();
+  std::signal(number, SIG_DFL);
+  std::raise(number);
 }
 
 }  // namespace
 
+void clean_up_on_signals() {
+  for (const int number : ending_signals) {
+    struct sigaction action = {};
+    if (sigaction(number, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
+    action.sa_handler = handle_signal;
+    action.sa_flags = 0;
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, nullptr);
+  }
+}
+
 Interrupt::Interrupt() {
   interrupted.store(false);
-  install(handle_signal, static_cast<int>(SA_RESETHAND));
+  for (auto& one : came) one.store(false);
+  watching.store(true);
 }
 
 Interrupt::~Interrupt() {
+  watching.store(false);
   watched.store(nullptr);
-  install(SIG_DFL, 0);
 }
 
 void Interrupt::watch(Session* session) {

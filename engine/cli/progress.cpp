@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cli/progress.h"
+#include "engine/cli/text/print.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -31,13 +32,13 @@ void Progress::update(std::uint64_t done, std::string_view what) {
   const int filled = static_cast<int>(share * bar_width);
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const double remaining = done == 0 ? 0.0 : elapsed * (1.0 / share - 1.0);
-  fmt::print(stderr, "\r[{:#<{}}{:.<{}}] {:3.0f} %  {:.0f} s left  {}\033[K", "", filled, "", bar_width - filled,
-             100.0 * share, remaining, what);
+  complain("\r[{:#<{}}{:.<{}}] {:3.0f} %  {:.0f} s left  {}\033[K", "", filled, "", bar_width - filled, 100.0 * share,
+           remaining, what);
   std::fflush(stderr);
 }
 
 void Progress::clear() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) complain("\r\033[K");
   drawn_ = false;
 }
 

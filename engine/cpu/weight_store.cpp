@@ -136,7 +136,8 @@ void WeightStore::add(const std::vector<WeightRequest>& requests, ThreadPool& po
   for (const Job& job : jobs) {
     pack(job, block.bytes() + job.offset, pool);
     // The copy is what is read from now on; without this the file would stay in memory next to it.
-    if (weights_->release) weights_->release(job.view->bytes);
+    job.view->bytes.release();
+    job.view->scales.release();
   }
   blocks_.push_back(std::move(block));
 }
@@ -151,7 +152,7 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
     vectors_.emplace(job.request->name, values);
     return;
   }
-  const WeightView& view = *job.view;
+  const WeightView view = job.view->read();
   const PackedMatrix matrix{shape[0], shape[1], panel_type(*job.request, view.dtype), out};
   std::atomic<bool> finite{true};
   pool.parallel_for(matrix.panels(), [&](unsigned, std::size_t first, std::size_t last) {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "engine/files/cache_folder.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -25,6 +29,43 @@ fs::path from_environment(const char* name) {
   return value ? fs::path(value) : fs::path();
 }
 
+struct Descriptor {
+  explicit Descriptor(int n) : number(n) {}
+  ~Descriptor() {
+    if (number >= 0) ::close(number);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number;
+};
+
+/// Whether only this user can write to it.
+bool is_ours(int file) {
+  struct stat status = {};
+  return ::fstat(file, &status) == 0 && status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/// A regular file of ours, up to `most` bytes or the end. A pipe by that name would be waited for.
+std::optional<std::string> content_of(int folder, const std::string& name, std::size_t most, bool whole = true) {
+  const Descriptor file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat status = {};
+  if (file.number < 0 || !is_ours(file.number) || ::fstat(file.number, &status) != 0 || !S_ISREG(status.st_mode)) {
+    return {};
+  }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (whole && size > most + seal.size() + sizeof(std::uint64_t[2])) return {};
+  std::string bytes(whole ? size : std::min(size, most), '\0');
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t count = ::read(file.number, bytes.data() + done, bytes.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return {};
+    done += static_cast<std::size_t>(count);
+  }
+  return bytes;
+}
+
+bool has_seal(int folder, const std::string& name) { return content_of(folder, name, seal.size(), false) == seal; }
+
 }  // namespace
 
 CacheFolder CacheFolder::of_user() {
@@ -35,16 +76,24 @@ CacheFolder CacheFolder::of_user() {
   return CacheFolder();
 }
 
+/// Its descriptor; -1 where there is none that may be trusted.
+int CacheFolder::open_folder() const {
+  const int folder = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0 || is_ours(folder)) return folder;
+  ::close(folder);
+  return -1;
+}
+
 std::optional<std::string> CacheFolder::read(const std::string& name) const noexcept {
   if (path_.empty()) return {};
   try {
-    const fs::path file = path_ / name;
-    // A pipe by that name would be waited for.
-    if (!fs::is_regular_file(file) || fs::file_size(file) > most_bytes) return {};
-    std::ifstream stream(file, std::ios::binary);
-    std::string bytes(std::istreambuf_iterator<char>(stream), {});
-    if (stream.bad()) return {};
-    return bytes;
+    const Descriptor folder(open_folder());
+    if (folder.number < 0) return {};
+    const std::optional<std::string> file = content_of(folder.number, name, most_bytes);
+    if (!file) return {};
+    const std::optional<std::string_view> bytes = unsealed(*file);
+    if (!bytes) return {};
+    return std::string(*bytes);
   } catch (const std::exception&) {
     return {};
   }
@@ -53,33 +102,44 @@ std::optional<std::string> CacheFolder::read(const std::string& name) const noex
 bool CacheFolder::write(const std::string& name, std::string_view bytes) const noexcept {
   if (path_.empty() || bytes.size() > most_bytes) return false;
   try {
-    fs::create_directories(path_);
-    NewFile file(path_ / name);
-    file.write(bytes);
+    const fs::path own = path_.has_filename() ? path_ : path_.parent_path();  // without a slash at the end
+    if (own.has_parent_path()) fs::create_directories(own.parent_path());
+    (void)::mkdir(own.c_str(), 0700);
+    const Descriptor folder(open_folder());
+    if (folder.number < 0) return false;
+    struct stat status = {};
+    const bool there = ::fstatat(folder.number, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    // A link would be written through, and what is not ours was not written here.
+    if (there && (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid())) return false;
+    NewFile file(path_ / name, NewFile::For::owner);
+    file.write(sealed(bytes));
     file.finish();
-    remove_oldest(name);
+    remove_oldest(folder.number, name);
     return true;
   } catch (const std::exception&) {
     return false;
   }
 }
 
-void CacheFolder::remove_oldest(const std::string& name) const {
-  const std::string kind = name.substr(0, name.find('-'));
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+void CacheFolder::remove_oldest(int folder, const std::string& name) const {
+  const std::string kind = name.substr(0, name.find('-') + 1), ending = fs::path(name).extension();
+  if (kind.empty()) return;  // alone of its kind
+  std::vector<std::pair<fs::file_time_type, std::string>> files;
   std::error_code ignored;  // another process may remove the same
   for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
     const std::string other = entry.path().filename();
-    if (!other.starts_with(kind) || !entry.is_regular_file(ignored)) continue;
+    const bool unfinished = other.starts_with(".dit-");
+    const bool same_kind = other.starts_with(kind) && entry.path().extension() == ending;
+    if ((!unfinished && !same_kind) || !has_seal(folder, other)) continue;
     const fs::file_time_type time = entry.last_write_time(ignored);
-    if (other.find(".part") == std::string::npos) {
-      files.emplace_back(time, entry.path());
+    if (same_kind) {
+      files.emplace_back(time, other);
     } else if (time < fs::file_time_type::clock::now() - stale) {
-      fs::remove(entry.path(), ignored);
+      (void)::unlinkat(folder, other.c_str(), 0);
     }
   }
   std::sort(files.begin(), files.end());
-  for (std::size_t i = 0; i + most_of_a_kind < files.size(); ++i) fs::remove(files[i].second, ignored);
+  for (std::size_t i = 0; i + most_of_a_kind < files.size(); ++i) (void)::unlinkat(folder, files[i].second.c_str(), 0);
 }
 
 std::uint64_t checksum(std::string_view bytes, std::uint64_t start) noexcept {

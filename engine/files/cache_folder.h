@@ -14,7 +14,9 @@
 
 namespace dit {
 
-/// thread  any; processes too: a file appears whole under its name or not at all, and the last to write it wins
+/// A folder that others can write to, or that is not ours, is left alone: what is in it goes to drivers and decides
+/// what is fast. So is every file that was not written here. thread  any; processes too: a file appears whole under its
+/// name or not at all, and the last to write it wins
 class CacheFolder {
  public:
   /// $DIT_CACHE, else $XDG_CACHE_HOME/ditsrc, else ~/.cache/ditsrc. An empty DIT_CACHE, or no home: remembers nothing.
@@ -24,16 +26,18 @@ class CacheFolder {
 
   const std::filesystem::path& path() const noexcept { return path_; }
 
-  /// What was kept under a name; nothing if it is not there, or larger than `most_bytes`.
+  /// What was kept under a name; nothing if it is not there, not as it was written, or larger than `most_bytes`.
   std::optional<std::string> read(const std::string& name) const noexcept;
-  /// Whether it was kept. Of the files that start with the same letters up to '-', the oldest are removed beyond eight.
+  /// Whether it was kept. Of the files written here whose names are the same up to '-', the oldest are removed beyond
+  /// eight.
   bool write(const std::string& name, std::string_view bytes) const noexcept;
 
   /// Of one file, and so an eighth of what files of one kind take.
   static constexpr std::uintmax_t most_bytes = 64u << 20;
 
  private:
-  void remove_oldest(const std::string& name) const;
+  int open_folder() const;
+  void remove_oldest(int folder, const std::string& name) const;
 
   std::filesystem::path path_;
 };

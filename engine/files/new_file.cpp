@@ -1,52 +1,237 @@
 // SPDX-License-Identifier: MIT
 #include "engine/files/new_file.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
-#include <string>
 #include <system_error>
+#include <utility>
 
 #include "engine/error.h"
 
 namespace dit {
 namespace fs = std::filesystem;
+namespace {
 
-NewFile::NewFile(const fs::path& path) : path_(path) {
+/// What a handler of a signal may read: paths of files without end, one an entry. Few are written at once.
+struct Unfinished {
+  std::atomic<bool> taken{false}, ready{false};
+  std::array<char, 4096> path{};
+};
+std::array<Unfinished, 64> unfinished_files;
+
+void note_unfinished(const std::string& path) noexcept {
+  for (Unfinished& entry : unfinished_files) {
+    if (path.size() >= entry.path.size() || entry.taken.exchange(true)) continue;
+    std::memcpy(entry.path.data(), path.c_str(), path.size() + 1);
+    entry.ready = true;
+    return;
+  }
+}
+
+void forget_unfinished(const std::string& path) noexcept {
+  for (Unfinished& entry : unfinished_files) {
+    if (!entry.ready || path != entry.path.data()) continue;
+    entry.ready = false;
+    entry.taken = false;
+    return;
+  }
+}
+
+/// A name that nobody can have made before: 15 letters.
+std::string random_name() {
+  std::uint64_t bits = 0;
+  if (::getrandom(&bits, sizeof bits, 0) != sizeof bits) {
+    fail(ErrorKind::unreadable, "no random name for a file: {}", std::strerror(errno));
+  }
+  return fmt::format(".dit-{:010x}", bits & 0xffffffffffu);
+}
+
+/// Whether a new file can be given this one's owner. Of the groups only trying tells.
+bool can_own(const struct stat& status) { return ::geteuid() == 0 || status.st_uid == ::geteuid(); }
+
+}  // namespace
+
+/// The folder of a file, held open, so that whoever moves it meanwhile changes nothing.
+class NewFile::Folder {
+ public:
+  explicit Folder(const fs::path& path) : path_(path.empty() ? "." : path) {
+    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // Writing to a folder does not need reading it.
+    if (descriptor_ < 0 && errno == EACCES) descriptor_ = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  }
+  ~Folder() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  int descriptor() const { return descriptor_; }
+  std::string path_of(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+  int descriptor_ = -1;
+};
+
+void NewFile::fail_to_write(int reason) const {
+  fail(ErrorKind::unreadable, "cannot write '{}': {}", path_.string(), std::strerror(reason));
+}
+
+NewFile::NewFile(const fs::path& path, For reader) : path_(path) {
   std::error_code error;
   target_ = fs::weakly_canonical(path, error);
   if (target_.empty()) target_ = path;
-  const bool through = fs::exists(target_, error) && fs::is_other(target_, error);
-  // Threads may write the same file too.
-  static std::atomic<unsigned> count = 0;
-  if (!through) unfinished_ = target_.string() + fmt::format(".part{}-{}", ::getpid(), count++);
-  file_.reset(std::fopen(through ? target_.c_str() : unfinished_.c_str(), "wb"));
-  const int reason = errno;
-  if (!file_) unfinished_.clear();
-  expect(file_ != nullptr, ErrorKind::unreadable, "cannot write '{}': {}", path_.string(), std::strerror(reason));
+  struct stat status = {};
+  exists_ = ::stat(target_.c_str(), &status) == 0;
+  if (!exists_ && errno != ENOENT) fail_to_write(errno);
+  if (exists_ && S_ISDIR(status.st_mode)) fail_to_write(EISDIR);
+  int file = -1;
+  if (exists_ && !S_ISREG(status.st_mode)) {
+    way_ = Way::through;
+    file = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (file < 0) fail_to_write(errno);
+    file_.reset(::fdopen(file, "wb"));
+  } else {
+    if (exists_ && ::faccessat(AT_FDCWD, target_.c_str(), W_OK, AT_EACCESS) != 0) fail_to_write(errno);
+    name_ = target_.filename().string();
+    if (name_.empty()) fail_to_write(ENOENT);
+    folder_ = std::make_unique<Folder>(target_.parent_path());
+    if (folder_->descriptor() < 0) fail_to_write(errno);
+    if (exists_ && !can_own(status)) way_ = Way::in_place;
+    open_staged(reader == For::owner ? 0600 : 0666);
+  }
+  if (!file_) fail_to_write(errno);
+}
+
+/// Where the bytes go until they are all there.
+void NewFile::open_staged(int mode) {
+  int file = -1;
+  if (way_ == Way::nameless) {
+    file = ::openat(folder_->descriptor(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+    const bool cannot = file < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT);
+    if (cannot) {
+      way_ = Way::named;
+      unfinished_ = random_name();
+      note_unfinished(folder_->path_of(unfinished_));
+      file = ::openat(folder_->descriptor(), unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
+                      mode);
+      const int reason = errno;
+      if (file < 0) forget_unfinished(folder_->path_of(std::exchange(unfinished_, {})));
+      errno = reason;
+    }
+    if (file < 0 && exists_ && (errno == EACCES || errno == EPERM || errno == EROFS)) way_ = Way::in_place;
+  }
+  if (way_ == Way::in_place) file = ::memfd_create("dit-file", MFD_CLOEXEC);
+  if (file < 0) fail_to_write(errno);
+  file_.reset(::fdopen(file, "w+b"));
 }
 
 NewFile::~NewFile() {
-  std::error_code ignored;
-  if (!unfinished_.empty()) fs::remove(unfinished_, ignored);
+  if (unfinished_.empty()) return;
+  (void)::unlinkat(folder_->descriptor(), unfinished_.c_str(), 0);
+  forget_unfinished(folder_->path_of(unfinished_));
 }
 
 void NewFile::write(std::span<const std::byte> bytes) {
-  const bool written = bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size();
-  expect(written, ErrorKind::unreadable, "cannot write '{}': {}", path_.string(), std::strerror(errno));
+  if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail_to_write(errno);
+}
+
+/// What was staged, into a file that is open.
+void NewFile::copy_into(int file) const {
+  const int from = ::fileno(file_.get());
+  std::array<char, 1 << 16> piece;
+  for (off_t at = 0;;) {
+    const ssize_t count = ::pread(from, piece.data(), piece.size(), at);
+    if (count < 0) fail_to_write(errno);
+    if (count == 0) return;
+    for (ssize_t done = 0; done < count;) {
+      const ssize_t written = ::pwrite(file, piece.data() + done, static_cast<std::size_t>(count - done), at + done);
+      if (written < 0 && errno != EINTR) fail_to_write(errno);
+      done += std::max<ssize_t>(0, written);
+    }
+    at += count;
+  }
+}
+
+void NewFile::write_in_place() {
+  struct stat staged = {};
+  const int file = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+  if (file < 0 || ::fstat(::fileno(file_.get()), &staged) != 0) fail_to_write(errno);
+  const std::unique_ptr<std::FILE, Close> closing(::fdopen(file, "r+b"));
+  // A disk that has no room for it shall say so before the old content is gone. Some file systems cannot tell.
+  if (staged.st_size > 0 && ::fallocate(file, 0, 0, staged.st_size) != 0 && errno == ENOSPC) fail_to_write(ENOSPC);
+  copy_into(file);
+  if (::ftruncate(file, staged.st_size) != 0) fail_to_write(errno);
+}
+
+/// A name in the folder for what has none, or only a random one.
+void NewFile::give_name() {
+  const int folder = folder_->descriptor();
+  if (way_ == Way::nameless) {
+    const std::string source = fmt::format("/proc/self/fd/{}", ::fileno(file_.get()));
+    if (!exists_ && ::linkat(AT_FDCWD, source.c_str(), folder, name_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
+    unfinished_ = random_name();
+    note_unfinished(folder_->path_of(unfinished_));
+    if (::linkat(AT_FDCWD, source.c_str(), folder, unfinished_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      // Without /proc it takes a copy.
+      const int file = ::openat(folder, unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0600);
+      if (file < 0) fail_to_write(errno);
+      const std::unique_ptr<std::FILE, Close> closing(::fdopen(file, "r+b"));
+      struct stat staged = {};
+      if (::fstat(::fileno(file_.get()), &staged) == 0) (void)::fchmod(file, staged.st_mode & 0777);
+      copy_into(file);
+    }
+  }
+  if (::renameat(folder, unfinished_.c_str(), folder, name_.c_str()) == 0) {
+    forget_unfinished(folder_->path_of(std::exchange(unfinished_, {})));
+  } else if (exists_ && (errno == EBUSY || errno == EXDEV || errno == EPERM || errno == EACCES)) {
+    write_in_place();  // the file is a mount, or not ours to replace in a folder like /tmp
+  } else {
+    fail_to_write(errno);
+  }
 }
 
 void NewFile::finish() {
-  expect(std::fclose(file_.release()) == 0, ErrorKind::unreadable, "cannot write '{}': {}", path_.string(),
-         std::strerror(errno));
-  if (unfinished_.empty()) return;
+  if (std::fflush(file_.get()) != 0) fail_to_write(errno);
+  if (way_ == Way::in_place) {
+    write_in_place();
+  } else if (way_ != Way::through) {
+    struct stat status = {};
+    const int file = ::fileno(file_.get());
+    if (exists_ && ::stat(target_.c_str(), &status) == 0) {
+      // Changing the owner takes bits off the mode.
+      if (::fchown(file, status.st_uid, status.st_gid) != 0 || ::fchmod(file, status.st_mode & 0777) != 0) {
+        return write_in_place();
+      }
+    }
+    give_name();
+  }
+  // Network file systems and quotas tell here.
+  if (std::fclose(file_.release()) != 0) fail_to_write(errno);
+}
+
+void expect_writable(const fs::path& path) {
   std::error_code error;
-  fs::rename(unfinished_, target_, error);
-  expect(!error, ErrorKind::unreadable, "cannot write '{}': {}", path_.string(), error.message());
-  unfinished_.clear();
+  const fs::file_status status = fs::status(path, error);
+  // Opening a pipe waits for its reader, and a device may mind.
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status)) return;
+  const NewFile file(path);
+}
+
+void remove_unfinished() noexcept {
+  for (Unfinished& entry : unfinished_files)
+    if (entry.ready) (void)::unlink(entry.path.data());
 }
 
 }  // namespace dit

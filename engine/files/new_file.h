@@ -7,15 +7,23 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace dit {
 
-/// Devices and pipes (/dev/null, /dev/stdout) are written through; renaming a file over them would replace them.
+/// Until it is whole the file has no name, so that nothing is left of it however the process ends. File systems that
+/// cannot do that get a random short name in the same folder, which remove_unfinished() removes.
+/// A file that is there already keeps its mode and owner. It is written in place, all at the end, where no other can
+/// take its name: a mount, a folder that is not ours to write to, a file of another owner. Devices and pipes
+/// (/dev/null, /dev/stdout) are written through.
 class NewFile {
  public:
+  enum class For { everybody, owner };
+
+  /// reader  who may read a file that was not there before, as far as the umask lets them
   /// errors  unreadable: cannot be made
-  explicit NewFile(const std::filesystem::path& path);
+  explicit NewFile(const std::filesystem::path& path, For reader = For::everybody);
   /// Removes what was written unless finish() was called.
   ~NewFile();
   NewFile(const NewFile&) = delete;
@@ -32,9 +40,29 @@ class NewFile {
   struct Close {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
   };
+  class Folder;
+  enum class Way { through, nameless, named, in_place };
 
-  std::filesystem::path path_, target_, unfinished_;
+  void open_staged(int mode);
+  void give_name();
+  void copy_into(int file) const;
+  void write_in_place();
+  [[noreturn]] void fail_to_write(int reason) const;
+
+  std::filesystem::path path_, target_;
+  std::unique_ptr<Folder> folder_;
+  std::string name_;        // in the folder, of the finished file
+  std::string unfinished_;  // in the folder, of what is to be removed
+  Way way_ = Way::nameless;
+  bool exists_ = false;
   std::unique_ptr<std::FILE, Close> file_;
 };
+
+/// Whether a file could be made there, before hours are spent on what goes into it. Leaves nothing behind.
+/// errors  unreadable, as the constructor
+void expect_writable(const std::filesystem::path& path);
+
+/// Removes the named files that are being written now, for a handler of a signal that ends the process.
+void remove_unfinished() noexcept;
 
 }  // namespace dit

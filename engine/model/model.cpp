@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "engine/model/model.h"
 
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -8,6 +10,7 @@
 #include "engine/model/formats/open.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
+#include "engine/model/json_text.h"
 #include "engine/network/dit.h"
 #include "engine/network/solver.h"
 
@@ -31,7 +34,7 @@ class ConfigReader {
       return object_.at(key).get<T>();
     } catch (const json::exception&) {
       fail(ErrorKind::wrong_format, "weights '{}': configuration '{}{}' has the wrong type: {}", file_, inside_, key,
-           object_.at(key).dump());
+           text_of(object_.at(key)));
     }
   }
   template <typename T>
@@ -41,10 +44,15 @@ class ConfigReader {
 
   /// A size in [low, high].
   std::uint32_t size(const char* key, std::uint32_t low, std::uint32_t high) const {
-    const auto value = get<std::int64_t>(key);
-    expect(value >= low && value <= high, ErrorKind::wrong_format,
-           "weights '{}': configuration '{}{}': expected {} to {}, found {}", file_, inside_, key, low, high, value);
-    return static_cast<std::uint32_t>(value);
+    return static_cast<std::uint32_t>(whole_of(get<json>(key), low, high, where(key)));
+  }
+  std::uint32_t size(const char* key, std::uint32_t low, std::uint32_t high, std::uint32_t fallback) const {
+    return has(key) ? size(key, low, high) : fallback;
+  }
+  /// A number in [low, high], which is none of f64 alone.
+  double real(const char* key, double low, double high) const { return real_of(get<json>(key), low, high, where(key)); }
+  double real(const char* key, double low, double high, double fallback) const {
+    return has(key) ? real(key, low, high) : fallback;
   }
 
   /// The enumerator whose name the key holds; `fallback` is the name that an absent key stands for.
@@ -69,6 +77,8 @@ class ConfigReader {
   const std::string& file() const { return file_; }
 
  private:
+  std::string where(const char* key) const { return fmt::format("weights '{}': configuration '{}{}'", file_, inside_, key); }
+
   const json& object_;
   std::string file_, inside_;
 };
@@ -81,9 +91,10 @@ ScheduleConfig parse_schedule(const json& object, const std::string& file) {
       {{"flow", ScheduleType::flow}, {"vp-cosine", ScheduleType::vp_cosine}, {"vp-linear", ScheduleType::vp_linear}});
   if (schedule.type == ScheduleType::flow) return schedule;
   schedule.timesteps = reader.size("timesteps", 1, 100000);
-  schedule.cosine_offset = reader.get<double>("offset", schedule.cosine_offset);
-  schedule.beta_start = reader.get<double>("beta_start", schedule.beta_start);
-  schedule.beta_end = reader.get<double>("beta_end", schedule.beta_end);
+  schedule.cosine_offset = reader.real("offset", 0, 1, schedule.cosine_offset);
+  // A beta of 0 leaves a step without noise, one of 1 without a picture.
+  schedule.beta_start = reader.real("beta_start", 1e-12, 0.999999, schedule.beta_start);
+  schedule.beta_end = reader.real("beta_end", 1e-12, 0.999999, schedule.beta_end);
   schedule.variance = reader.choice<ScheduleConfig::Variance>(
       "variance", {{"posterior", ScheduleConfig::Variance::posterior}, {"beta", ScheduleConfig::Variance::beta}},
       "posterior");
@@ -100,7 +111,7 @@ void parse_parts(const ConfigReader& reader, ModelConfig& config) {
   if (!reader.is_on("detail")) return;
   const json object = reader.get<json>("detail");
   expect(object.is_object(), ErrorKind::wrong_format,
-         "weights '{}': configuration 'detail': expected channels, hidden and layers, found {}", file, object.dump());
+         "weights '{}': configuration 'detail': expected channels, hidden and layers, found {}", file, text_of(object));
   const ConfigReader inner(object, file, "detail.");
   config.detail = {.channels = inner.size("channels", 1, 256),
                    .hidden = inner.size("hidden", 1, 1024),
@@ -144,7 +155,7 @@ Norm parse_norm(const ConfigReader& reader, std::uint32_t width) {
   if (name == Name::torch) return {.unbiased = true, .eps_outside = true, .eps = 1e-5f};
   Norm norm;
   norm.type = name == Name::rms ? Norm::Type::rms : Norm::Type::layer;
-  norm.eps = static_cast<float>(reader.get<double>("norm_eps"));
+  norm.eps = static_cast<float>(reader.real("norm_eps", 0, 1));
   norm.unbiased = reader.choice<bool>("norm_deviation", {{"population", false}, {"unbiased", true}}, "population");
   norm.eps_outside = reader.choice<bool>("norm_eps_place", {{"inside", false}, {"outside", true}}, "inside");
   expect(!norm.unbiased || (norm.type == Norm::Type::layer && width > 1), ErrorKind::wrong_format,
@@ -153,7 +164,7 @@ Norm parse_norm(const ConfigReader& reader, std::uint32_t width) {
 }
 
 void parse_time(const ConfigReader& reader, ModelConfig& config) {
-  config.time_scale = reader.get<double>("time_scale");
+  config.time_scale = reader.real("time_scale", -1e6, 1e6);
   config.time_inclusive = reader.choice<bool>("time_spacing", {{"exclusive", false}, {"inclusive", true}}, "exclusive");
   config.time_bias = reader.get<bool>("time_bias", config.time_bias);
   config.condition_activation = reader.choice<Activation>(
@@ -174,7 +185,7 @@ void parse_choices(const ConfigReader& reader, ModelConfig& config) {
   config.prediction = reader.choice<Prediction>(
       "prediction", {{"x", Prediction::x}, {"epsilon", Prediction::epsilon}, {"v", Prediction::v}});
   config.qk_norm = reader.get<bool>("qk_norm");
-  config.qk_norm_eps = reader.get<double>("qk_norm_eps", config.qk_norm_eps);
+  config.qk_norm_eps = reader.real("qk_norm_eps", 0, 1, config.qk_norm_eps);
   config.bias = reader.get<bool>("bias");
   config.outer_bias = reader.get<bool>("outer_bias", config.outer_bias);
   config.gated = reader.get<bool>("gated", config.gated);
@@ -194,12 +205,7 @@ ModelConfig parse_config(const Weights& weights, const std::string& file) {
   expect(format != weights.metadata.end() && format->second == "ditsrc/1" && text != weights.metadata.end(),
          ErrorKind::wrong_format, "weights '{}': expected metadata format 'ditsrc/1' with a config, found format '{}'",
          file, format == weights.metadata.end() ? "" : format->second);
-  json object;
-  try {
-    object = json::parse(text->second);
-  } catch (const json::exception& error) {
-    fail(ErrorKind::wrong_format, "weights '{}': configuration is not JSON: {}", file, error.what());
-  }
+  const json object = parse_json(text->second, fmt::format("weights '{}': configuration", file));
   expect(object.is_object(), ErrorKind::wrong_format, "weights '{}': configuration is not a JSON object", file);
 
   const ConfigReader reader(object, file);
@@ -214,10 +220,14 @@ ModelConfig parse_config(const Weights& weights, const std::string& file) {
   config.styles = reader.get<std::vector<std::string>>("styles", {});
   config.words = reader.get<std::vector<std::string>>("words", {});
   config.aliases = reader.get<std::map<std::string, std::vector<std::string>>>("aliases", {});
-  config.default_steps = reader.get<std::uint32_t>("default_steps", config.default_steps);
+  config.default_steps = reader.size("default_steps", 1, 1000, config.default_steps);
   config.default_sampler = reader.get<std::string>("default_sampler", config.default_sampler);
-  config.default_guidance = reader.get<double>("default_guidance", config.default_guidance);
+  config.default_guidance = reader.real("default_guidance", 0, 100, config.default_guidance);
   return config;
+}
+
+std::uint64_t physical_memory() {
+  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 bool is_wts1(const Weights& weights) {
@@ -248,8 +258,13 @@ std::shared_ptr<const Model> Model::from(std::shared_ptr<const Weights> weights,
 
 void Model::check_tensors() const {
   const ModelConfig& c = config_;
-  const auto check = [this](const std::string& name, const Shape& shape) {
+  std::uint64_t bytes = 0;
+  const auto check = [this, &bytes](const std::string& name, const Shape& shape) {
     const auto found = weights_->tensors.find(name);
+    if (const auto foreign = weights_->foreign.find(name); foreign != weights_->foreign.end()) {
+      fail(ErrorKind::wrong_format, "weights '{}': tensor '{}': expected {}, but {}", path_.string(), name,
+           to_string(shape), foreign->second.problem);
+    }
     expect(found != weights_->tensors.end(), ErrorKind::wrong_format,
            "weights '{}': tensor '{}': expected {}, not there", path_.string(), name, to_string(shape));
     expect(found->second.shape == shape, ErrorKind::wrong_format,
@@ -258,6 +273,7 @@ void Model::check_tensors() const {
     expect(is_weight_type(found->second.dtype), ErrorKind::wrong_format,
            "weights '{}': tensor '{}': expected a floating-point or quantised type, file has {}", path_.string(), name,
            name_of(found->second.dtype));
+    bytes += found->second.bytes.size() + found->second.scales.size();
   };
   const auto rows = [](const std::vector<std::string>& names) { return static_cast<std::uint32_t>(names.size() + 1); };
   check("time_mlp.0.weight", {c.cond_dim, c.time_dim});
@@ -283,6 +299,10 @@ void Model::check_tensors() const {
   for (const TensorInfo& tensor : record(c, PlanShape{}).tensors) {
     if (tensor.kind == TensorKind::weight) check(tensor.name, tensor.shape);
   }
+  // A file with holes takes no disk. Memory that is promised and not there ends the process, not the call.
+  expect(bytes <= physical_memory(), ErrorKind::out_of_memory,
+         "weights '{}': its network needs {} bytes of weights, this machine has {} bytes of memory", path_.string(),
+         bytes, physical_memory());
 }
 
 const WeightView& Model::weight(const std::string& name) const {

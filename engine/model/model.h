@@ -101,7 +101,7 @@ struct ModelConfig {
   std::uint32_t window_features() const noexcept { return channels * window_size() * window_size(); }
 };
 
-/// A checked weight file, memory-mapped. Immutable; share it freely between threads and sessions.
+/// A checked weight file. Immutable; share it freely between threads and sessions.
 class Model {
  public:
   /// Opens and checks a weight file: safetensors, GGUF, or WTS1, whose configuration is inferred from its shapes and

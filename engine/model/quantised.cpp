@@ -85,9 +85,10 @@ void read_groups(const WeightView& tensor, std::uint64_t first, std::span<std::i
          first + scales.size(), groups);
   const bool apart = keeps_scales_apart(tensor.dtype);
   const std::size_t stride = apart ? integer_bytes(tensor.dtype) : size_of(tensor.dtype);
+  const std::byte *bytes = tensor.bytes.data(), *their_scales = tensor.scales.data();
   for (std::size_t i = 0; i < scales.size(); ++i) {
-    const std::byte* block = tensor.bytes.data() + (first + i) * stride;
-    scales[i] = read_scale(apart ? tensor.scales.data() + 2 * (first + i) : block);
+    const std::byte* block = bytes + (first + i) * stride;
+    scales[i] = read_scale(apart ? their_scales + 2 * (first + i) : block);
     unpack(tensor.dtype, apart ? block : block + 2, Integers(integers.data() + i * group_size, group_size));
   }
 }
@@ -115,7 +116,8 @@ Quantised quantise(DType dtype, std::span<const float> values) {
   return out;
 }
 
-Quantised repack(const WeightView& tensor, DType dtype) {
+Quantised repack(const WeightView& lazy, DType dtype) {
+  const WeightView tensor = lazy.read();
   expect(is_quantised(tensor.dtype) && is_quantised(dtype) && has_four_bits(tensor.dtype) == has_four_bits(dtype),
          ErrorKind::settings, "tensor '{}': {} cannot be stored as {} without loss", tensor.name, name_of(tensor.dtype),
          name_of(dtype));

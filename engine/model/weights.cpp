@@ -6,11 +6,39 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "engine/error.h"
 #include "engine/model/quantised.h"
 
 namespace dit {
+
+void Weights::expect_new(const std::string& name, const std::string& file) const {
+  if (tensors.contains(name) || foreign.contains(name)) {
+    fail(ErrorKind::wrong_format, "weights '{}': tensor '{}' is there twice", file, printable(name, name_length));
+  }
+  expect(tensors.size() + foreign.size() < most_tensors, ErrorKind::wrong_format,
+         "weights '{}': expected at most {} tensors, found more", file, most_tensors);
+}
+
+void Weights::add(WeightView view, const std::string& file) {
+  expect_new(view.name, file);
+  std::string name = view.name;
+  tensors.emplace(std::move(name), std::move(view));
+}
+
+void Weights::add(const std::string& name, ForeignTensor tensor, const std::string& file) {
+  expect_new(name, file);
+  foreign.emplace(name, std::move(tensor));
+}
+
+void Weights::expect_all_usable(const std::string& file) const {
+  if (foreign.empty()) return;
+  const auto& [name, tensor] = *foreign.begin();
+  fail(ErrorKind::wrong_format, "weights '{}': tensor '{}' {} cannot be used: {}", file, printable(name, name_length),
+       to_string(tensor.shape), tensor.problem);
+}
+
 namespace {
 
 struct Traits {
@@ -66,7 +94,8 @@ void convert_groups(const WeightView& tensor, std::uint64_t first, std::span<Out
 }
 
 template <typename Out>
-void read(const WeightView& tensor, std::uint64_t first, std::span<Out> out) {
+void read(const WeightView& lazy, std::uint64_t first, std::span<Out> out) {
+  const WeightView tensor = lazy.read();
   const std::uint64_t count = element_count(tensor.shape);
   expect(first <= count && out.size() <= count - first, ErrorKind::wrong_format,
          "tensor '{}': elements {} to {} asked for, it has {}", tensor.name, first, first + out.size(), count);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Named tensors as a weight file holds them: bytes, borrowed from the mapped file.
+// Named tensors as a weight file holds them: bytes, which are read when they are looked at.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "engine/files/file_bytes.h"
 
 namespace dit {
 
@@ -63,18 +64,40 @@ struct WeightView {
   std::string name;
   DType dtype = DType::f32;
   Shape shape;
-  std::span<const std::byte> bytes;
-  std::span<const std::byte> scales = {};  ///< f16, int8_g32 and int4_g32 only
+  Bytes bytes;
+  Bytes scales = {};  ///< f16, int8_g32 and int4_g32 only
+
+  /// The same with its bytes in memory, for whoever looks at them many times. errors: unreadable
+  WeightView read() const { return {name, dtype, shape, bytes.read(), scales.read()}; }
 };
 
-/// Every tensor and metadata entry of one file. A format reader in formats/ makes it; `owner` keeps the mapping alive.
+/// A tensor that can be listed and not used: of a type that we do not have, or with values that are not in the file.
+struct ForeignTensor {
+  std::string type;  ///< in the words of its format: "F8_E4M3", "Q4_K"
+  Shape shape;
+  std::uint64_t bytes = 0;
+  std::string problem;  ///< "its type F8_E4M3 is none of ours"
+};
+
+/// More is no network. What it takes to remember a tensor is many times what a small one takes in a file.
+inline constexpr std::size_t most_tensors = 1u << 20;
+
+/// Every tensor and metadata entry of one file. A format reader in formats/ makes it; `owner` keeps the file alive.
 struct Weights {
   std::map<std::string, WeightView> tensors;
+  std::map<std::string, ForeignTensor> foreign;
   std::map<std::string, std::string> metadata;
   std::shared_ptr<const void> owner;
-  /// Gives the memory of a range of the file back to the system until it is read again; null if there is no file.
-  std::function<void(std::span<const std::byte>)> release;
   std::uint64_t file_bytes = 0;
+
+  /// `file` stands for it in error texts. errors: wrong_format if a tensor of the name is there, or too many are
+  void add(WeightView view, const std::string& file);
+  void add(const std::string& name, ForeignTensor tensor, const std::string& file);
+  /// errors  wrong_format, with the name of the first tensor that can only be listed
+  void expect_all_usable(const std::string& file) const;
+
+ private:
+  void expect_new(const std::string& name, const std::string& file) const;
 };
 
 /// IEEE half to single, exact, subnormals included.

@@ -54,6 +54,9 @@ Conditioning::Conditioning(std::shared_ptr<const Model> model) : model_(std::mov
   time_in_ = dense("time_mlp.0", c.time_bias);
   time_out_ = dense("time_mlp.2", c.time_bias);
   if (c.has_words) word_proj_ = dense("word_proj", true);
+  // Now, and not when a prompt first wants a row: what becomes of the file later is no concern of a stream's.
+  for (const auto& [wanted, name] : {std::pair(c.has_words, "word_embed.weight"), {c.has_styles, "style_embed.weight"}})
+    if (wanted) (void)model_->weight(name).read();
   if (c.context == 0) return;
   context_word_ = dense("context.word", true);
   context_style_ = dense("context.style", true);

@@ -235,6 +235,13 @@ std::vector<SolverStep> steps_along(const ModelConfig& config, Sampler sampler, 
   return table;
 }
 
+/// A schedule may leave f64 (a product of many small numbers is 0) or f32.
+bool is_finite(const SolverRow& row) {
+  float sum = row.from_x + row.from_e + row.a + row.c;
+  for (const float b : row.b) sum += b;
+  return std::isfinite(sum);
+}
+
 }  // namespace
 
 const char* name_of(Sampler sampler) noexcept {
@@ -283,6 +290,9 @@ std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler,
     row.before_sigma = static_cast<float>(table[s].level.sigma);
     row.after_alpha = static_cast<float>(after.alpha);
     row.after_sigma = static_cast<float>(after.sigma);
+    expect(is_finite(row), ErrorKind::wrong_format,
+           "model '{}': its schedule has no finite step {} of {} for sampler '{}'", printable(config.name, name_length),
+           s + 1, table.size(), name_of(sampler));
   }
   return table;
 }

@@ -11,6 +11,14 @@
 namespace dit {
 namespace {
 
+/// Kernels mark a pixel that is not finite by a colour under alpha 0, which no other pixel has.
+bool is_finite(std::span<const std::uint8_t> rgba) {
+  std::uint32_t marks = 0;
+  for (std::size_t i = 0; i + 4 <= rgba.size(); i += 4)
+    marks |= rgba[i + 3] == 0 ? std::uint32_t{rgba[i]} | rgba[i + 1] | rgba[i + 2] : 0u;
+  return marks == 0;
+}
+
 /// A run that the plan has been asked for.
 struct Asked {
   Ticket ticket;
@@ -383,6 +391,9 @@ void Session::read(std::uint32_t icon, std::span<std::uint8_t> out) {
          s.configured ? s.count() : 0, icon);
   expect(out.size() == bytes, ErrorKind::settings, "icon buffer: expected {} bytes, found {}", bytes, out.size());
   s.plan->read(s.shown, icon, out);
+  expect(is_finite(out), ErrorKind::wrong_format,
+         "weights '{}': the picture has values that are no finite numbers (seed {}, index {}, step {})",
+         model().path().string(), s.batch.icons()[icon].from.seed, s.batch.icons()[icon].from.index, s.step);
 }
 
 }  // namespace dit

@@ -110,7 +110,8 @@ class Session {
 
   /// Icon `icon` of the batch as of step(), or of the batch before where step() is 0 and that had as many icons of as
   /// many steps. out: height · width · 4 bytes, RGBA, straight alpha.
-  /// errors  settings if out has another size or icon ≥ count, or nothing has been painted
+  /// errors  settings if out has another size or icon ≥ count, or nothing has been painted; wrong_format if the picture
+  ///         has values that are no finite numbers
   void read(std::uint32_t icon, std::span<std::uint8_t> out);
 
   /// What has gone wrong since the last time without ending anything: a sentence, once; mostly empty. So far this is a

@@ -3,11 +3,13 @@
 // must not wait for it.
 #include "plugin/source/fingerprint.h"
 
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,17 +20,21 @@ namespace dit::plugin {
 namespace {
 
 std::string sha256(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
+  // A pipe that has taken the file's place would be waited for.
+  const int file = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (file < 0) return {};
+  const std::unique_ptr<const int, void (*)(const int*)> closing(&file, [](const int* f) { close(*f); });
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  if (!file || !context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return {};
+  struct stat status = {};
+  if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) return {};
   std::vector<char> piece(std::size_t{1} << 18);
-  while (file) {
-    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    if (EVP_DigestUpdate(context.get(), piece.data(), static_cast<std::size_t>(file.gcount())) != 1) return {};
-  }
+  ssize_t count = 0;
+  while ((count = read(file, piece.data(), piece.size())) > 0)
+    if (EVP_DigestUpdate(context.get(), piece.data(), static_cast<std::size_t>(count)) != 1) return {};
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
-  if (file.bad() || EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1) return {};
+  if (count < 0 || EVP_DigestFinal_ex(context.get(), digest.data(), &size) != 1) return {};
   std::string hex;
   for (unsigned i = 0; i < size; ++i) {
     hex += "0123456789abcdef"[digest[i] >> 4];

@@ -26,6 +26,9 @@ GstStructure* of_icon(const char* name, const Caption& caption, GstClockTime pts
   return structure;
 }
 
+/// Words of users and of models, which GStreamer's programs print as they are.
+constexpr std::size_t most_text = 2000;
+
 /// Millionths, as QoS messages count quality.
 constexpr double full_quality = 1e6;
 
@@ -78,11 +81,11 @@ void post_progress(GstElement* element, GstProgressType type) {
 }
 
 void warn_of_words(GstElement* element, const std::string& unknown) {
-  GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", unknown.c_str()), (nullptr));
+  GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", printable(unknown, most_text).c_str()), (nullptr));
 }
 
 void warn_of_kernels(GstElement* element, const std::string& mistakes) {
-  GST_ELEMENT_WARNING(element, RESOURCE, READ, ("%s", mistakes.c_str()), (nullptr));
+  GST_ELEMENT_WARNING(element, RESOURCE, READ, ("%s", printable(mistakes, most_text).c_str()), (nullptr));
 }
 
 void error_no_map(GstElement* element, gsize bytes, std::uint64_t frame) {

@@ -3,11 +3,16 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
+
+#include "engine/session/session.h"
 
 namespace dit::plugin {
 namespace {
@@ -17,6 +22,8 @@ constexpr std::array keys = {"style",       "seed",      "seed-name",   "steps",
                              "guidance",    "emit",      "hold",        "background", "is-live",   "batch-size",
                              "late-policy", "device",    "num-buffers", "walk",       "walk-loop", "walk-prompts",
                              "pipelined",   "precision", "fusion"};
+
+constexpr std::size_t most_text = 1000;
 
 using Text = std::unique_ptr<gchar, decltype(&g_free)>;
 
@@ -31,8 +38,8 @@ struct Entry {
 };
 
 bool fail(GError** error, GstURIError code, const std::string& text) {
-  const Text valid(g_utf8_make_valid(text.c_str(), -1), g_free);
-  g_set_error_literal(error, GST_URI_ERROR, code, valid.get());
+  // A link may hold anything, and its error goes to a terminal.
+  g_set_error_literal(error, GST_URI_ERROR, code, printable(text, most_text).c_str());
   return false;
 }
 
@@ -49,16 +56,47 @@ std::string known_keys() {
   return list;
 }
 
-/// "4" -> the value, if the whole text is one and in range.
+/// The whole text as a number; whether it is one. "0x" as of colours.
+template <typename Number>
+bool read_number(std::string_view text, Number& value) {
+  int base = 10;
+  if (text.starts_with("0x")) {
+    base = 16;
+    text.remove_prefix(2);
+  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool read_real(std::string_view text, double& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+}
+
+/// "4" -> the value, if the whole text is one and in range. GStreamer's own reading takes -1 for the largest number,
+/// nothing for 0 and "max" for one that it means.
 bool read(const std::string& text, Entry& entry) {
-  if (G_IS_PARAM_SPEC_STRING(entry.spec)) {
+  const GType type = entry.spec->value_type;
+  if (type == G_TYPE_STRING) {
     g_value_set_string(&entry.value, text.c_str());
     return true;
   }
-  // GStreamer would take -1 for the largest number and nothing for 0.
-  const bool natural = G_IS_PARAM_SPEC_UINT(entry.spec) || G_IS_PARAM_SPEC_UINT64(entry.spec);
-  if (text.empty() || (natural && !g_ascii_isdigit(text[0]))) return false;
-  if (!gst_value_deserialize(&entry.value, text.c_str())) return false;
+  if (type == G_TYPE_UINT64 || type == G_TYPE_UINT) {
+    guint64 number = 0;
+    if (!read_number(text, number) || (type == G_TYPE_UINT && number > G_MAXUINT)) return false;
+    type == G_TYPE_UINT ? g_value_set_uint(&entry.value, static_cast<guint>(number))
+                        : g_value_set_uint64(&entry.value, number);
+  } else if (type == G_TYPE_INT) {
+    gint number = 0;
+    if (!read_number(text, number)) return false;
+    g_value_set_int(&entry.value, number);
+  } else if (type == G_TYPE_DOUBLE) {
+    gdouble number = 0;
+    if (!read_real(text, number)) return false;
+    g_value_set_double(&entry.value, number);
+  } else if (text.empty() || !gst_value_deserialize(&entry.value, text.c_str())) {
+    return false;
+  }
   // validate() moves a value into the range and says whether it had to.
   return !g_param_value_validate(entry.spec, &entry.value);
 }

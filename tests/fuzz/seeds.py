@@ -33,9 +33,18 @@ def entry(dtype, shape, begin, end):
 
 def safetensors_seeds():
     yield "plain", safetensors({"a": entry("F32", [2, 3], 0, 24), "b": entry("F16", [], 24, 26)}, 26, {"k": "v"})
-    yield "types", safetensors({t: entry(t, [1], 0, n) for t, n in (
-        ("F64", 8), ("BF16", 2), ("I8", 1), ("U8", 1), ("I16", 2), ("U16", 2), ("I32", 4), ("U32", 4), ("I64", 8),
-        ("U64", 8), ("BOOL", 1))}, 8)
+    types, end = {}, 0
+    for dtype, size in (("F64", 8), ("BF16", 2), ("I8", 1), ("U8", 1), ("I16", 2), ("U16", 2), ("I32", 4), ("U32", 4),
+                        ("I64", 8), ("U64", 8), ("BOOL", 1), ("F8_E4M3", 1), ("C64", 8), ("NEW", 3)):
+        types[dtype] = entry(dtype, [1], end, end := end + size)
+    yield "types", safetensors(types, end)
+    yield "sub-bytes", safetensors({"a": entry("F4", [2, 3], 0, 3), "b": entry("F6_E2M3", [4], 3, 6)}, 6)
+    yield "hole", safetensors({"a": entry("F32", [1], 0, 4), "b": entry("F32", [1], 8, 12)}, 12)
+    yield "over", safetensors({"a": entry("F32", [2], 0, 8), "b": entry("F32", [1], 4, 8)}, 8)
+    yield "left-over", safetensors({"a": entry("F32", [1], 0, 4)}, 9)
+    one = json.dumps(entry("U8", [1], 0, 1))
+    text_ = f'{{"a": {one}, "a": {one}}}'.encode()
+    yield "twice", struct.pack("<Q", len(text_)) + text_ + b"x"
     yield "int4", safetensors({"w": entry("U8", [1, 16], 0, 16), "w.scales": entry("F16", [1, 1], 16, 18)}, 18,
                               {"quantised": "g32"})
     yield "int8", safetensors({"w": entry("I8", [1, 32], 0, 32), "w.scales": entry("F16", [1, 1], 32, 34)}, 34,
@@ -54,7 +63,8 @@ def safetensors_seeds():
 
 
 def text(value):
-    return struct.pack("<Q", len(value)) + value.encode()
+    value = value.encode()
+    return struct.pack("<Q", len(value)) + value
 
 
 def gguf(infos=(), entries=(), data=64, version=3, tensors=None, count=None):
@@ -63,22 +73,27 @@ def gguf(infos=(), entries=(), data=64, version=3, tensors=None, count=None):
     body = head + b"".join(entries)
     for name, sizes, kind, offset in infos:
         body += text(name) + struct.pack(f"<I{len(sizes)}QIQ", len(sizes), *sizes, kind, offset)
-    return body + bytes(-len(body) % 32) + bytes(range(256))[:data]
+    return body + bytes(-len(body) % 32) + (bytes(range(256)) * 2)[:data]
 
 
 def gguf_seeds():
     def string(key, value):
         return text(key) + struct.pack("<I", 8) + text(value)
     yield "plain", gguf([("a", [2, 3], 0, 0), ("h", [4], 1, 32)])
-    yield "types", gguf([(str(k), [n], k, 0) for k, n in ((2, 32), (8, 32), (24, 8), (25, 4), (26, 2), (27, 1), (28, 1),
-                                                          (30, 3))])
+    yield "types", gguf([(str(k), [n], k, 64 * i) for i, (k, n) in enumerate((
+        (2, 32), (8, 32), (24, 8), (25, 4), (26, 2), (27, 1), (28, 1), (30, 3)))], data=478)
+    yield "foreign", gguf([("k", [256], 12, 0), ("new", [5], 99, 160), ("f", [1], 0, 192)], data=224)
+    yield "hole", gguf([("a", [1], 0, 0), ("b", [1], 0, 64)], data=96)
+    yield "over", gguf([("a", [16], 0, 0), ("b", [1], 0, 32)])
+    yield "left-over", gguf([("a", [1], 0, 0)], data=65)
+    yield "twice", gguf(entries=[string("k", "v"), string("k", "w")], data=0)
     yield "model", gguf([("pos_embed", [4, 1], 0, 0)], [string("ditsrc.format", "ditsrc/1"),
-                                                        string("ditsrc.config", CONFIG)])
+                                                        string("ditsrc.config", CONFIG)], data=32)
     scalars = [text(f"k{kind}") + struct.pack(f"<I{size}s", kind, b"\1" * size)
                for kind, size in enumerate((1, 1, 2, 2, 4, 4, 4, 1)) ]
     yield "metadata", gguf([], scalars + [text("a") + struct.pack("<IIQ", 9, 8, 2) + text("x") + text("yz"),
                                           text("n") + struct.pack("<IIQIQI", 9, 9, 1, 5, 1, 7),
-                                          text("general.alignment") + struct.pack("<II", 4, 64)])
+                                          text("general.alignment") + struct.pack("<II", 4, 64)], data=0)
     yield "overflow-32", gguf([("a", [WRAP32, WRAP32], 0, 0)])
     yield "overflow-64", gguf([("a", [WRAP64, WRAP64, 4], 8, 0)])
     yield "dimension-huge", gguf([("a", [HUGE], 0, 0)])
@@ -117,6 +132,10 @@ def onnx_seeds():
     yield "lists", onnx(number(1, 2) + number(2, 1) + message(4, bytes(8)), number(1, 1) + number(2, 11) + message(10, bytes(8)))
     yield "elsewhere", onnx(number(1, 9) + number(2, 7) + message(8, b"x") + message(13, b"a file"))
     yield "twice", onnx(raw, raw)
+    yield "int32-data", onnx(number(1, 1) + number(2, 6) + message(8, b"i") + message(5, b"\7"))
+    yield "external", onnx(raw + number(14, 1))
+    yield "pieces", onnx(number(1, 2) + number(2, 1) + message(8, b"p") + message(4, bytes(4)) * 2)
+    yield "sparse", number(1, 8) + message(7, message(15, message(1, raw) + message(2, raw) + number(3, 9)))
     yield "overflow-32", onnx(number(1, WRAP32) + number(1, WRAP32) + number(2, 1))
     yield "overflow-64", onnx(number(1, WRAP64) + number(1, WRAP64) + number(1, 4) + number(2, 1))
     yield "length-huge", varint(7 << 3 | 2) + varint(HUGE)
@@ -141,6 +160,7 @@ def npy_seeds():
     yield "dimension-33-bits", npy(form.format("<f4", False, "4294967296,"), 0)
     yield "header-longer", npy("{", 0, 2, 2**32 - 1)
     yield "header-cut", npy("{'descr': '<f4", 0)
+    yield "key-twice", npy("{'descr': '<f4', 'descr': '<f4', 'shape': (1,)}", 4)
 
 
 def wts1(tensors, count=None, tail=b""):
@@ -182,8 +202,26 @@ def wts1_seeds():
     yield "left-over", wts1([("a", (1,), 1, one)], tail=b"more")
 
 
+def config_seeds():
+    plain = json.loads(CONFIG)
+    linear = {"type": "vp-linear", "timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02, "variance": "beta"}
+    yield "plain", CONFIG.encode()
+    yield "linear", json.dumps(plain | {"schedule": linear, "prediction": "v", "default_steps": 4}).encode()
+    yield "cosine", json.dumps(plain | {"schedule": {"type": "vp-cosine", "timesteps": 100, "offset": 0.008},
+                                        "prediction": "epsilon", "default_sampler": "dpm++3m"}).encode()
+    yield "styles", json.dumps(plain | {"styles": ["a"], "aliases": {"b": ["c"]}, "norm": "rms", "qk_norm_eps": 1e-6}).encode()
+    yield "numbers", json.dumps(plain | {"dim": 24.9, "norm_eps": -1, "default_steps": 2**32 + 8}).encode()
+    yield "deep", b'{"name":' + b"[" * 3000
+
+
+def changes_seeds():
+    yield "torch", b'{"norm": "torch", "heads": 2}'
+    yield "schedule", b'{"schedule": {"type": "vp-cosine", "timesteps": 32, "offset": -1}, "prediction": "epsilon"}'
+    yield "deep", b'{"description":' + b'{"a":' * 2000
+
+
 SEEDS = {"safetensors": safetensors_seeds, "gguf": gguf_seeds, "onnx": onnx_seeds, "npy": npy_seeds,
-         "wts1": wts1_seeds}
+         "wts1": wts1_seeds, "config": config_seeds, "changes": changes_seeds}
 
 
 def main():

@@ -3,23 +3,27 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 
 #include "engine/error.h"
 #include "engine/model/formats/gguf.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/onnx.h"
+#include "engine/model/formats/open.h"
 #include "engine/model/formats/safetensors.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
 #include "engine/model/model.h"
 #include "engine/model/quantised.h"
+#include "engine/network/dit.h"
+#include "engine/network/solver.h"
 
 namespace dit::fuzz {
 namespace {
 
 /// Reads the ends of every tensor, where an over-read would be, and all of the first ones.
 void touch(const Weights& weights) {
-  std::size_t budget = 1 << 20;  // so that a thousand tensors over the same bytes stay quick
+  std::size_t budget = 1 << 20;  // so that a thousand tensors without an element stay quick
   for (const auto& [name, view] : weights.tensors) {
     const std::uint64_t count = element_count(view.shape);
     float last = 0;
@@ -41,6 +45,64 @@ void open_model(const std::shared_ptr<const Weights>& weights) {
   if (weights->metadata.contains("config")) Model::from(weights, "fuzz");
 }
 
+/// Every tensor of a network of this size, so that a configuration that fits it opens.
+std::shared_ptr<Weights> small_weights() {
+  ModelConfig c;
+  c.channels = 3;
+  c.height = c.width = c.patch = 2;
+  c.dim = c.mlp_dim = c.cond_dim = 4;
+  c.depth = c.heads = 1;
+  c.time_dim = 2;
+  static const std::vector<std::byte> zeros(1 << 10);
+  auto weights = std::make_shared<Weights>();
+  const auto add = [&](const std::string& name, const Shape& shape) {
+    weights->add({name, DType::f32, shape, std::span(zeros).first(4 * element_count(shape)), {}}, "fuzz");
+  };
+  for (const TensorInfo& tensor : record(c, PlanShape{}).tensors)
+    if (tensor.kind == TensorKind::weight) add(tensor.name, tensor.shape);
+  for (const char* name : {"time_mlp.2", "word_proj"}) {
+    add(std::string(name) + ".weight", {4, 4});
+    add(std::string(name) + ".bias", {4});
+  }
+  add("time_mlp.0.weight", {4, 2});
+  add("time_mlp.0.bias", {4});
+  add("style_embed.weight", {1, 4});
+  add("word_embed.weight", {1, 4});
+  weights->metadata["format"] = "ditsrc/1";
+  return weights;
+}
+
+/// What a model that opens is asked for first.
+void start(const Model& model) {
+  for (const Sampler sampler : all_samplers()) {
+    try {
+      solver_table(model.config(), sampler, model.config().default_steps, model.config().default_guidance);
+    } catch (const Error&) {
+    }
+  }
+}
+
+void run_config(std::span<const std::byte> text) {
+  static const std::shared_ptr<const Weights> known = small_weights();
+  auto weights = std::make_shared<Weights>(*known);
+  weights->metadata["config"] = {reinterpret_cast<const char*>(text.data()), text.size()};
+  try {
+    start(*Model::from(weights, "fuzz"));
+  } catch (const Error&) {
+  }
+}
+
+/// The file beside a WTS1 file.
+void run_changes(std::span<const std::byte> text) {
+  static const std::shared_ptr<const Weights> tensors =
+      open_weights(std::string(DIT_SOURCE_DIR) + "/tests/fuzz/corpus/wts1/model.bin");
+  try {
+    const std::string changes(reinterpret_cast<const char*>(text.data()), text.size());
+    start(*Model::from(wts1::to_model(tensors, "fuzz", changes), "fuzz"));
+  } catch (const Error&) {
+  }
+}
+
 template <typename Parse>
 void guarded(const Parse& parse) {
   try {
@@ -55,13 +117,15 @@ void guarded(const Parse& parse) {
 }  // namespace
 
 const std::vector<Target>& targets() {
-  using Bytes = std::span<const std::byte>;
+  using Span = std::span<const std::byte>;
   static const std::vector<Target> all = {
-      {"safetensors", [](Bytes b) { guarded([b] { return safetensors::parse(b, "fuzz", nullptr); }); }},
-      {"gguf", [](Bytes b) { guarded([b] { return gguf::parse(b, "fuzz", nullptr); }); }},
-      {"onnx", [](Bytes b) { guarded([b] { return onnx::parse(b, "fuzz", nullptr); }); }},
-      {"npy", [](Bytes b) { guarded([b] { return npy::parse(b, "fuzz", nullptr); }); }},
-      {"wts1", [](Bytes b) { guarded([b] { return wts1::parse(b, "fuzz", nullptr); }); }}};
+      {"safetensors", [](Span b) { guarded([b] { return safetensors::parse(b, "fuzz", nullptr); }); }},
+      {"gguf", [](Span b) { guarded([b] { return gguf::parse(b, "fuzz", nullptr); }); }},
+      {"onnx", [](Span b) { guarded([b] { return onnx::parse(b, "fuzz", nullptr); }); }},
+      {"npy", [](Span b) { guarded([b] { return npy::parse(b, "fuzz", nullptr); }); }},
+      {"wts1", [](Span b) { guarded([b] { return wts1::parse(b, "fuzz", nullptr); }); }},
+      {"config", run_config},
+      {"changes", run_changes}};
   return all;
 }
 

@@ -57,16 +57,42 @@ TEST(DitSrcUri, RefusesWhatItDoesNotKnowAndChangesNothing) {
   EXPECT_EQ(refusal(element, "dit://fox?sed=4", &text), GST_URI_ERROR_BAD_REFERENCE);
   EXPECT_NE(text.find("'sed'"), std::string::npos) << text;
   EXPECT_NE(text.find("seed"), std::string::npos) << text;
-  for (const std::string uri :
-       {"dit://fox?seed=-1", "dit://fox?seed=four", "dit://fox?seed=", "dit://fox?seed", "dit://fox?steps=1001",
-        "dit://fox?guidance=nan", "dit://fox?guidance=101", "dit://fox?emit=everything", "dit://fox?sampler=magic",
-        "dit://fox?hold=0", "dit://fox?seed=4&steps=8x", "dit://fox?model-location=/etc/passwd", "dit://fox?=3",
-        "dit://fox?seed=18446744073709551616", "dit://fox?seed=3&&steps=2"}) {
+  for (const std::string uri : {"dit://fox?seed=-1",
+                                "dit://fox?seed=four",
+                                "dit://fox?seed=",
+                                "dit://fox?seed",
+                                "dit://fox?steps=1001",
+                                "dit://fox?guidance=nan",
+                                "dit://fox?guidance=101",
+                                "dit://fox?emit=everything",
+                                "dit://fox?sampler=magic",
+                                "dit://fox?hold=0",
+                                "dit://fox?seed=4&steps=8x",
+                                "dit://fox?model-location=/etc/passwd",
+                                "dit://fox?=3",
+                                "dit://fox?seed=18446744073709551616",
+                                "dit://fox?seed=3&&steps=2",
+                                "dit://fox?steps=4294967304",
+                                "dit://fox?steps=max",
+                                "dit://fox?steps=1.5",
+                                "dit://fox?steps=+8",
+                                "dit://fox?steps=%208",
+                                "dit://fox?seed=0x",
+                                "dit://fox?guidance=inf",
+                                "dit://fox?guidance=1,5",
+                                "dit://fox?guidance=2x",
+                                "dit://fox?guidance=0x1p3",
+                                "dit://fox?num-buffers=4294967297",
+                                "dit://fox?num-buffers=1e3",
+                                "dit://fox?background=0x1ffffffff"}) {
     EXPECT_EQ(refusal(element, uri, &text), GST_URI_ERROR_BAD_REFERENCE) << uri;
   }
   for (const std::string uri : {"dit://fo%2", "dit://%ff", "dit://a%00b", "dit://fox?style=%zz"}) {
     EXPECT_EQ(refusal(element, uri, &text), GST_URI_ERROR_BAD_URI) << uri;
   }
+  EXPECT_EQ(refusal(element, "dit://fox?a%1b]0;\x1b[2J\n=4", &text), GST_URI_ERROR_BAD_REFERENCE);
+  EXPECT_NE(text.find("\\x1b[2J\\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find('\x1b'), std::string::npos) << "an error drives no terminal";
   EXPECT_EQ(uri_of(element), before) << "a refused URI sets nothing";
   EXPECT_NE(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
   EXPECT_EQ(refusal(element, "dit://fox"), GST_URI_ERROR_BAD_STATE);

@@ -212,6 +212,12 @@ Values to_rgba(const Values& x, const Shape& image, bool premultiplied, Rounding
   Values y;
   for (std::size_t b = 0; b < image[0]; ++b)
     for (std::size_t i = 0; i < area; ++i) {
+      bool finite = true;
+      for (std::size_t c = 0; c < C; ++c) finite &= std::isfinite(x[(b * C + c) * area + i]);
+      if (!finite) {
+        for (const double value : {255, 255, 255, 0}) y.push_back(value);
+        continue;
+      }
       const double alpha = premultiplied ? unit(x[(b * C + 3) * area + i]) : 1;
       const bool clear = std::floor(255 * alpha + half) == 0;
       for (std::size_t c = 0; c < 3; ++c) {

@@ -102,7 +102,7 @@ class Structure(TreeTest):
 
     def test_every_configuration_key_is_described(self):
         code = read(SOURCE / "engine/model/model.cpp")
-        keys = set(re.findall(r'reader\.(?:get|size|choice|has)(?:<[^()]*?>)?\(\s*"(\w+)"', code))
+        keys = set(re.findall(r'reader\.(?:get|size|real|choice|has)(?:<[^()]*?>)?\(\s*"(\w+)"', code))
         self.assertGreater(len(keys), 40)
         table = read(SOURCE / "models/README.md").split("## Configuration")[1].split("## Tensors")[0]
         self.assertEqual(keys - set(re.findall(r"`(\w+)`", table)), set(), "keys that models/README.md does not describe")

@@ -2,6 +2,8 @@
 // `dit bench`: times whole icons in every way a Vulkan device can run them, beside their error, and
 // every dispatch by the device's own clock, as shares of what the device can do at most.
 #include "engine/cli/commands/bench.h"
+#include "engine/cli/text/numbers.h"
+#include "engine/cli/text/print.h"
 
 #include <fmt/chrono.h>
 #include <fmt/core.h>
@@ -24,13 +26,14 @@ namespace {
 using nlohmann::json;
 
 void run(const BenchOptions& options) {
+  if (!options.json.empty()) expect_writable(options.json);
   const auto devices = vulkan::describe();
   expect(options.device < devices.size(), ErrorKind::device, "device vulkan:{}: there are {}", options.device,
          devices.size());
   const DeviceInfo& info = devices[options.device];
   const auto model = Model::open(options.model);
-  fmt::print("{} ({}), model {}, {} steps, medians of up to {} runs\n", info.name, info.driver, model->config().name,
-             options.steps, options.runs);
+  say("{} ({}), model {}, {} steps, medians of up to {} runs\n", info.name, info.driver, model->config().name,
+      options.steps, options.runs);
   std::fflush(stdout);
   const BenchSubject subject = {options, model, vulkan::measure_ceilings(options.device)};
   json all = {{"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
@@ -83,12 +86,13 @@ void add_bench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "Time icons on a Vulkan device, every precision and fusion");
   command->add_option("model", options->model, "weight file")->required();
-  command->add_option("--vulkan", options->device, "index of the device, as `dit devices` lists it");
+  command->add_option("--vulkan", options->device, "index of the device, as `dit devices` lists it")
+      ->check(whole_number(0, 999));
   command->add_option("--precision", options->precisions, "precisions to time")->delimiter(',');
   command->add_option("--fusion", options->fusions, "fusions to time")->delimiter(',');
-  command->add_option("--batch", options->batches, "icons at a time")->delimiter(',')->check(CLI::Range(1, 1024));
-  command->add_option("--steps", options->steps, "steps an icon")->check(CLI::Range(1, 1000));
-  command->add_option("--runs", options->runs, "timed runs")->check(CLI::Range(1, 100000));
+  command->add_option("--batch", options->batches, "icons at a time")->delimiter(',')->check(whole_number(1, 1024));
+  command->add_option("--steps", options->steps, "steps an icon")->check(whole_number(1, 1000));
+  command->add_option("--runs", options->runs, "timed runs")->check(whole_number(1, 100000));
   command->add_flag("--kernels", options->kernels, "time every dispatch of a step too");
   command->add_flag("--sweep", options->sweep,
                     "run every product with every tile and size of workgroup (minutes for each precision and batch)");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cli/commands/bench_icons.h"
+#include "engine/cli/text/print.h"
 
 #include <fmt/core.h>
 
@@ -151,11 +152,10 @@ json Icons::run_one(Precision precision, Fusion fusion, std::uint32_t batch) {
   const vulkan::Share share =
       vulkan::share_of(subject_.ceilings, work, device.median * 1e3, precision == Precision::f16_matrix,
                        single ? vulkan::Launches{1, launches} : vulkan::Launches{launches, 0});
-  fmt::print("{:11} {:7} {:5} {:10} {:9.4f} {:9.4f} {:9.4f} {:11.4f} {:10.1f} {:8.2f} {:8.0f} {:5.1f} % {:8} {:9.1e}\n",
-             name_of(precision), name_of(fusion), batch, dispatches, device.median / options_.steps,
-             device.median / batch, wall.median / batch, stream.median / batch, 1e3 * batch / wall.median,
-             work.flop / device.median * 1e-9, work.bytes / device.median * 1e-6, 100 * share.share, share.bound,
-             error);
+  say("{:11} {:7} {:5} {:10} {:9.4f} {:9.4f} {:9.4f} {:11.4f} {:10.1f} {:8.2f} {:8.0f} {:5.1f} % {:8} {:9.1e}\n",
+      name_of(precision), name_of(fusion), batch, dispatches, device.median / options_.steps, device.median / batch,
+      wall.median / batch, stream.median / batch, 1e3 * batch / wall.median, work.flop / device.median * 1e-9,
+      work.bytes / device.median * 1e-6, 100 * share.share, share.bound, error);
   json row = {{"precision", name_of(precision)},
               {"fusion", name_of(fusion)},
               {"batch", batch},
@@ -209,7 +209,7 @@ json Icons::time_kernels(Plan& plan, Precision precision) {
                             work.flop / us * 1e-3, 100 * share.share, share.bound);
         row.update({{"flop", work.flop}, {"bytes", work.bytes}, {"bound", share.bound}, {"share", share.share}});
       }
-      fmt::print("    {:24} {:8.2f} us {:6} groups {:50} {}\n", time->label, us, time->groups, rates, time->kernel);
+      say("    {:24} {:8.2f} us {:6} groups {:50} {}\n", time->label, us, time->groups, rates, time->kernel);
       rows.push_back(std::move(row));
     }
   }
@@ -218,16 +218,16 @@ json Icons::time_kernels(Plan& plan, Precision precision) {
 
 json Icons::run() {
   json rows = json::array();
-  fmt::print("{:11} {:7} {:5} {:>10} {:>9} {:>9} {:>9} {:>11} {:>10} {:>8} {:>8} {:>7} {:8} {:>9}\n", "precision",
-             "fusion", "batch", "dispatches", "ms/step", "ms/icon", "wall/icon", "stream/icon", "icons/s", "TFLOP/s",
-             "GB/s", "share", "of", "error");
+  say("{:11} {:7} {:5} {:>10} {:>9} {:>9} {:>9} {:>11} {:>10} {:>8} {:>8} {:>7} {:8} {:>9}\n", "precision", "fusion",
+      "batch", "dispatches", "ms/step", "ms/icon", "wall/icon", "stream/icon", "icons/s", "TFLOP/s", "GB/s", "share",
+      "of", "error");
   for (const std::string& precision : options_.precisions) {
     for (const std::uint32_t batch : options_.batches) {
       for (const std::string& fusion : options_.fusions) {
         try {
           rows.push_back(run_one(precision_from_name(precision), fusion_from_name(fusion), batch));
         } catch (const Error& error) {
-          fmt::print("{:11} {:7} {:5} {}\n", precision, fusion, batch, error.what());
+          say("{:11} {:7} {:5} {}\n", precision, fusion, batch, error.what());
         }
         std::fflush(stdout);
       }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cli/commands/bench_sweep.h"
+#include "engine/cli/text/print.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -67,25 +68,24 @@ void print_product(const vulkan::Ceilings& ceilings, std::vector<SweptProduct> r
   std::ranges::sort(runs, {}, &SweptProduct::microseconds);
   const vulkan::ProductShape& shape = runs.front().shape;
   const double flop = 2.0 * 4096 * shape.row_fragments * shape.column_fragments * shape.depth_fragments;
-  fmt::print("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_fragments,
-             16 * shape.column_fragments, 16 * shape.depth_fragments,
-             shape.lhs_prologue ? ", left side made on the way" : "", runs.size());
+  say("  {}: {} x {} x {}{}, {} ways\n", runs.front().label, 16 * shape.row_fragments, 16 * shape.column_fragments,
+      16 * shape.depth_fragments, shape.lhs_prologue ? ", left side made on the way" : "", runs.size());
   const auto line = [&](const SweptProduct& p) {
     const vulkan::Share share = vulkan::share_of(ceilings, {.flop = flop, .bytes = 0}, p.microseconds, matrix, {1, 0});
-    fmt::print("    {:8.2f} us {:8.1f} GFLOP/s {:5.1f} % {:8}  workgroup {:4}, {}{}\n", p.microseconds,
-               flop / p.microseconds * 1e-3, 100 * share.share, share.bound, p.invocations, text_of(p.tile),
-               p.chosen ? "  <- chosen" : "");
+    say("    {:8.2f} us {:8.1f} GFLOP/s {:5.1f} % {:8}  workgroup {:4}, {}{}\n", p.microseconds,
+        flop / p.microseconds * 1e-3, 100 * share.share, share.bound, p.invocations, text_of(p.tile),
+        p.chosen ? "  <- chosen" : "");
   };
   for (std::size_t i = 0; i < std::min(shown, runs.size()); ++i) line(runs[i]);
   const auto chosen = std::ranges::find(runs, true, &SweptProduct::chosen);
   if (chosen == runs.end()) return;
   if (chosen - runs.begin() >= static_cast<std::ptrdiff_t>(shown)) line(*chosen);
-  fmt::print("    the choice takes {:.2f} of the best's time\n", chosen->microseconds / runs.front().microseconds);
+  say("    the choice takes {:.2f} of the best's time\n", chosen->microseconds / runs.front().microseconds);
   const SweptProduct& best = runs.front();
   // The engine's workgroups are as large as the choice's, but for tiles that bring a size of their own.
   const bool usable = best.invocations == chosen->invocations || best.tile.chunk > 0;
   if (usable && chosen->microseconds > worth_a_row * best.microseconds)
-    fmt::print("    for device_table.cpp: {}\n", table_row(best, precision));
+    say("    for device_table.cpp: {}\n", table_row(best, precision));
 }
 
 }  // namespace
@@ -98,15 +98,15 @@ json bench_sweep(const BenchSubject& subject) {
     for (const std::uint32_t batch : options.batches) {
       const Precision precision = precision_from_name(name);
       const Program program = subject.program(batch, 1);
-      fmt::print("sweep: {}, batch {}\n", name, batch);
+      say("sweep: {}, batch {}\n", name, batch);
       std::vector<SweptProduct> all;
       try {
         all = vulkan::sweep_products(subject.model->weights(), options.device, program, subject.request(program),
                                      precision, Fusion::block, options.range, [&](const std::string& what) {
-                                       if (terminal) fmt::print(stderr, "\r{:60}\r", what);
+                                       if (terminal) complain("\r{:60}\r", what);
                                      });
       } catch (const Error& error) {
-        fmt::print("  {}\n", error.what());
+        say("  {}\n", error.what());
         continue;
       }
       std::map<std::pair<std::string, vulkan::ProductShape>, std::vector<SweptProduct>> by_product;
@@ -134,18 +134,18 @@ json bench_statistics(const BenchSubject& subject) {
                                             subject.program(subject.options.batches.front(), 1),
                                             precision_from_name(precision), fusion_from_name(fusion));
       } catch (const Error& error) {
-        fmt::print("statistics: {} {}: {}\n", precision, fusion, error.what());
+        say("statistics: {} {}: {}\n", precision, fusion, error.what());
         continue;
       }
       if (kernels.empty()) {
-        fmt::print("statistics: the device tells nothing of its kernels\n");
+        say("statistics: the device tells nothing of its kernels\n");
         return rows;
       }
       for (const auto& kernel : kernels) {
-        fmt::print("statistics: {} {}: {}\n", precision, fusion, kernel.kernel);
+        say("statistics: {} {}: {}\n", precision, fusion, kernel.kernel);
         json values = json::object();
         for (const auto& [name, value] : kernel.values) {
-          fmt::print("    {}: {}\n", name, value);
+          say("    {}: {}\n", name, value);
           values[name] = value;
         }
         rows.push_back(

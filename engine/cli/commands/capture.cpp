@@ -16,8 +16,9 @@
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/device_options.h"
 #include "engine/cli/model_path.h"
-#include "engine/cli/numbers.h"
 #include "engine/cli/pictures/sketch.h"
+#include "engine/cli/text/numbers.h"
+#include "engine/cli/text/print.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/safetensors.h"
@@ -81,8 +82,8 @@ class Folder {
     NewFile file(path_ / manifest_name);
     file.write(manifest.dump(2) + "\n");
     file.finish();
-    fmt::print("{}: {} tensors, {:.2f} MiB, {} values not finite\n", path_.string(), checkpoints_.size(),
-               static_cast<double>(bytes_) / (1 << 20), not_finite_);
+    say("{}: {} tensors, {:.2f} MiB, {} values not finite\n", path_.string(), checkpoints_.size(),
+        static_cast<double>(bytes_) / (1 << 20), not_finite_);
   }
 
  private:
@@ -108,7 +109,7 @@ void run(Options& options) {
   if (!options.name.empty()) options.point.settings.seed = seed_from_name(options.name);
   const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
   const OpenedDevice opened = open_device(options.machine.device, model, options.machine.options());
-  fmt::print("{}\n", opened.note);
+  say("{}\n", opened.note);
   const SketchFiles sketch(options.from, options.mask, model->config().width, model->config().height);
   options.point.sketch = sketch.of_strength(options.strength);
   Folder folder(options.output);
@@ -138,24 +139,25 @@ void add_capture(CLI::App& app) {
   command->add_option("--style", settings.style, "How to paint it, see 'dit styles'")->option_text("STYLE");
   CLI::Option* seed = command->add_option("--seed", settings.seed, "Which of 2^64 series of icons; default 0")
                           ->option_text("NUMBER")
-                          ->check(whole_number);
+                          ->check(whole_number());
   command->add_option("--name", options->name, "Any text instead of a seed")->option_text("TEXT")->excludes(seed);
   command->add_option("--index", options->point.index, "Icon of the series; default 0")
       ->option_text("NUMBER")
-      ->check(whole_number);
+      ->check(whole_number());
   command->add_option("--step", options->point.step, "Which step, from 1; default 1")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 1000));
   command->add_option("--steps", settings.steps, "Denoising steps. Default: the model's")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 1000));
   command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME");
   command->add_option("--guidance", settings.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
-      ->option_text("NUMBER");
+      ->option_text("NUMBER")
+      ->check(real_number(0, 100));
   add_from_options(*command, options->from, options->mask);
   command->add_option("--strength", options->strength, "How far the icon may go from it, 0 to 1, default 0.7")
       ->option_text("NUMBER")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(real_number(0, 1))
       ->needs("--from");
   command
       ->add_option("--inputs", options->inputs,

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/gguf.h"
@@ -71,7 +72,7 @@ void write_wts1(const fs::path& path, const std::shared_ptr<const Weights>& weig
   NewFile file(wts1::changes_path(path));
   file.write(theirs.changes + "\n");
   file.finish();
-  fmt::print("{}: what the format cannot say; keep it beside the weights\n", wts1::changes_path(path).string());
+  say("{}: what the format cannot say; keep it beside the weights\n", wts1::changes_path(path).string());
 }
 
 void write(const fs::path& path, Format format, const std::shared_ptr<const Weights>& weights) {
@@ -86,12 +87,13 @@ void write(const fs::path& path, Format format, const std::shared_ptr<const Weig
 }
 
 /// What the new file holds, by type, and how far its numbers are from the old ones.
-void report(const Weights& before, const Weights& after, const fs::path& path) {
-  struct Sum {
-    std::uint64_t tensors = 0, numbers = 0, bytes = 0;
-    double worst = 0;
-    std::string where;
-  };
+struct Sum {
+  std::uint64_t tensors = 0, numbers = 0, bytes = 0;
+  double worst = 0;
+  std::string where;
+};
+
+std::map<std::string, Sum> sums_of(const Weights& before, const Weights& after) {
   std::map<std::string, Sum> sums;
   for (const auto& [name, view] : after.tensors) {
     Sum& sum = sums[name_of(view.dtype)];
@@ -101,19 +103,27 @@ void report(const Weights& before, const Weights& after, const fs::path& path) {
     const WeightView& old = before.tensors.at(name);
     if (old.dtype == view.dtype || !is_weight_type(old.dtype)) continue;
     const double error = relative_rms_error(old, view);
-    if (!(error <= sum.worst)) sum.worst = error, sum.where = name;
+    if (!(error <= sum.worst)) sum.worst = error, sum.where = printable(name, name_length);
   }
-  fmt::print("{}: {} bytes\n  {:<10} {:>8} {:>12} {:>12}  {}\n", path.string(), fs::file_size(path), "type", "tensors",
-             "numbers", "bytes", "largest error (of a tensor, rms over rms)");
+  return sums;
+}
+
+void report(const std::map<std::string, Sum>& sums, const fs::path& path) {
+  say("{}: {} bytes\n  {:<10} {:>8} {:>12} {:>12}  {}\n", path.string(), fs::file_size(path), "type", "tensors",
+      "numbers", "bytes", "largest error (of a tensor, rms over rms)");
   for (const auto& [type, sum] : sums) {
-    fmt::print("  {:<10} {:>8} {:>12} {:>12}  {}\n", type, sum.tensors, sum.numbers, sum.bytes,
-               sum.where.empty() ? "none" : fmt::format("{:.2e} in {}", sum.worst, sum.where));
+    say("  {:<10} {:>8} {:>12} {:>12}  {}\n", type, sum.tensors, sum.numbers, sum.bytes,
+        sum.where.empty() ? "none" : fmt::format("{:.2e} in {}", sum.worst, sum.where));
   }
 }
 
 void run(const Options& options) {
   const Format format = format_of(options.output);
+  expect_writable(options.output);
   const auto source = read(options.input);
+  source->expect_all_usable(options.input);
+  expect(!source->tensors.empty(), ErrorKind::wrong_format, "weights '{}': expected tensors, found none",
+         options.input);
   const auto dtype = dtype_of(options.dtype);
   expect(format != Format::wts1 || !dtype || *dtype == DType::f32, ErrorKind::settings,
          "'{}': a WTS1 file holds f32 only, found --dtype {}", options.output, options.dtype);
@@ -126,8 +136,10 @@ void run(const Options& options) {
   }
   // A model must still be one, before a file of it is left behind.
   if (source->metadata.contains("config")) Model::from(changed, options.output);
+  // Before writing, since the new file may take the old one's place.
+  const auto sums = sums_of(*source, *changed);
   write(options.output, format, changed);
-  report(*source, *changed, options.output);
+  report(sums, options.output);
 }
 
 }  // namespace

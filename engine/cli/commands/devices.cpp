@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/text/print.h"
 #include "engine/session/device.h"
 
 namespace dit::cli {
@@ -27,26 +28,26 @@ void print_devices() {
     spec_width = std::max(spec_width, info.spec.size());
     name_width = std::max(name_width, info.name.size());
   }
-  fmt::print("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", "device", spec_width, "name", name_width, "kind", "memory",
-             "API", "driver");
+  say("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", "device", spec_width, "name", name_width, "kind", "memory", "API",
+      "driver");
   for (const DeviceInfo& info : devices) {
-    fmt::print("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", info.spec, spec_width, info.name, name_width,
-               info.name.empty() ? "-" : kind(info), size_text(info.memory_bytes), info.api.empty() ? "-" : info.api,
-               info.driver.empty() ? "-" : info.driver);
+    say("{:<{}}  {:<{}}  {:<8}  {:>10}  {:<9}  {}\n", info.spec, spec_width, info.name, name_width,
+        info.name.empty() ? "-" : kind(info), size_text(info.memory_bytes), info.api.empty() ? "-" : info.api,
+        info.driver.empty() ? "-" : info.driver);
   }
   for (const DeviceInfo& info : devices) {
     if (info.problem.empty() && info.limits.empty()) continue;
-    fmt::print("\n{}\n", info.spec);
-    if (!info.problem.empty()) fmt::print("  cannot be used: {}\n", info.problem);
-    for (const auto& [name, value] : info.limits) fmt::print("  {}: {}\n", name, value);
+    say("\n{}\n", info.spec);
+    if (!info.problem.empty()) say("  cannot be used: {}\n", info.problem);
+    for (const auto& [name, value] : info.limits) say("  {}: {}\n", name, value);
   }
   // The rule of open_device("auto").
   const auto gpu = std::find_if(devices.begin(), devices.end(),
                                 [](const DeviceInfo& info) { return info.hardware_gpu && info.problem.empty(); });
   if (gpu != devices.end()) {
-    fmt::print("\nauto takes {}: the first usable hardware GPU\n", gpu->spec);
+    say("\nauto takes {}: the first usable hardware GPU\n", gpu->spec);
   } else {
-    fmt::print("\nauto takes cpu: no usable hardware GPU (software Vulkan devices are taken only by name)\n");
+    say("\nauto takes cpu: no usable hardware GPU (software Vulkan devices are taken only by name)\n");
   }
 }
 

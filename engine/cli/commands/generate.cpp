@@ -14,12 +14,14 @@
 #include "engine/cli/device_options.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
-#include "engine/cli/numbers.h"
 #include "engine/cli/output_path.h"
 #include "engine/cli/pictures/png.h"
 #include "engine/cli/pictures/sheet.h"
 #include "engine/cli/pictures/sketch.h"
 #include "engine/cli/progress.h"
+#include "engine/cli/text/numbers.h"
+#include "engine/cli/text/print.h"
+#include "engine/files/new_file.h"
 #include "engine/session/session.h"
 
 namespace dit::cli {
@@ -65,7 +67,9 @@ class Job {
 
  private:
   void open();
-  void prepare_folder() const;
+  void check_outputs() const;
+  void check_sheet() const;
+  std::uint32_t sheet_columns(std::uint64_t pictures) const;
   IconSettings settings(const std::string& prompt, const std::string& style) const;
   IconPoint point(std::uint64_t seed, std::uint64_t nth) const;
   void paint(const IconSettings& settings, std::span<const IconPoint> icons);
@@ -76,7 +80,7 @@ class Job {
   void warn_of(const std::string& text);
   Image read(std::uint32_t icon);
   template <typename... Args>
-  void report(fmt::format_string<Args...> text, Args&&... args) const;
+  void report(fmt::format_string<const Args&...> text, const Args&... args) const;
 
   /// How many icons of the same seed and index there are.
   std::uint64_t strengths() const { return options_.from.empty() ? 1 : options_.strengths.size(); }
@@ -102,11 +106,11 @@ class Job {
 };
 
 template <typename... Args>
-void Job::report(fmt::format_string<Args...> text, Args&&... args) const {
+void Job::report(fmt::format_string<const Args&...> text, const Args&... args) const {
   if (options_.quiet) return;
   if (progress_) progress_->clear();
   // Standard output belongs to the picture when the picture goes there.
-  fmt::print(options_.output == "-" || options_.sheet == "-" ? stderr : stdout, text, std::forward<Args>(args)...);
+  print(options_.output == "-" || options_.sheet == "-" ? stderr : stdout, text, args...);
 }
 
 void Job::open() {
@@ -116,16 +120,41 @@ void Job::open() {
   interrupt_.watch(session_.get());
   report("{}\n", session_->device_note());
   if (const std::string& warning = session_->device().warning; !warning.empty()) {
-    fmt::print(stderr, "warning: {}\n", warning);
+    complain("warning: {}\n", warning);
   }
   report("opened {} in {:.0f} ms\n", session_->model().config().name, milliseconds(Clock::now() - start));
 }
 
-void Job::prepare_folder() const {
+/// All that can be known before the first icon, which may be hours before the last.
+void Job::check_outputs() const {
+  const std::uint64_t last = options_.index + icons() - 1;
+  for (const std::filesystem::path& path : {output_.number(options_.index), output_.number(last)})
+    if (path != "-") expect_writable(path);
+  if (!options_.sheet.empty() && options_.sheet != "-") expect_writable(options_.sheet);
   if (options_.steps_folder.empty()) return;
   std::error_code error;
   std::filesystem::create_directories(options_.steps_folder, error);
   expect(!error, ErrorKind::unreadable, "cannot make folder '{}': {}", options_.steps_folder, error.message());
+  expect_writable(std::filesystem::path(options_.steps_folder) / "step-0.png");
+}
+
+void Job::check_sheet() const {
+  if (options_.sheet.empty()) return;
+  const ModelConfig& config = session_->model().config();
+  // A row of strengths begins with the picture that they are of.
+  const std::uint64_t pictures = sheet_of_steps()       ? options_.steps.value_or(config.default_steps)
+                                 : sheet_of_strengths() ? icons() + icons() / strengths()
+                                                        : icons();
+  expect_sheet_fits({config.width, config.height}, pictures, sheet_columns(pictures), options_.sheet_scale);
+}
+
+std::uint32_t Job::sheet_columns(std::uint64_t pictures) const {
+  constexpr std::uint64_t most_columns = 8;
+  if (options_.sheet_columns != 0) return options_.sheet_columns;
+  // With several strengths or styles, one row for each icon or style; otherwise as many columns as fit a page.
+  if (sheet_of_strengths()) return static_cast<std::uint32_t>(strengths()) + 1;
+  const std::uint64_t of_a_style = std::uint64_t{options_.prompts.size()} * options_.count;
+  return static_cast<std::uint32_t>(options_.styles.size() > 1 ? of_a_style : std::min(most_columns, pictures));
 }
 
 IconSettings Job::settings(const std::string& prompt, const std::string& style) const {
@@ -155,7 +184,7 @@ void Job::warn() {
 void Job::warn_of(const std::string& text) {
   if (text.empty() || !warned_.insert(text).second) return;
   if (progress_) progress_->clear();
-  fmt::print(stderr, "dit: warning: {}\n", text);
+  complain("dit: warning: {}\n", text);
 }
 
 void Job::keep_step(std::uint32_t count) {
@@ -217,15 +246,7 @@ void Job::paint(const IconSettings& settings, std::span<const IconPoint> icons) 
 
 void Job::write_sheet() const {
   if (options_.sheet.empty()) return;
-  constexpr std::uint32_t most_columns = 8;
-  std::uint32_t columns = options_.sheet_columns;
-  if (columns == 0) {
-    // With several strengths or styles, one row for each icon or style; otherwise as many columns as fit a page.
-    columns = sheet_of_strengths()         ? static_cast<std::uint32_t>(strengths()) + 1
-              : options_.styles.size() > 1 ? static_cast<std::uint32_t>(options_.prompts.size()) * options_.count
-                                           : std::min(most_columns, static_cast<std::uint32_t>(pictures_.size()));
-  }
-  write_png(options_.sheet, contact_sheet(pictures_, columns, options_.sheet_scale));
+  write_png(options_.sheet, contact_sheet(pictures_, sheet_columns(pictures_.size()), options_.sheet_scale));
   report("{}  {} {}\n", options_.sheet == "-" ? "standard output" : options_.sheet, pictures_.size(),
          sheet_of_steps()       ? "steps"
          : sheet_of_strengths() ? "pictures"
@@ -235,9 +256,10 @@ void Job::write_sheet() const {
 void Job::run() {
   expect(options_.output != "-" || options_.sheet != "-", ErrorKind::settings,
          "standard output: expected one picture, found the icon and the sheet");
+  check_outputs();
   open();
   sketch_.emplace(options_.from, options_.mask, session_->model().config().width, session_->model().config().height);
-  prepare_folder();
+  check_sheet();
   std::vector<IconPoint> batch;
   for (const std::string& style : options_.styles) {
     for (const std::string& prompt : options_.prompts) {
@@ -271,22 +293,23 @@ void add_picture_options(CLI::App& command, Options& options) {
       ->allow_extra_args(false);
   CLI::Option* seed = command.add_option("--seed", options.seed, "Which of 2^64 series of icons; default 0")
                           ->option_text("NUMBER")
-                          ->check(whole_number);
+                          ->check(whole_number());
   command.add_option("--name", options.name, "Any text instead of a seed: the same text owns the same icons")
       ->option_text("TEXT")
       ->excludes(seed);
   command.add_option("--index", options.index, "First icon of the series; default 0")
       ->option_text("NUMBER")
-      ->check(whole_number);
+      ->check(whole_number());
   command.add_option("-n,--count", options.count, "Icons of each prompt and style; default 1")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000000u));
+      ->check(whole_number(1, 1000000));
   command.add_option("--steps", options.steps, "Denoising steps. Default: the model's")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 1000));
   command.add_option("--sampler", options.sampler, sampler_help())->option_text("NAME");
   command.add_option("--guidance", options.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
-      ->option_text("NUMBER");
+      ->option_text("NUMBER")
+      ->check(real_number(0, 100));
 }
 
 void add_sketch_options(CLI::App& command, Options& options) {
@@ -298,7 +321,7 @@ void add_sketch_options(CLI::App& command, Options& options) {
       ->option_text("NUMBERS")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(real_number(0, 1))
       ->needs("--from");
 }
 
@@ -307,7 +330,7 @@ void add_machine_options(CLI::App& command, Options& options) {
   add_device_options(command, options.machine);
   command.add_option("--batch-size", options.batch_size, "Icons painted together; changes speed, never a picture")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1024u));
+      ->check(whole_number(1, 1024));
 }
 
 void add_output_options(CLI::App& command, Options& options) {
@@ -322,10 +345,10 @@ void add_output_options(CLI::App& command, Options& options) {
       ->option_text("FILE");
   command.add_option("--sheet-columns", options.sheet_columns, "Pictures in a row of the sheet")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 1000));
   command.add_option("--sheet-scale", options.sheet_scale, "Enlarges the sheet's pictures; default 1")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 16u));
+      ->check(whole_number(1, 16));
   command.add_flag("-q,--quiet", options.quiet, "Print warnings and errors only");
 }
 

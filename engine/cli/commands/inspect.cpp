@@ -8,6 +8,8 @@
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/tensors.h"
+#include "engine/cli/text/print.h"
+#include "engine/error.h"
 #include "engine/model/formats/open.h"
 #include "engine/model/model.h"
 #include "engine/network/dit.h"
@@ -62,11 +64,11 @@ double mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (102
 
 template <typename T>
 void row(const char* name, const T& value) {
-  fmt::print("  {:<18} {}\n", name, value);
+  say("  {:<18} {}\n", name, value);
 }
 
 void print_config(const ModelConfig& config) {
-  fmt::print("configuration\n");
+  say("configuration\n");
   row("name", config.name);
   row("description", config.description);
   row("licence", config.licence);
@@ -107,8 +109,8 @@ void print_cost(const ModelConfig& config, bool guided) {
   }
   const double step = static_cast<double>(flop_count(program, program.step));
   const double prepare = static_cast<double>(flop_count(program, program.prepare));
-  fmt::print("  {:<18} {:10.3f}  {:14.3f}  {:10.3f}  {:12.2f}\n", guided ? "guided" : "unguided", step / 1e9,
-             prepare / 1e9, (prepare + step * shape.steps) / 1e9, mebibytes(bytes));
+  say("  {:<18} {:10.3f}  {:14.3f}  {:10.3f}  {:12.2f}\n", guided ? "guided" : "unguided", step / 1e9, prepare / 1e9,
+      (prepare + step * shape.steps) / 1e9, mebibytes(bytes));
 }
 
 void inspect_model(const std::shared_ptr<const Model>& model) {
@@ -116,25 +118,25 @@ void inspect_model(const std::shared_ptr<const Model>& model) {
   std::uint64_t weight_bytes = 0;
   for (const auto& [name, view] : model->weights()->tensors) weight_bytes += view.bytes.size() + view.scales.size();
 
-  fmt::print("{}\n\n", model->path().string());
+  say("{}\n\n", model->path().string());
   print_config(config);
-  fmt::print("\nsize\n");
+  say("\nsize\n");
   row("parameters", fmt::format("{} ({:.2f} million)", model->parameter_count(),
                                 static_cast<double>(model->parameter_count()) / 1e6));
   row("tensors", model->weights()->tensors.size());
   row("weights", fmt::format("{} bytes ({:.2f} MiB)", weight_bytes, mebibytes(weight_bytes)));
   row("file", fmt::format("{} bytes", model->weights()->file_bytes));
-  fmt::print("\ncost of one icon, {} steps\n  {:<18} {:>10}  {:>14}  {:>10}  {:>12}\n", config.default_steps, "",
-             "GFLOP/step", "GFLOP/prepare", "GFLOP/icon", "buffers MiB");
+  say("\ncost of one icon, {} steps\n  {:<18} {:>10}  {:>14}  {:>10}  {:>12}\n", config.default_steps, "", "GFLOP/step",
+      "GFLOP/prepare", "GFLOP/icon", "buffers MiB");
   print_cost(config, false);
   print_cost(config, true);
-  fmt::print(
+  say(
       "  FLOPs: matrix products, convolutions and attention, a multiply-add counted as two; buffers: every activation\n"
       "  as f32, before an executor shares memory between them.\n");
   print_tensors(*model->weights());
 }
 
-/// Such a file gets Model::open()'s error, not a mere list, if something is wrong with it.
+/// Such a file gets Model::open()'s error, not only a list, if something is wrong with it.
 bool claims_to_be_a_model(const Weights& weights) {
   const auto format = weights.metadata.find("format");
   return weights.metadata.contains("config") ||
@@ -143,10 +145,18 @@ bool claims_to_be_a_model(const Weights& weights) {
 
 void inspect(const std::string& file) {
   const std::filesystem::path path = model_path(file);
-  if (path.extension() == ".onnx") return inspect_onnx(path);
   const std::shared_ptr<const Weights> weights = open_weights(path);
+  if (path.extension() == ".onnx") return inspect_onnx(path, *weights);
   if (!claims_to_be_a_model(*weights)) return inspect_tensors(path, *weights);
-  inspect_model(Model::open(path));
+  std::shared_ptr<const Model> model;
+  try {
+    model = Model::open(path);
+  } catch (const Error&) {
+    say("{}\n\nno model that can be opened, as the error says\n", path.string());
+    print_tensors(*weights);
+    throw;
+  }
+  inspect_model(model);
 }
 
 }  // namespace

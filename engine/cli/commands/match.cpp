@@ -5,16 +5,20 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/text/numbers.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
+#include "engine/files/file_bytes.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/open.h"
+#include "engine/model/json_text.h"
 
 namespace dit::cli {
 namespace {
@@ -22,7 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::size_t shown = 20;
+constexpr std::size_t shown_values = 20;
+constexpr std::size_t most_text = 64u << 20;  // of JSON
 
 struct Options {
   std::string a, b;
@@ -46,32 +51,44 @@ class Side {
   explicit Side(const fs::path& path) : path_(path) { fs::is_directory(path) ? open_capture() : open_file(); }
 
   const std::vector<std::string>& labels() const { return labels_; }
-  bool has(const std::string& label) const { return std::ranges::find(labels_, label) != labels_.end(); }
+  bool has(const std::string& label) const { return known_.contains(label); }
 
   Values read(const std::string& label) const {
     if (!file_) return read_array(label);
+    if (const auto foreign = file_->foreign.find(label); foreign != file_->foreign.end()) {
+      fail(ErrorKind::wrong_format, "'{}': tensor '{}' cannot be compared: {}", path_.string(),
+           printable(label, name_length), foreign->second.problem);
+    }
     const WeightView& view = file_->tensors.at(label);
     Values values{view.shape, 1, read_f64(view)};
-    try {
-      if (strides_.contains(label)) values.stride = std::max<std::size_t>(1, strides_.at(label).get<std::size_t>());
-      if (values.stride > 1 && shapes_.contains(label)) values.shape = shapes_.at(label).get<Shape>();
-    } catch (const json::exception& error) {
-      fail(ErrorKind::wrong_format, "'{}': stride or shape of '{}': {}", path_.string(), label, error.what());
-    }
+    const std::string what = fmt::format("'{}': '{}'", path_.string(), printable(label, name_length));
+    if (strides_.contains(label)) values.stride = whole_of(strides_.at(label), 1, UINT32_MAX, what + ": stride");
+    if (values.stride > 1 && shapes_.contains(label)) values.shape = shape_of(shapes_.at(label), what + ": shape");
     return values;
   }
 
  private:
+  static Shape shape_of(const json& sizes, const std::string& what) {
+    expect(sizes.is_array() && sizes.size() <= 32, ErrorKind::wrong_format, "{}: expected a list of sizes, found {}",
+           what, text_of(sizes));
+    Shape shape;
+    for (const json& size : sizes) shape.push_back(static_cast<std::uint32_t>(whole_of(size, 0, UINT32_MAX, what)));
+    return shape;
+  }
+
   void open_capture() {
-    std::ifstream stream(path_ / manifest_name);
-    expect(stream.good(), ErrorKind::not_found, "'{}': expected a capture, found no {}", path_.string(), manifest_name);
+    const fs::path path = path_ / manifest_name;
+    expect(fs::exists(path), ErrorKind::not_found, "'{}': expected a capture, found no {}", path_.string(),
+           manifest_name);
     try {
-      const json manifest = json::parse(stream);
+      const json manifest = parse_json(read_text(path, most_text, "capture"), fmt::format("'{}'", path.string()));
       const auto format = manifest.at("format").get<std::string>();
       expect(format == capture_format, ErrorKind::wrong_format, "'{}': expected format '{}', found '{}'",
              (path_ / manifest_name).string(), capture_format, format);
       for (const json& entry : manifest.at("checkpoints")) {
         labels_.push_back(entry.at("label").get<std::string>());
+        expect(known_.insert(labels_.back()).second, ErrorKind::wrong_format, "'{}': label '{}' is there twice",
+               path.string(), labels_.back());
         arrays_[labels_.back()] = path_ / fs::path(entry.at("file").get<std::string>()).filename();
       }
     } catch (const json::exception& error) {
@@ -84,11 +101,13 @@ class Side {
     for (const auto& [label, view] : file_->tensors) labels_.push_back(label);
     // In the order of the file, which is that of the network in the files that we write.
     std::ranges::stable_sort(labels_, {},
-                             [this](const std::string& label) { return file_->tensors.at(label).bytes.data(); });
-    const auto object = [this](const char* key) {
+                             [this](const std::string& label) { return file_->tensors.at(label).bytes.place(); });
+    for (const auto& [label, tensor] : file_->foreign) labels_.push_back(label);
+    known_.insert(labels_.begin(), labels_.end());
+    const auto object = [this](const char* key) -> json {
       const auto found = file_->metadata.find(key);
-      const json parsed = found == file_->metadata.end() ? json() : json::parse(found->second, nullptr, false);
-      return parsed.is_object() ? parsed : json::object();
+      if (found == file_->metadata.end() || !found->second.starts_with('{')) return json::object();
+      return parse_json(found->second, fmt::format("'{}': metadata '{}'", path_.string(), key));
     };
     strides_ = object("stride");
     shapes_ = object("shape");
@@ -102,6 +121,7 @@ class Side {
 
   fs::path path_;
   std::vector<std::string> labels_;
+  std::set<std::string> known_;             // the same
   std::map<std::string, fs::path> arrays_;  // of a capture
   std::shared_ptr<const Weights> file_;     // of anything else
   json strides_, shapes_;
@@ -166,31 +186,30 @@ void align(const std::string& label, Values& a, Values& b) {
 }
 
 void print_rows(const Values& a, const Values& b, std::size_t first, const Tolerance& tolerance) {
-  fmt::print("  {:>10}  {:>16}  {:>16}  {:>11}\n", "element", "A", "B", "|A-B|");
-  for (std::size_t i = first; i < std::min(first + shown, a.values.size()); ++i) {
+  say("  {:>10}  {:>16}  {:>16}  {:>11}\n", "element", "A", "B", "|A-B|");
+  for (std::size_t i = first; i < std::min(first + shown_values, a.values.size()); ++i) {
     const double x = a.values[i], y = b.values[i];
-    fmt::print("  {:>10}  {:>16.9g}  {:>16.9g}  {:>11.3g}{}\n", i * a.stride, x, y, std::fabs(x - y),
-               tolerance.holds(x, y) ? "" : "  out of tolerance");
+    say("  {:>10}  {:>16.9g}  {:>16.9g}  {:>11.3g}{}\n", i * a.stride, x, y, std::fabs(x - y),
+        tolerance.holds(x, y) ? "" : "  out of tolerance");
   }
 }
 
 void print_failure(const std::string& label, const Values& a, const Values& b, const Result& result,
                    const Tolerance& tolerance) {
-  fmt::print("\n'{}' {}: {} of {} values out of |A-B| <= {:.3g} + {:g} |B|, first at element {}, worst at element {}\n",
-             label, to_string(a.shape), result.bad, result.count, tolerance.atol, tolerance.rtol,
-             result.first_bad * a.stride, result.worst * a.stride);
+  say("\n'{}' {}: {} of {} values out of |A-B| <= {:.3g} + {:g} |B|, first at element {}, worst at element {}\n", label,
+      to_string(a.shape), result.bad, result.count, tolerance.atol, tolerance.rtol, result.first_bad * a.stride,
+      result.worst * a.stride);
   print_rows(a, b, 0, tolerance);
-  if (result.first_bad < shown) return;
-  fmt::print("  ...\n");
+  if (result.first_bad < shown_values) return;
+  say("  ...\n");
   print_rows(a, b, result.first_bad, tolerance);
 }
 
 std::map<std::string, std::string> read_names(const std::string& path) {
   if (path.empty()) return {};
-  std::ifstream stream(path);
-  expect(stream.good(), ErrorKind::not_found, "'{}': cannot open", path);
   try {
-    return json::parse(stream).get<std::map<std::string, std::string>>();
+    return parse_json(read_text(path, most_text, "names"), fmt::format("'{}'", path))
+        .get<std::map<std::string, std::string>>();
   } catch (const json::exception& error) {
     fail(ErrorKind::wrong_format, "'{}': expected a JSON object of A's labels and B's: {}", path, error.what());
   }
@@ -212,12 +231,13 @@ void match(const Options& options) {
   const Side a(options.a), b(options.b);
   const auto names = read_names(options.names);
   const Tolerance tolerance = tolerance_of(options);
-  std::vector<std::string> only_a, only_b = b.labels(), failed;
+  std::vector<std::string> only_a, only_b, failed;
+  std::set<std::string> seen;
   std::size_t width = 10, compared = 0;
-  for (const std::string& label : a.labels()) width = std::max(width, label.size());
-  fmt::print("|A-B| <= {:g}{} + {:g} |B|\n{:<{}}  {:>10}  {:>11}  {:>11}  {:>11}\n", tolerance.atol,
-             tolerance.absolute ? "" : " max(1, rms B)", tolerance.rtol, "checkpoint", width, "values", "max error",
-             "mean error", "max |B|");
+  for (const std::string& label : a.labels()) width = std::max(width, printable(label, name_length).size());
+  say("|A-B| <= {:g}{} + {:g} |B|\n{:<{}}  {:>10}  {:>11}  {:>11}  {:>11}\n", tolerance.atol,
+      tolerance.absolute ? "" : " max(1, rms B)", tolerance.rtol, "checkpoint", width, "values", "max error",
+      "mean error", "max |B|");
   for (const std::string& label : a.labels()) {
     const auto renamed = names.find(label);
     const std::string& other = renamed == names.end() ? label : renamed->second;
@@ -225,15 +245,15 @@ void match(const Options& options) {
       only_a.push_back(label);
       continue;
     }
-    std::erase(only_b, other);
+    seen.insert(other);
     Values x = a.read(label), y = b.read(other);
     align(label, x, y);
     const Tolerance here = tolerance.scaled_to(y.values);
     const Result result = compare(x.values, y.values, here);
     ++compared;
-    fmt::print("{:<{}}  {:>10}  {:>11.3g}  {:>11.3g}  {:>11.3g}{}\n", label, width, result.count, result.largest,
-               result.sum / static_cast<double>(std::max<std::size_t>(1, result.count)), result.scale,
-               result.bad ? "  FAILED" : "");
+    say("{:<{}}  {:>10}  {:>11.3g}  {:>11.3g}  {:>11.3g}{}\n", printable(label, name_length), width, result.count,
+        result.largest, result.sum / static_cast<double>(std::max<std::size_t>(1, result.count)), result.scale,
+        result.bad ? "  FAILED" : "");
     if (result.bad == 0) continue;
     if (failed.empty()) print_failure(label, x, y, result, here);
     failed.push_back(label);
@@ -242,10 +262,12 @@ void match(const Options& options) {
   expect(failed.empty(), ErrorKind::wrong_format, "{} and {} differ {} '{}'", options.a, options.b,
          options.all ? fmt::format("at {} of {} checkpoints, first", failed.size(), compared) : "first at",
          failed.empty() ? "" : failed.front());
-  if (!only_a.empty()) fmt::print("only in A, not compared: {}\n", list(only_a));
-  if (!only_b.empty()) fmt::print("only in B, not compared: {}\n", list(only_b));
+  for (const std::string& label : b.labels())
+    if (!seen.contains(label)) only_b.push_back(label);
+  if (!only_a.empty()) say("only in A, not compared: {}\n", list(only_a));
+  if (!only_b.empty()) say("only in B, not compared: {}\n", list(only_b));
   expect(compared > 0, ErrorKind::wrong_format, "{} and {} have no checkpoint in common", options.a, options.b);
-  fmt::print("{} checkpoints match\n", compared);
+  say("{} checkpoints match\n", compared);
 }
 
 }  // namespace
@@ -255,7 +277,7 @@ void add_match(CLI::App& app) {
   auto options = std::make_shared<Options>();
   command->add_option("A", options->a, "Folder of 'dit capture', or a safetensors, GGUF or .npy file")->required();
   command->add_option("B", options->b, "The same; taken as the truth")->required();
-  const auto positive = CLI::Range(0.0, 1e30);
+  const auto positive = real_number(0, 1e30);
   command->add_option("--precision", options->precision, "Default tolerances: f32 (1e-4, 1e-4) or f16 (1e-2, 5e-3)")
       ->option_text("TYPE")
       ->check(CLI::IsMember({"f32", "f16"}));

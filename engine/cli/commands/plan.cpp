@@ -7,6 +7,8 @@
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/text/numbers.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/network/dit.h"
@@ -77,10 +79,10 @@ void print_plan(const Choices& choices) {
   vulkan::Places places = consecutive_places(compiled.layouts);
   places.weight_types = weight_types(program, *model->weights());
   const vulkan::EmittedProgram emitted = emit(program, compiled.layouts, compiled.tiled, target, places);
-  fmt::print("{}: precision {}, fusion {}, batch {}{}\n\n{}\n{}\n{}\n{}", model->config().name,
-             name_of(target.precision), name_of(target.fusion), choices.batch, choices.guided ? ", guided" : "",
-             list_groups(program, compiled.fused), list_layouts(program, compiled.layouts),
-             list_tiles(program, compiled.tiled, target), list_calls(program, compiled.tiled, emitted));
+  say("{}: precision {}, fusion {}, batch {}{}\n\n", model->config().name, name_of(target.precision),
+      name_of(target.fusion), choices.batch, choices.guided ? ", guided" : "");
+  say_lines(list_groups(program, compiled.fused) + "\n" + list_layouts(program, compiled.layouts) + "\n" +
+            list_tiles(program, compiled.tiled, target) + "\n" + list_calls(program, compiled.tiled, emitted));
 }
 
 }  // namespace
@@ -99,7 +101,7 @@ void add_plan(CLI::App& app) {
       ->option_text("NAME");
   command->add_option("--batch", choices->batch, "Icons painted at once; default 1")
       ->option_text("NUMBER")
-      ->check(CLI::Range(1u, 1024u));
+      ->check(whole_number(1, 1024));
   command->add_flag("--guided", choices->guided, "With the rows that guidance needs");
   command->footer(
       "Examples:\n"

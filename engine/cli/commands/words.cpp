@@ -10,6 +10,7 @@
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/model/vocabulary.h"
@@ -37,12 +38,12 @@ void print_words(const Options& options) {
   }
   expect(!lines.empty(), ErrorKind::settings, "no word with '{}' in it in model {}; nearest: {}", options.part,
          config.name, fmt::join(nearest_words(config, part), ", "));
-  for (const std::string& line : lines) fmt::print("{}\n", line);
+  for (const std::string& line : lines) say("{}\n", line);
 }
 
 void print_styles(const Options& options) {
   const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
-  for (const std::string& style : model->config().styles) fmt::print("{}\n", style);
+  for (const std::string& style : model->config().styles) say("{}\n", style);
 }
 
 }  // namespace

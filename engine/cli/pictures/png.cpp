@@ -21,9 +21,12 @@ void encode(std::FILE* file, const std::filesystem::path& path, const Image& ima
   png.width = image.width;
   png.height = image.height;
   png.format = PNG_FORMAT_RGBA;
+  errno = 0;
   const bool written = png_image_write_to_stdio(&png, file, 0, image.rgba.data(), 0, nullptr) != 0;
-  expect(written && std::fflush(file) == 0, ErrorKind::unreadable, "cannot write '{}': {}", path.string(),
-         written || png.message[0] == '\0' ? std::strerror(errno) : png.message);
+  const bool flushed = std::fflush(file) == 0;
+  // What the system says is worth more than libpng's "write error".
+  const std::string reason = errno != 0 ? std::strerror(errno) : png.message;
+  expect(written && flushed, ErrorKind::unreadable, "cannot write '{}': {}", path.string(), reason);
 }
 
 }  // namespace

@@ -28,11 +28,25 @@ void paste(Image& page, const Image& picture, std::uint32_t x0, std::uint32_t y0
 
 }  // namespace
 
+void expect_sheet_fits(PictureSize picture, std::uint64_t pictures, std::uint32_t columns, std::uint32_t scale) {
+  constexpr std::uint64_t most_side = 1'000'000, most_bytes = 1u << 30;
+  const std::uint64_t across = std::min<std::uint64_t>(std::max(1u, columns), pictures);
+  const std::uint64_t down = across == 0 ? 0 : (pictures + across - 1) / across;
+  // Counts and sizes of 32 bits: no product leaves 64.
+  const std::uint64_t width = across * (std::uint64_t{picture.width} * scale + margin) + margin;
+  const std::uint64_t height = down * (std::uint64_t{picture.height} * scale + margin) + margin;
+  expect(width <= most_side && height <= most_side && width * height * 4 <= most_bytes, ErrorKind::settings,
+         "contact sheet: expected at most {} pixels a side and {} bytes, {} pictures in {} columns at scale {} make "
+         "{}x{}; other --sheet-columns, a smaller --sheet-scale or --count would do",
+         most_side, most_bytes, pictures, across, scale, width, height);
+}
+
 Image contact_sheet(std::span<const Image> pictures, std::uint32_t columns, std::uint32_t scale) {
   expect(!pictures.empty() && columns > 0 && scale > 0, ErrorKind::settings,
          "contact sheet: expected at least one picture, column and scale 1, found {}, {} and {}", pictures.size(),
          columns, scale);
   const Image& first = pictures.front();
+  expect_sheet_fits({first.width, first.height}, pictures.size(), columns, scale);
   const auto count = static_cast<std::uint32_t>(pictures.size());
   columns = std::min(columns, count);
   const std::uint32_t rows = (count + columns - 1) / columns;

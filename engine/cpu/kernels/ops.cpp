@@ -145,9 +145,17 @@ void to_rgba(const ToRgba& o, std::size_t first, std::size_t last) noexcept {
   };
   const float half = o.rounding == Rounding::nearest ? 0.5f : 0.f;
   const auto byte = [half](float v) { return static_cast<std::uint8_t>(std::floor(255.f * v + half)); };
+  const std::size_t channels = o.premultiplied ? 4 : 3;
   for (std::size_t i = first; i < last; ++i) {
     const float alpha = o.premultiplied ? unit(o.x[3 * o.pixels + i]) : 1.f;
     std::uint8_t* out = o.rgba + 4 * i;
+    bool finite = true;
+    for (std::size_t c = 0; c < channels; ++c) finite &= std::isfinite(o.x[c * o.pixels + i]);
+    if (!finite) {  // as shaders/common/picture.glsl marks it
+      std::fill_n(out, 3, std::uint8_t{255});
+      out[3] = 0;
+      continue;
+    }
     out[3] = byte(alpha);
     for (std::size_t c = 0; c < 3; ++c)
       out[c] = out[3] == 0 ? 0 : byte(std::min(unit(o.x[c * o.pixels + i]), alpha) / alpha);

@@ -5,11 +5,12 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/files/mapped_file.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/cursor.h"
 
@@ -24,17 +25,47 @@ constexpr int array_depth_limit = 4;
 constexpr const char* own_prefix = "ditsrc.";
 constexpr const char* architecture_key = "general.architecture";
 
-// Numbers of ggml's types.
-constexpr std::pair<std::uint32_t, DType> dtypes[] = {
-    {0, DType::f32},  {1, DType::f16},  {2, DType::q4_0}, {8, DType::q8_0}, {24, DType::i8},
-    {25, DType::i16}, {26, DType::i32}, {27, DType::i64}, {28, DType::f64}, {30, DType::bf16}};
+// The header's length, as the readers of safetensors limit theirs: what is kept of it takes memory.
+constexpr std::uint64_t most_header = 100'000'000;
+constexpr std::uint64_t most_key = 65535;  // of the format's description
+
+/// One of ggml's types: how many bytes a block of so many elements takes, and what it is here.
+struct Type {
+  std::uint32_t number;
+  const char* name;
+  std::uint32_t elements, bytes;
+  std::optional<DType> dtype;
+};
+
+// source: ggml's table of types, 2026; numbers that are left out have gone out of use
+constexpr Type types[] = {
+    {0, "F32", 1, 4, DType::f32},     {1, "F16", 1, 2, DType::f16},    {2, "Q4_0", 32, 18, DType::q4_0},
+    {3, "Q4_1", 32, 20, {}},          {6, "Q5_0", 32, 22, {}},         {7, "Q5_1", 32, 24, {}},
+    {8, "Q8_0", 32, 34, DType::q8_0}, {9, "Q8_1", 32, 36, {}},         {10, "Q2_K", 256, 84, {}},
+    {11, "Q3_K", 256, 110, {}},       {12, "Q4_K", 256, 144, {}},      {13, "Q5_K", 256, 176, {}},
+    {14, "Q6_K", 256, 210, {}},       {15, "Q8_K", 256, 292, {}},      {16, "IQ2_XXS", 256, 66, {}},
+    {17, "IQ2_XS", 256, 74, {}},      {18, "IQ3_XXS", 256, 98, {}},    {19, "IQ1_S", 256, 50, {}},
+    {20, "IQ4_NL", 32, 18, {}},       {21, "IQ3_S", 256, 110, {}},     {22, "IQ2_S", 256, 82, {}},
+    {23, "IQ4_XS", 256, 136, {}},     {24, "I8", 1, 1, DType::i8},     {25, "I16", 1, 2, DType::i16},
+    {26, "I32", 1, 4, DType::i32},    {27, "I64", 1, 8, DType::i64},   {28, "F64", 1, 8, DType::f64},
+    {29, "IQ1_M", 256, 56, {}},       {30, "BF16", 1, 2, DType::bf16}, {34, "TQ1_0", 256, 54, {}},
+    {35, "TQ2_0", 256, 66, {}},       {39, "MXFP4", 32, 17, {}}};
 
 // Numbers of the types of metadata values.
 enum class Kind : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
+constexpr std::uint32_t kind_bytes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+
+/// A tensor's description.
+struct Info {
+  std::string name;
+  Shape shape;
+  std::uint32_t type = 0;
+  std::uint64_t offset = 0;
+};
 
 class Parser {
  public:
-  Parser(std::span<const std::byte> bytes, const std::string& file, Weights& weights)
+  Parser(const Bytes& bytes, const std::string& file, Weights& weights)
       : bytes_(bytes), file_(file), cursor_(bytes, file), weights_(weights) {}
 
   void parse() {
@@ -45,22 +76,37 @@ class Parser {
            "weights '{}': expected GGUF version 2 or 3, little endian, found {:#x}", file_, version);
     const auto tensors = cursor_.number<std::uint64_t>("tensor count");
     const std::uint64_t entries = cursor_.count(12, "metadata count");
-    for (std::uint64_t i = 0; i < entries; ++i) metadata();
-    expect(tensors <= cursor_.remaining() / 24, ErrorKind::wrong_format,
+    for (std::uint64_t i = 0; i < entries; ++i) {
+      metadata();
+      expect_short();
+    }
+    expect(tensors <= std::min<std::uint64_t>(most_tensors, cursor_.remaining() / 24), ErrorKind::wrong_format,
            "weights '{}': tensor count: {} of at least 24 bytes, found {} bytes", file_, tensors, cursor_.remaining());
     // Where the data starts is known only after the last info.
-    std::vector<std::pair<WeightView*, std::uint64_t>> offsets;
-    offsets.reserve(tensors);
-    for (std::uint64_t i = 0; i < tensors; ++i) offsets.push_back(info());
+    std::vector<Info> infos;
+    infos.reserve(tensors);
+    for (std::uint64_t i = 0; i < tensors; ++i) {
+      infos.push_back(info());
+      expect_short();
+    }
     const std::uint64_t at = (cursor_.position() + alignment_ - 1) / alignment_ * alignment_;
-    const auto data = bytes_.subspan(std::min<std::uint64_t>(at, bytes_.size()));
-    for (const auto& [view, offset] : offsets) place(*view, offset, data);
+    const std::uint64_t start = std::min<std::uint64_t>(at, bytes_.size());
+    place(infos, bytes_.subspan(start, bytes_.size() - start));
   }
 
  private:
+  void expect_short() const {
+    expect(cursor_.position() <= most_header, ErrorKind::wrong_format,
+           "weights '{}': expected a header of at most {} bytes, found more", file_, most_header);
+  }
+
   void metadata() {
-    std::string key = cursor_.text("metadata key");
+    std::string key = cursor_.text(most_key, "metadata key");
     const auto kind = static_cast<Kind>(cursor_.number<std::uint32_t>("metadata type"));
+    if (key.starts_with(own_prefix)) key.erase(0, std::strlen(own_prefix));
+    const bool is_new = keys_.insert(key).second;
+    if (!is_new)
+      fail(ErrorKind::wrong_format, "weights '{}': metadata '{}' is there twice", file_, printable(key, name_length));
     if (key == "general.alignment") {
       expect(kind == Kind::u32, ErrorKind::wrong_format, "weights '{}': general.alignment: expected u32, found type {}",
              file_, static_cast<std::uint32_t>(kind));
@@ -69,10 +115,7 @@ class Parser {
              "weights '{}': general.alignment: expected a power of two up to 1048576, found {}", file_, alignment_);
       return;
     }
-    if (key.starts_with(own_prefix)) key.erase(0, std::strlen(own_prefix));
-    std::string text = value(kind, 0);
-    expect(weights_.metadata.emplace(key, std::move(text)).second, ErrorKind::wrong_format,
-           "weights '{}': metadata '{}' is there twice", file_, key);
+    weights_.metadata.emplace(std::move(key), value(kind));
   }
 
   template <typename T>
@@ -80,7 +123,7 @@ class Parser {
     return fmt::format("{}", cursor_.number<T>("metadata value"));
   }
 
-  std::string value(Kind kind, int depth) {
+  std::string value(Kind kind) {
     switch (kind) {
       case Kind::u8:
         return number<std::uint8_t>();
@@ -99,9 +142,9 @@ class Parser {
       case Kind::boolean:
         return cursor_.number<std::uint8_t>("metadata value") ? "true" : "false";
       case Kind::string:
-        return cursor_.text("metadata value");
+        return cursor_.text(most_header, "metadata value");
       case Kind::array:
-        return array(depth);
+        return array(0);
       case Kind::u64:
         return number<std::uint64_t>();
       case Kind::i64:
@@ -109,6 +152,9 @@ class Parser {
       case Kind::f64:
         return number<double>();
     }
+    refuse(kind);
+  }
+  [[noreturn]] void refuse(Kind kind) const {
     fail(ErrorKind::wrong_format, "weights '{}': metadata type: expected 0 to 12, found {}", file_,
          static_cast<std::uint32_t>(kind));
   }
@@ -118,63 +164,96 @@ class Parser {
     expect(depth < array_depth_limit, ErrorKind::wrong_format, "weights '{}': metadata: arrays nested over {} deep",
            file_, array_depth_limit);
     const auto kind = static_cast<Kind>(cursor_.number<std::uint32_t>("array type"));
-    const std::uint64_t count = cursor_.count(1, "array length");
-    for (std::uint64_t i = 0; i < count; ++i) value(kind, depth + 1);
+    if (kind > Kind::f64) refuse(kind);
+    const std::uint32_t size = kind_bytes[static_cast<std::size_t>(kind)];
+    const std::uint64_t count = cursor_.count(size > 0 ? size : sizeof(std::uint64_t), "array length");
+    if (size > 0) cursor_.skip(count * size, "array");
+    for (std::uint64_t i = 0; size == 0 && i < count; ++i) {
+      if (kind == Kind::array) {
+        array(depth + 1);
+      } else {
+        cursor_.skip(cursor_.number<std::uint64_t>("array element"), "array element");
+      }
+      expect_short();
+    }
     return fmt::format("[{}]", count);
   }
 
-  std::pair<WeightView*, std::uint64_t> info() {
-    WeightView view;
-    view.name = cursor_.text("tensor name");
+  Info info() {
+    Info info;
+    info.name = cursor_.text(name_limit, "tensor name");
+    expect(names_.insert(info.name).second, ErrorKind::wrong_format, "weights '{}': tensor '{}' is there twice", file_,
+           info.name);
     const auto rank = cursor_.number<std::uint32_t>("tensor rank");
     expect(rank <= rank_limit, ErrorKind::wrong_format,
-           "weights '{}': tensor '{}': expected at most {} dimensions, found {}", file_, view.name, rank_limit, rank);
+           "weights '{}': tensor '{}': expected at most {} dimensions, found {}", file_, info.name, rank_limit, rank);
     for (std::uint32_t i = 0; i < rank; ++i) {
       const auto size = cursor_.number<std::uint64_t>("tensor dimension");
       expect(size <= std::numeric_limits<std::uint32_t>::max(), ErrorKind::wrong_format,
-             "weights '{}': tensor '{}': dimension {} is over 32 bits", file_, view.name, size);
-      view.shape.insert(view.shape.begin(), static_cast<std::uint32_t>(size));
+             "weights '{}': tensor '{}': dimension {} is over 32 bits", file_, info.name, size);
+      info.shape.insert(info.shape.begin(), static_cast<std::uint32_t>(size));
     }
-    const auto type = cursor_.number<std::uint32_t>("tensor type");
-    const auto found = std::ranges::find(dtypes, type, &std::pair<std::uint32_t, DType>::first);
-    expect(found != std::end(dtypes), ErrorKind::wrong_format,
-           "weights '{}': tensor '{}': ggml type {} is not supported; F32, F16, BF16, F64, Q8_0, Q4_0 and integers are",
-           file_, view.name, type);
-    view.dtype = found->second;
-    const auto offset = cursor_.number<std::uint64_t>("tensor offset");
-    const auto [place, is_new] = weights_.tensors.emplace(view.name, view);
-    expect(is_new, ErrorKind::wrong_format, "weights '{}': tensor '{}' is there twice", file_, view.name);
-    return {&place->second, offset};
+    info.type = cursor_.number<std::uint32_t>("tensor type");
+    info.offset = cursor_.number<std::uint64_t>("tensor offset");
+    return info;
   }
 
-  void place(WeightView& view, std::uint64_t offset, std::span<const std::byte> data) {
-    if (is_quantised(view.dtype)) {
-      expect(!view.shape.empty() && view.shape.back() % group_size == 0, ErrorKind::wrong_format,
-             "weights '{}': tensor '{}': {} needs rows of a multiple of {}, found {}", file_, view.name,
-             name_of(view.dtype), group_size, to_string(view.shape));
+  /// Bytes of a tensor of a known type.
+  std::uint64_t size_of_data(const Info& info, const Type& type, std::uint64_t most) const {
+    if (type.elements > 1) {
+      expect(!info.shape.empty() && info.shape.back() % type.elements == 0, ErrorKind::wrong_format,
+             "weights '{}': tensor '{}': {} needs rows of a multiple of {}, found {}", file_, info.name, type.name,
+             type.elements, to_string(info.shape));
     }
     // The product may overflow 64 bits in a hostile file, so it is checked dimension by dimension against the data.
     std::uint64_t count = 1;
-    const std::uint64_t most = data.size() / size_of(view.dtype) * (is_quantised(view.dtype) ? group_size : 1);
-    for (const std::uint32_t size : view.shape) {
-      expect(size == 0 || count <= most / size, ErrorKind::wrong_format,
-             "weights '{}': tensor '{}': {} {} needs more than the {} data bytes of the file", file_, view.name,
-             name_of(view.dtype), to_string(view.shape), data.size());
+    const std::uint64_t elements = most / type.bytes * type.elements;
+    for (const std::uint32_t size : info.shape) {
+      expect(size == 0 || count <= elements / size, ErrorKind::wrong_format,
+             "weights '{}': tensor '{}': {} {} needs more than the {} data bytes of the file", file_, info.name,
+             type.name, to_string(info.shape), most);
       count *= size;
     }
-    const std::uint64_t bytes = storage_bytes(view.dtype, count);
-    expect(offset % alignment_ == 0, ErrorKind::wrong_format,
-           "weights '{}': tensor '{}': offset {} is not a multiple of {}", file_, view.name, offset, alignment_);
-    expect(offset <= data.size() && bytes <= data.size() - offset, ErrorKind::wrong_format,
-           "weights '{}': tensor '{}': {} bytes from {} on lie outside the {} data bytes of the file (truncated?)",
-           file_, view.name, bytes, offset, data.size());
-    view.bytes = data.subspan(offset, bytes);
+    return count / type.elements * type.bytes;
   }
 
-  std::span<const std::byte> bytes_;
+  /// As ggml does, one tensor after the other, each at the next multiple of the alignment: nothing lies between them,
+  /// nothing under two of them, nothing behind the last.
+  void place(const std::vector<Info>& infos, const Bytes& data) {
+    std::uint64_t expected = 0;
+    for (std::size_t i = 0; i < infos.size(); ++i) {
+      const Info& info = infos[i];
+      expect(info.offset == expected, ErrorKind::wrong_format,
+             "weights '{}': tensor '{}': expected offset {}, found {}", file_, info.name, expected, info.offset);
+      const auto type = std::ranges::find(types, info.type, &Type::number);
+      std::uint64_t bytes = 0;
+      if (type != std::end(types)) {
+        bytes = size_of_data(info, *type, data.size());
+      } else {  // only the next one says how long it is
+        const std::uint64_t next = i + 1 < infos.size() ? infos[i + 1].offset : data.size();
+        bytes = std::max(next, info.offset) - info.offset;
+      }
+      expect(info.offset <= data.size() && bytes <= data.size() - info.offset, ErrorKind::wrong_format,
+             "weights '{}': tensor '{}': {} bytes from {} on lie outside the {} data bytes of the file (truncated?)",
+             file_, info.name, bytes, info.offset, data.size());
+      expected = (info.offset + bytes + alignment_ - 1) / alignment_ * alignment_;
+      if (type != std::end(types) && type->dtype) {
+        weights_.add({info.name, *type->dtype, info.shape, data.subspan(info.offset, bytes), {}}, file_);
+      } else {
+        const std::string name = type == std::end(types) ? fmt::format("type {}", info.type) : type->name;
+        weights_.add(info.name, {name, info.shape, bytes, fmt::format("its type {} is none of ours", name)}, file_);
+      }
+    }
+    expect(data.size() <= expected, ErrorKind::wrong_format, "weights '{}': {} bytes are left after the last tensor{}",
+           file_, data.size() - std::min<std::uint64_t>(expected, data.size()),
+           infos.empty() ? "" : " '" + infos.back().name + "'");
+  }
+
+  Bytes bytes_;
   const std::string& file_;
   Cursor cursor_;
   Weights& weights_;
+  std::set<std::string> keys_, names_;
   std::uint32_t alignment_ = default_alignment;
 };
 
@@ -217,14 +296,13 @@ void add_info(const WeightView& view, std::uint64_t offset, Header& header) {
   header.string(view.name);
   header.number(static_cast<std::uint32_t>(view.shape.size()));
   for (std::size_t i = view.shape.size(); i-- > 0;) header.number(std::uint64_t{view.shape[i]});
-  header.number(std::ranges::find(dtypes, view.dtype, &std::pair<std::uint32_t, DType>::second)->first);
+  header.number(std::ranges::find(types, std::optional(view.dtype), &Type::dtype)->number);
   header.number(offset);
 }
 
 }  // namespace
 
-std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
-                                     std::shared_ptr<const void> owner) {
+std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name, std::shared_ptr<const void> owner) {
   auto weights = std::make_shared<Weights>();
   weights->owner = std::move(owner);
   weights->file_bytes = bytes.size();
@@ -233,13 +311,12 @@ std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std
 }
 
 std::shared_ptr<const Weights> open(const std::filesystem::path& path) {
-  auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
-  return parse(bytes, path.string(), std::move(file));
+  auto file = FileBytes::open(path);
+  return parse(Bytes(*file), path.string(), file);
 }
 
 bool can_hold(DType dtype) noexcept {
-  return std::ranges::find(dtypes, dtype, &std::pair<std::uint32_t, DType>::second) != std::end(dtypes);
+  return std::ranges::find(types, std::optional(dtype), &Type::dtype) != std::end(types);
 }
 
 void write(const std::filesystem::path& path, const Weights& weights) {
@@ -262,7 +339,8 @@ void write(const std::filesystem::path& path, const Weights& weights) {
   NewFile file(path);
   file.write(header.text());
   for (const auto& [name, view] : weights.tensors) {
-    file.write(view.bytes);
+    file.write(view.bytes.read());
+    view.bytes.release();
     file.write(std::string(Header::padding(view.bytes.size()), '\0'));
   }
   file.finish();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// GGUF versions 2 and 3, little endian: counts, metadata, tensor infos, aligned data. Memory-mapped, never copied.
-// source: the GGUF description in the ggml project's docs/gguf.md
+// GGUF versions 2 and 3, little endian: counts, metadata, tensor infos, aligned data. Tensors are read when they are
+// looked at. source: the GGUF description in the ggml project's docs/gguf.md
 //
 // A metadata key "ditsrc.X" is X here, so that "ditsrc.format" and "ditsrc.config" make a model. Other values become
 // text; arrays become "[count]". Dimensions are stored fastest first and turned round here.
@@ -21,8 +21,7 @@ namespace dit::gguf {
 std::shared_ptr<const Weights> open(const std::filesystem::path& path);
 
 /// The same over bytes in memory, which `owner` keeps alive; `name` stands for the file in error texts.
-std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
-                                     std::shared_ptr<const void> owner);
+std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name, std::shared_ptr<const void> owner);
 
 /// Whether the format has a type number for it.
 bool can_hold(DType dtype) noexcept;

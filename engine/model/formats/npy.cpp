@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "engine/files/mapped_file.h"
 #include "engine/files/new_file.h"
 
 namespace dit::npy {
@@ -17,7 +16,8 @@ namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
 constexpr std::size_t alignment = 64;
-constexpr std::size_t rank_limit = 32;  // NumPy's own
+constexpr std::size_t rank_limit = 32;      // NumPy's own
+constexpr std::size_t most_header = 65535;  // of version 1; the others are for structured types, which we have not
 constexpr std::pair<std::string_view, DType> dtypes[] = {
     {"<f4", DType::f32}, {"<f2", DType::f16}, {"<f8", DType::f64}, {"|i1", DType::i8},
     {"|u1", DType::u8},  {"<i2", DType::i16}, {"<u2", DType::u16}, {"<i4", DType::i32},
@@ -30,8 +30,10 @@ class Header {
 
   void parse(WeightView& view) {
     take("{");
+    std::string_view seen[3];
     for (int i = 0; i < 3; ++i) {
-      const std::string_view key = string();
+      const std::string_view key = seen[i] = string();
+      if (std::find(seen, seen + i, key) != seen + i) bad("each key once", key);
       take(":");
       if (key == "descr") {
         view.dtype = dtype(string());
@@ -45,6 +47,7 @@ class Header {
       if (i < 2 || peek() == ',') take(",");
     }
     take("}");
+    if (peek() != '\0' || !rest_.empty()) bad("nothing after the }", rest_);
   }
 
  private:
@@ -81,7 +84,8 @@ class Header {
       if (error != std::errc() || sizes.size() == rank_limit) bad("a dimension below 2^32", rest_);
       rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
       sizes.push_back(size);
-      if (peek() == ',') take(",");
+      // "(3)" is a number in Python, and no tuple.
+      if (peek() != ')' || sizes.size() == 1) take(",");
     }
     take(")");
     return sizes;
@@ -98,26 +102,28 @@ class Header {
 
 }  // namespace
 
-std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
-                                     std::shared_ptr<const void> owner) {
-  const auto byte = [&](std::size_t i) { return std::to_integer<std::size_t>(bytes[i]); };
-  expect(bytes.size() >= 10 && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0, ErrorKind::wrong_format,
+std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name, std::shared_ptr<const void> owner) {
+  const auto head = bytes.subspan(0, std::min<std::size_t>(bytes.size(), 12)).read();
+  const auto byte = [&](std::size_t i) { return std::to_integer<std::size_t>(head[i]); };
+  expect(head.size() >= 10 && std::memcmp(head.data(), magic.data(), magic.size()) == 0, ErrorKind::wrong_format,
          "array '{}': expected an .npy file", name);
   const std::size_t version = byte(6);
   expect(version == 1 || version == 2 || version == 3, ErrorKind::wrong_format,
          "array '{}': expected .npy version 1 to 3, found {}", name, version);
   const std::size_t start = version == 1 ? 10 : 12;
-  expect(bytes.size() >= start, ErrorKind::wrong_format, "array '{}': {} bytes, too short for a header", name,
+  expect(head.size() >= start, ErrorKind::wrong_format, "array '{}': {} bytes, too short for a header", name,
          bytes.size());
   std::size_t size = byte(8) | byte(9) << 8;
   if (version > 1) size |= byte(10) << 16 | byte(11) << 24;
-  expect(size <= bytes.size() - start, ErrorKind::wrong_format,
-         "array '{}': its header would be {} bytes of a {}-byte file", name, size, bytes.size());
+  expect(size <= std::min(most_header, bytes.size() - start), ErrorKind::wrong_format,
+         "array '{}': its header would be {} bytes of a {}-byte file, and {} are the most", name, size, bytes.size(),
+         most_header);
 
   WeightView view;
   view.name = std::filesystem::path(name).stem().string();
-  Header({reinterpret_cast<const char*>(bytes.data()) + start, size}, name).parse(view);
-  const auto data = bytes.subspan(start + size);
+  const auto header = bytes.subspan(start, size).read();
+  Header({reinterpret_cast<const char*>(header.data()), size}, name).parse(view);
+  const Bytes data = bytes.subspan(start + size, bytes.size() - start - size);
   std::uint64_t wanted = size_of(view.dtype);
   for (const std::uint32_t length : view.shape) {
     expect(length == 0 || wanted <= data.size() / length, ErrorKind::wrong_format,
@@ -136,9 +142,8 @@ std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std
 }
 
 std::shared_ptr<const Weights> open(const std::filesystem::path& path) {
-  auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
-  return parse(bytes, path.string(), std::move(file));
+  auto file = FileBytes::open(path);
+  return parse(Bytes(*file), path.string(), file);
 }
 
 void write(const std::filesystem::path& path, const Shape& shape, std::span<const float> values) {

@@ -18,8 +18,7 @@ namespace dit::npy {
 std::shared_ptr<const Weights> open(const std::filesystem::path& path);
 
 /// The same over bytes in memory, which `owner` keeps alive; `name` stands for the file in error texts.
-std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
-                                     std::shared_ptr<const void> owner);
+std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name, std::shared_ptr<const void> owner);
 
 /// Writes f32 values. errors: unreadable
 void write(const std::filesystem::path& path, const Shape& shape, std::span<const float> values);

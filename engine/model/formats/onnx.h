@@ -20,15 +20,16 @@ struct Initialiser {
   std::string type;  ///< "f32", "string", "f8e4m3fn", ...
   Shape shape;
   std::optional<WeightView> view;  ///< the values, where they lie in the file as an array of a type that we have
+  std::uint64_t bytes = 0;         ///< of values in the file
+  std::string problem;             ///< why there is no view
 };
 
 /// In the order of the file. Views borrow `bytes`; `name` stands for the file in error texts.
 /// errors  wrong_format. Never reads outside the bytes and never allocates more than their size justifies
-std::vector<Initialiser> initialisers(std::span<const std::byte> bytes, const std::string& name);
+std::vector<Initialiser> initialisers(const Bytes& bytes, const std::string& name);
 
-/// Those with values, as Weights.
+/// The same as Weights; those without a view are foreign.
 /// errors  wrong_format, also when two have the same name
-std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
-                                     std::shared_ptr<const void> owner);
+std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name, std::shared_ptr<const void> owner);
 
 }  // namespace dit::onnx

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// safetensors: u64 header length, JSON header, raw little-endian tensors. Memory-mapped, never copied.
-// source: the format description of the safetensors project, version 0.4
+// safetensors: u64 header length, JSON header, raw little-endian tensors. Tensors are read when they are looked at.
+// source: the format description of the safetensors project, and the checks of its own reader (version 0.6)
 //
 // It has no quantised types, so we keep such a tensor as two, and say so by the metadata "quantised": "g32":
 //   int8_g32  NAME  I8 [..., K]    and  NAME.scales  F16 [..., K/32]
@@ -17,14 +17,13 @@
 
 namespace dit::safetensors {
 
-/// Maps the file and reads its header.
+/// Reads the file's header.
 /// errors  not_found, unreadable, wrong_format (file, tensor, expected, found). Never reads outside the file and never
 ///         allocates more than the header's size justifies
 std::shared_ptr<const Weights> open(const std::filesystem::path& path);
 
 /// The same over bytes in memory, which `owner` keeps alive; `name` stands for the file in error texts.
-std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
-                                     std::shared_ptr<const void> owner);
+std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name, std::shared_ptr<const void> owner);
 
 /// Whether the format has a place for the type.
 bool can_hold(DType dtype) noexcept;

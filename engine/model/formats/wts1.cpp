@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/model/formats/wts1.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -15,12 +16,13 @@ namespace dit::wts1 {
 namespace {
 
 constexpr std::uint32_t rank_limit = 8;
+constexpr std::uint32_t most_key = 65535;
 constexpr std::size_t least_tensor_bytes = 12;  // empty key, no dimension, no element
 
 /// The key and its padding; `what` names the tensor in error texts.
 std::string parse_key(Cursor& cursor, const std::string& file, std::uint32_t index) {
   const std::string what = fmt::format("key of tensor {}", index);
-  std::string key = cursor.text<std::uint32_t>(what.c_str());
+  std::string key = cursor.text<std::uint32_t>(most_key, what.c_str());
   for (const std::byte byte : cursor.take(-key.size() % 4, what.c_str())) {
     expect(byte == std::byte{0}, ErrorKind::wrong_format, "weights '{}': tensor '{}': padding of the key is not zero",
            file, key);
@@ -28,10 +30,27 @@ std::string parse_key(Cursor& cursor, const std::string& file, std::uint32_t ind
   return key;
 }
 
+/// A piece at a time, so that a file may be larger than memory.
+void expect_finite(const WeightView& view, const std::string& file) {
+  constexpr std::size_t piece = 1u << 20;
+  for (std::size_t at = 0; at < view.bytes.size(); at += piece) {
+    const Bytes some = view.bytes.subspan(at, std::min(piece, view.bytes.size() - at));
+    const auto bytes = some.read();
+    for (std::size_t i = 0; i < bytes.size(); i += sizeof(float)) {
+      float value;
+      std::memcpy(&value, bytes.data() + i, sizeof(float));
+      if (std::isfinite(value)) continue;
+      fail(ErrorKind::wrong_format, "weights '{}': tensor '{}': element {} of {} is {}", file,
+           printable(view.name, name_length), (at + i) / sizeof(float), view.bytes.size() / sizeof(float), value);
+    }
+    some.release();
+  }
+}
+
 WeightView parse_tensor(Cursor& cursor, const std::string& file, std::string key) {
   WeightView view;
   view.name = std::move(key);
-  const std::string what = fmt::format("tensor '{}'", view.name);
+  const std::string what = fmt::format("tensor '{}'", printable(view.name, name_length));
   const auto rank = cursor.number<std::uint32_t>(what.c_str());
   expect(rank <= rank_limit, ErrorKind::wrong_format, "weights '{}': {}: expected at most {} dimensions, found {}",
          file, what, rank_limit, rank);
@@ -46,13 +65,8 @@ WeightView parse_tensor(Cursor& cursor, const std::string& file, std::string key
   const auto elements = cursor.number<std::uint32_t>(what.c_str());
   expect(elements == product, ErrorKind::wrong_format, "weights '{}': {}: expected {} elements for {}, found {}", file,
          what, product, to_string(view.shape), elements);
-  view.bytes = cursor.take(std::uint64_t{elements} * sizeof(float), what.c_str());
-  for (std::uint32_t i = 0; i < elements; ++i) {
-    float value;
-    std::memcpy(&value, view.bytes.data() + i * sizeof(float), sizeof(float));
-    expect(std::isfinite(value), ErrorKind::wrong_format, "weights '{}': {}: element {} of {} is {}", file, what, i,
-           elements, value);
-  }
+  view.bytes = cursor.skip(std::uint64_t{elements} * sizeof(float), what.c_str());
+  expect_finite(view, file);
   return view;
 }
 
@@ -65,8 +79,7 @@ void put(NewFile& file, std::uint64_t value, const std::string& name) {
 
 }  // namespace
 
-std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std::string& name,
-                                     std::shared_ptr<const void> owner) {
+std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name, std::shared_ptr<const void> owner) {
   auto weights = std::make_shared<Weights>();
   weights->owner = std::move(owner);
   weights->file_bytes = bytes.size();
@@ -77,10 +90,7 @@ std::shared_ptr<const Weights> parse(std::span<const std::byte> bytes, const std
          name);
   const auto count = cursor.count<std::uint32_t>(least_tensor_bytes, "tensor count");
   for (std::uint32_t i = 0; i < count; ++i) {
-    WeightView view = parse_tensor(cursor, name, parse_key(cursor, name, i));
-    std::string key = view.name;
-    expect(weights->tensors.emplace(key, std::move(view)).second, ErrorKind::wrong_format,
-           "weights '{}': tensor '{}' is there twice", name, key);
+    weights->add(parse_tensor(cursor, name, parse_key(cursor, name, i)), name);
   }
   expect(cursor.remaining() == 0, ErrorKind::wrong_format,
          "weights '{}': {} bytes are left after the last of {} tensors", name, cursor.remaining(), count);

@@ -73,8 +73,9 @@ void Layout::collect(const Weights& tensors) {
   }
   for (const auto& [key, view] : tensors.tensors) {
     // The second head predicts x_0 in training only.
-    expect(known.contains(key) || key.starts_with("proj_fin."), ErrorKind::wrong_format,
-           "weights '{}': tensor '{}' belongs to no favicon diffusor of {} blocks", file_, key, depth_of(tensors));
+    if (known.contains(key) || key.starts_with("proj_fin.")) continue;
+    fail(ErrorKind::wrong_format, "weights '{}': tensor '{}' belongs to no favicon diffusor of {} blocks", file_,
+         printable(key, name_length), depth_of(tensors));
   }
 }
 

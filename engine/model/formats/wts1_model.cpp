@@ -10,14 +10,16 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/files/mapped_file.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_layout.h"
+#include "engine/model/json_text.h"
 
 namespace dit::wts1 {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t most_changes = 1u << 20;
 
 /// Weights that own what they had to make, and keep what they borrow from alive.
 struct OwnedWeights {
@@ -125,7 +127,7 @@ bool may_change(const std::string& key) {
 json changed(json config, const std::string& changes, const std::string& file) {
   if (changes.empty()) return config;
   const std::string where = changes_path(file).string();
-  const json wanted = json::parse(changes, nullptr, false);
+  const json wanted = parse_json(changes, fmt::format("'{}'", where));
   expect(wanted.is_object(), ErrorKind::wrong_format, "'{}': expected a JSON object of configuration keys", where);
   const std::uint32_t width = config["head_dim"];
   for (const auto& [key, value] : wanted.items()) {
@@ -136,7 +138,7 @@ json changed(json config, const std::string& changes, const std::string& file) {
   const json& heads = config["heads"];
   if (heads.is_number_integer() && heads > 0 && !wanted.contains("head_dim")) {
     expect(width % heads.get<std::uint64_t>() == 0, ErrorKind::wrong_format,
-           "'{}': 'heads': expected a divisor of the attention width {}, found {}", where, width, heads.dump());
+           "'{}': 'heads': expected a divisor of the attention width {}, found {}", where, width, text_of(heads));
     config["head_dim"] = width / heads.get<std::uint64_t>();
   }
   return config;
@@ -147,8 +149,8 @@ std::string changes_from(const json& page, const json& config) {
   json changes = json::object();
   for (const auto& [key, value] : config.items()) {
     if (page.contains(key) ? page[key] == value : value.empty() || value == 0) continue;
-    expect(may_change(key), ErrorKind::unsupported, "WTS1 file: no place for configuration '{}': {}", key,
-           value.dump().substr(0, 80));
+    expect(may_change(key), ErrorKind::unsupported, "WTS1 file: no place for configuration '{}': {}",
+           printable(key, name_length), text_of(value));
     changes[key] = value;
   }
   return changes.empty() ? "" : changes.dump(2) + "\n";
@@ -156,16 +158,16 @@ std::string changes_from(const json& page, const json& config) {
 
 /// The size under `key`, within what a picture or a patch can be.
 std::uint32_t size_in(const json& config, const char* key, const std::string& file) {
-  const json value = config.value(key, json());
-  expect(value.is_number_integer() && value >= 1 && value <= 1024, ErrorKind::wrong_format,
-         "{}: configuration '{}': expected 1 to 1024, found {}", file, key, value.dump());
-  return value.get<std::uint32_t>();
+  const auto found = config.find(key);
+  return static_cast<std::uint32_t>(
+      whole_of(found == config.end() ? json() : *found, 1, 1024, fmt::format("{}: configuration '{}'", file, key)));
 }
 
 /// Whether a reader would make the same positions and configuration again; gives the changes that it needs for that.
 std::string check_same(const Weights& model, const Weights& again) {
   const auto text = model.metadata.find("config");
-  const json config = text == model.metadata.end() ? json() : json::parse(text->second, nullptr, false);
+  const json config =
+      text == model.metadata.end() ? json() : parse_json(text->second, "WTS1 file: the model's configuration");
   expect(config.is_object(), ErrorKind::unsupported, "WTS1 file: the model has no configuration");
   std::string changes = changes_from(json::parse(again.metadata.at("config")), config);
   const std::uint32_t patch = size_in(config, "patch", "WTS1 file");
@@ -241,8 +243,8 @@ FromModel from_model(const std::shared_ptr<const Weights>& model) {
     }
   }
   for (const auto& [name, view] : model->tensors) {
-    expect(known.contains(name), ErrorKind::unsupported, "WTS1 file: no key for tensor '{}' {}", name,
-           to_string(view.shape));
+    expect(known.contains(name), ErrorKind::unsupported, "WTS1 file: no key for tensor '{}' {}",
+           printable(name, name_length), to_string(view.shape));
   }
   tensors->metadata["format"] = format;
   tensors->owner = std::move(owned);
@@ -255,11 +257,9 @@ std::string read_changes(const std::filesystem::path& weights) {
   const std::filesystem::path path = changes_path(weights);
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return {};
-  const auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
+  const std::string text = read_text(path, most_changes, "configuration");
   // An empty file is not JSON either, and must say so.
-  if (bytes.empty()) return " ";
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  return text.empty() ? " " : text;
 }
 
 }  // namespace dit::wts1

@@ -12,11 +12,9 @@ std::string file_name(const Device& device) { return "pipelines-" + device.ident
 
 /// What the folder has for this device, if it is whole and fits.
 std::optional<std::string> kept(const Device& device, const CacheFolder& folder) {
-  const std::optional<std::string> file = folder.read(file_name(device));
-  if (!file) return {};
-  const std::optional<std::string_view> data = unsealed(*file);
+  std::optional<std::string> data = folder.read(file_name(device));
   if (!data || !fits_device(*data, device.physical().getProperties())) return {};
-  return std::string(*data);
+  return data;
 }
 
 vk::raii::PipelineCache make_cache(const Device& device, const std::string& data) {
@@ -64,7 +62,7 @@ void keep_pipelines(const Device& device, const CacheFolder& folder, const vk::r
       if (merged == *other) return;
       if (merged.size() < CacheFolder::most_bytes / 2) data = std::move(merged);
     }
-    if (fits_device(data, device.physical().getProperties())) folder.write(file_name(device), sealed(data));
+    if (fits_device(data, device.physical().getProperties())) folder.write(file_name(device), data);
   } catch (const std::exception&) {
     // Built again next time.
   }

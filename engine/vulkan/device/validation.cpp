@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/device/validation.h"
 
-#include <fmt/core.h>
-
 #include <cstdio>
 #include <mutex>
 #include <string_view>
@@ -24,7 +22,7 @@ bool of_the_header(std::string_view message) {
 
 void note_validation(const std::string& text) {
   if (of_the_header(text)) return;
-  fmt::print(stderr, "Vulkan validation: {}\n", text);
+  (void)std::fprintf(stderr, "Vulkan validation: %s\n", text.c_str());
   const std::lock_guard lock(messages_mutex);
   messages.push_back(text);
 }

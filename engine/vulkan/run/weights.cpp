@@ -59,6 +59,8 @@ void place_weights(Device& device, const Weights& weights, bool expand, PlacedWe
   for (const auto& [name, view] : weights.tensors) {
     const PlacedWeight& weight = placed.tensors[name];
     upload(view, weight.dtype, weight.place.offset, uploader);
+    view.bytes.release();
+    view.scales.release();
   }
   uploader.finish();
 }

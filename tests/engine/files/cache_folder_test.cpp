@@ -76,9 +76,12 @@ TEST_F(Cache, KeepsWhatIsWhole) {
   const CacheFolder folder = CacheFolder::of_user();
   EXPECT_FALSE(folder.read("a.bin"));
   const std::string bytes("\0pq\xff", 4);
-  ASSERT_TRUE(folder.write("a.bin", sealed(bytes)));
-  const std::string file = *folder.read("a.bin");
+  ASSERT_TRUE(folder.write("a.bin", bytes));
+  EXPECT_EQ(folder.read("a.bin"), bytes);
+  const std::string file = text_of(folder_ / "a.bin");
   EXPECT_EQ(unsealed(file), bytes);
+  std::ofstream(folder_ / "a.bin") << "somebody else's";
+  EXPECT_FALSE(folder.read("a.bin"));
   for (std::size_t i = 0; i < file.size(); ++i) {
     EXPECT_FALSE(unsealed(file.substr(0, i))) << "cut at " << i;
     std::string wrong = file;
@@ -103,42 +106,88 @@ TEST_F(Cache, DoesWithoutWhatCannotBeReadOrWritten) {
   EXPECT_FALSE(folder.read("pipe.bin")) << "and is not waited for";
   EXPECT_FALSE(folder.write("c.bin", std::string(CacheFolder::most_bytes + 1, 'x')));
   EXPECT_EQ(files().size(), 3u) << "nothing half written is left";
-  fs::resize_file(folder_ / "a.bin", CacheFolder::most_bytes + 1);  // sparse
+  fs::resize_file(folder_ / "a.bin", 2 * CacheFolder::most_bytes);  // sparse
   EXPECT_FALSE(folder.read("a.bin"));
 }
 
-TEST_F(Cache, StaysSmall) {
+TEST_F(Cache, StaysSmallAndRemovesNothingThatItDidNotWrite) {
   const CacheFolder folder = CacheFolder::of_user();
   const auto now = fs::file_time_type::clock::now();
   folder.write("other.json", "x");
-  for (const char* stale : {"kernels-a.bin.part1-0", "kernels-a.bin.part2-0"}) folder.write(stale, "x");
-  fs::last_write_time(folder_ / "kernels-a.bin.part1-0", now - std::chrono::hours(2));
+  const std::vector<std::string> foreign = {"pipelines_of_my_company_1.txt",
+                                            "pipelines-notes.bin",
+                                            "pipelines-a.bin.part1-0",
+                                            "pipelines",
+                                            "pipelines-a.txt",
+                                            ".dit-note"};
+  for (const std::string& name : foreign) {
+    std::ofstream(folder_ / name) << "precious";
+    fs::last_write_time(folder_ / name, now - std::chrono::hours(1000));
+  }
+  for (const char* name : {".dit-0123456789", ".dit-abcdef0123"}) std::ofstream(folder_ / name) << sealed("half");
+  fs::last_write_time(folder_ / ".dit-0123456789", now - std::chrono::hours(2));
   for (int i = 0; i < 12; ++i) {
-    const std::string name = fmt::format("kernels-{}.bin", i);
+    const std::string name = fmt::format("pipelines-{}.bin", i);
     ASSERT_TRUE(folder.write(name, "x"));
     fs::last_write_time(folder_ / name, now - std::chrono::seconds(100 - i));
   }
   EXPECT_TRUE(folder.read("other.json"));
-  EXPECT_FALSE(folder.read("kernels-a.bin.part1-0")) << "a killed process left it";
-  EXPECT_TRUE(folder.read("kernels-a.bin.part2-0")) << "somebody may be writing it";
-  for (int i = 0; i < 12; ++i) EXPECT_EQ(folder.read(fmt::format("kernels-{}.bin", i)).has_value(), i >= 4) << i;
+  for (const std::string& name : foreign) EXPECT_EQ(text_of(folder_ / name), "precious") << name;
+  EXPECT_FALSE(fs::exists(folder_ / ".dit-0123456789")) << "a killed process left it";
+  EXPECT_TRUE(fs::exists(folder_ / ".dit-abcdef0123")) << "somebody may be writing it";
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(folder.read(fmt::format("pipelines-{}.bin", i)).has_value(), i >= 4) << i;
+}
+
+TEST_F(Cache, MayBeNamedInAnyWay) {
+  const fs::path before = fs::current_path();
+  fs::current_path(scratch_);
+  for (const char* name : {"relative", "with/slash/", "./dot"})
+    EXPECT_TRUE(CacheFolder(name).write("a.bin", "x")) << name;
+  fs::current_path(before);
+  EXPECT_EQ(fs::status(scratch_ / "with/slash").permissions(), fs::perms::owner_all);
+}
+
+TEST_F(Cache, OfOthersIsLeftAlone) {
+  const CacheFolder folder = CacheFolder::of_user();
+  ASSERT_TRUE(folder.write("a.bin", "x"));
+  EXPECT_EQ(fs::status(folder_).permissions(), fs::perms::owner_all);
+  EXPECT_EQ(fs::status(folder_ / "a.bin").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  for (const fs::perms others : {fs::perms::group_write, fs::perms::others_write}) {
+    fs::permissions(folder_, others, fs::perm_options::add);
+    EXPECT_FALSE(folder.read("a.bin"));
+    EXPECT_FALSE(folder.write("b.bin", "x"));
+    fs::permissions(folder_, others, fs::perm_options::remove);
+    fs::permissions(folder_ / "a.bin", others, fs::perm_options::add);
+    EXPECT_FALSE(folder.read("a.bin"));
+    fs::permissions(folder_ / "a.bin", others, fs::perm_options::remove);
+    EXPECT_TRUE(folder.read("a.bin"));
+  }
+  // A link is neither read nor written through.
+  std::ofstream(scratch_ / "victim") << sealed("precious");
+  fs::create_symlink(scratch_ / "victim", folder_ / "link.bin");
+  EXPECT_FALSE(folder.read("link.bin"));
+  EXPECT_FALSE(folder.write("link.bin", "x"));
+  EXPECT_EQ(text_of(scratch_ / "victim"), sealed("precious"));
+  if (::geteuid() != 0) return;
+  ASSERT_EQ(::chown(folder_.c_str(), 12345, 12345), 0);
+  EXPECT_FALSE(folder.read("a.bin"));
+  EXPECT_FALSE(folder.write("a.bin", "y"));
 }
 
 TEST_F(Cache, ManyWritersDoNotHarmEachOther) {
   const CacheFolder folder = CacheFolder::of_user();
-  ASSERT_TRUE(folder.write("a.bin", sealed("start")));
+  ASSERT_TRUE(folder.write("a.bin", "start"));
   std::atomic<bool> done = false;
   std::thread reader([&] {
     while (!done) {
       const auto file = folder.read("a.bin");
-      ASSERT_TRUE(file);
-      ASSERT_TRUE(unsealed(*file)) << "half of one and half of another";
+      ASSERT_TRUE(file) << "half of one and half of another";
     }
   });
   std::vector<std::thread> writers;
   for (int w = 0; w < 4; ++w) {
     writers.emplace_back([&folder, w] {
-      for (int i = 0; i < 50; ++i) EXPECT_TRUE(folder.write("a.bin", sealed(std::string(5000u * (w + 1u), "abcd"[w]))));
+      for (int i = 0; i < 50; ++i) EXPECT_TRUE(folder.write("a.bin", std::string(5000u * (w + 1u), "abcd"[w])));
     });
   }
   for (std::thread& writer : writers) writer.join();

@@ -83,7 +83,7 @@ TEST(Gguf, ReadsTensorsAndMetadata) {
   file.text("nested").u32(9).u32(9).u64(1).u32(0).u64(3).number('a').number('b').number('c');
   file.text("eps").u32(6).number(0.5f);
   file.text("flag").u32(7).number(std::uint8_t{1});
-  file.info("a", {2, 3}, 0, 64).info("s", {}, 1, 0).info("q", {32, 1}, 8, 128);
+  file.info("a", {2, 3}, 0, 0).info("s", {}, 1, 64).info("q", {32, 1}, 8, 128);
   file.pad(64).data(128 + 34);
   const auto weights = file.parse();
   EXPECT_EQ(weights->metadata,
@@ -91,7 +91,7 @@ TEST(Gguf, ReadsTensorsAndMetadata) {
                 {"config", "{}"}, {"tokens", "[2]"}, {"nested", "[1]"}, {"eps", "0.5"}, {"flag", "true"}}));
   const WeightView& a = weights->tensors.at("a");
   EXPECT_EQ(a.shape, (Shape{3, 2}));  // stored fastest first
-  EXPECT_EQ(a.bytes[0], std::byte{64});
+  EXPECT_EQ(*a.bytes.data(), std::byte{0});
   EXPECT_EQ(a.bytes.size(), 24u);
   EXPECT_EQ(weights->tensors.at("s").shape, Shape{});
   EXPECT_EQ(weights->tensors.at("s").dtype, DType::f16);
@@ -113,9 +113,17 @@ TEST(Gguf, RefusesBrokenFiles) {
   };
   EXPECT_EQ(one({4}, 0, 0, 16), "no error");
   expect_names(one({4}, 0, 0, 15), "needs more than the 15 data bytes");
-  expect_names(one({4}, 0, 32, 32), "lie outside");
-  expect_names(one({4}, 0, ~std::uint64_t{31}, 32), "lie outside");
-  expect_names(one({4}, 0, 4, 32), "not a multiple of 32");
+  expect_names(one({4}, 0, 32, 64), "expected offset 0, found 32");
+  expect_names(one({4}, 0, ~std::uint64_t{31}, 32), "expected offset 0");
+  expect_names(one({4}, 0, 4, 32), "expected offset 0, found 4");
+  EXPECT_EQ(one({4}, 0, 0, 32), "no error") << "with the padding that writers leave";
+  expect_names(one({4}, 0, 0, 33), "1 bytes are left after the last tensor 't'");
+  const auto second = [](std::uint64_t offset, std::size_t data) {
+    return Bytes().head(2, 0).info("a", {16}, 0, 0).info("b", {1}, 0, offset).pad(32).data(data).error();
+  };
+  EXPECT_EQ(second(64, 96), "no error");
+  expect_names(second(32, 96), "'b': expected offset 64, found 32");
+  expect_names(second(96, 128), "'b': expected offset 64, found 96");
   expect_names(one({33}, 8, 0, 64), "rows of a multiple of 32");
   expect_names(one({}, 2, 0, 64), "rows of a multiple of 32");
   expect_names(one({std::uint64_t{1} << 32}, 0, 0, 16), "over 32 bits");
@@ -123,7 +131,11 @@ TEST(Gguf, RefusesBrokenFiles) {
   expect_names(one({1u << 31, 1u << 31, 4}, 0, 0, 16), "needs more than");
   expect_names(one({1u << 16, 1u << 16}, 0, 0, 16), "needs more than");
   expect_names(one({1, 1, 1, 1, 1}, 0, 0, 16), "at most 4 dimensions, found 5");
-  expect_names(one({4}, 6, 0, 16), "ggml type 6");
+  EXPECT_EQ(one({32}, 6, 0, 22), "no error") << "listed, and refused on use";
+  expect_names(one({32}, 6, 0, 21), "Q5_0 [32] needs more than");
+  EXPECT_EQ(one({7}, 99, 0, 16), "no error");
+  expect_names(Bytes().head(1, 0).info(std::string(64, 'x'), {1}, 0, 0).pad(32).data(4).error(), "at most 63 bytes");
+  expect_names(Bytes().head(0, 1).text(std::string(65536, 'k')).u32(0).data(4).error(), "at most 65535 bytes");
   Bytes magic;
   expect_names(magic.text("these are not weights").pad(32).error(), "expected a GGUF file");
   expect_names(Bytes().head(0, 0, 1).error(), "version 2 or 3");
@@ -168,8 +180,8 @@ void expect_same(const Weights& a, const Weights& b) {
     const WeightView& other = b.tensors.at(name);
     EXPECT_EQ(view.dtype, other.dtype) << name;
     EXPECT_EQ(view.shape, other.shape) << name;
-    EXPECT_TRUE(std::ranges::equal(view.bytes, other.bytes)) << name;
-    EXPECT_TRUE(std::ranges::equal(view.scales, other.scales)) << name;
+    EXPECT_TRUE(std::ranges::equal(view.bytes.read(), other.bytes.read())) << name;
+    EXPECT_TRUE(std::ranges::equal(view.scales.read(), other.scales.read())) << name;
   }
 }
 

@@ -67,9 +67,9 @@ TEST(Model, MissingOrMisshapenTensorsAreNamed) {
 
 TEST(Model, BadConfigurationsAreNamed) {
   expect_names(error_with("dim", 25), {"dim 25", "heads 3"});
-  expect_names(error_with("head_dim", 0), {"'head_dim'", "expected 1 to", "found 0"});
+  expect_names(error_with("head_dim", 0), {"'head_dim'", "from 1 to", "found 0"});
   expect_names(error_with("head_dim", 16), {"'blocks.0.attn.qkv.weight'", "expected [144,24]"});
-  expect_names(error_with("window", 2), {"'window'", "expected 4 to", "found 2"});
+  expect_names(error_with("window", 2), {"'window'", "from 4 to", "found 2"});
   expect_names(error_with("window", 7), {"window 7", "patch 4", "even"});
   expect_names(error_with("window", 6), {"'patch_embed.weight'", "expected [24,144]"});
   expect_names(error_with("activation", "relu"), {"'activation'", "gelu_erf, gelu_tanh", "'relu'"});
@@ -78,8 +78,8 @@ TEST(Model, BadConfigurationsAreNamed) {
   expect_names(error_with("gated", false), {"'blocks.0.modulation.weight'", "expected [96,20]"});
   expect_names(error_with("rounding", "up"), {"'rounding'", "nearest, floor"});
   expect_names(error_with("time_spacing", "log"), {"'time_spacing'", "exclusive, inclusive"});
-  expect_names(error_with("dim", "wide"), {"'dim'", "wrong type"});
-  expect_names(error_with("depth", 0), {"'depth'", "expected 1 to 256, found 0"});
+  expect_names(error_with("dim", "wide"), {"'dim'", "whole number", "found \"wide\""});
+  expect_names(error_with("depth", 0), {"'depth'", "from 1 to 256, found 0"});
   expect_names(error_with("depth", -3), {"'depth'", "found -3"});
   expect_names(error_with("patch", 5), {"8x12", "patch 5"});
   expect_names(error_with("channels", 3), {"premultiplied", "3 channels"});
@@ -147,6 +147,40 @@ TEST(Model, PartsAreRead) {
   EXPECT_EQ(c.detail->channels, config["detail"]["channels"]);
   EXPECT_EQ(c.detail->hidden, config["detail"]["hidden"]);
   EXPECT_EQ(c.detail->layers, config["detail"]["layers"]);
+}
+
+TEST(Model, NumbersThatMeanNothingAreRefused) {
+  const nlohmann::json linear = {{"type", "vp-linear"}, {"timesteps", 100}, {"beta_start", 1e-4}, {"beta_end", 0.02}};
+  const auto with = [](nlohmann::json object, const char* key, const nlohmann::json& value) {
+    object[key] = value;
+    return object;
+  };
+  EXPECT_EQ(error_with("schedule", linear), "no error");
+  for (const nlohmann::json& bad : {nlohmann::json(-5), nlohmann::json(2), nlohmann::json(1e300), nlohmann::json(0)}) {
+    expect_names(error_with("schedule", with(linear, "beta_start", bad)), {"'beta_start'"});
+    expect_names(error_with("schedule", with(linear, "beta_end", bad)), {"'beta_end'"});
+  }
+  expect_names(error_with("schedule", with(linear, "timesteps", 4294967297)), {"'timesteps'", "4294967297"});
+  expect_names(error_with("schedule", {{"type", "vp-cosine"}, {"timesteps", 100}, {"offset", -1}}), {"'offset'", "-1"});
+  // Each beta will do, and yet 100000 of them leave no picture: alpha is 0 in f64, and noise is x less nothing over it.
+  auto washed_out = with(with(linear, "timesteps", 100000), "beta_end", 0.5);
+  const auto noise = [&](Weights&, nlohmann::json& config) {
+    config["schedule"] = washed_out;
+    config["prediction"] = "epsilon";
+  };
+  expect_names(error_after(noise), {"no finite step 1"});
+  for (const nlohmann::json& bad :
+       {nlohmann::json(-1), nlohmann::json(1.5), nlohmann::json(true), nlohmann::json("1")}) {
+    expect_names(error_with("norm_eps", bad), {"'norm_eps'", "from 0 to 1"});
+    expect_names(error_with("qk_norm_eps", bad), {"'qk_norm_eps'", "from 0 to 1"});
+  }
+  for (const nlohmann::json& bad : {nlohmann::json(24.9), nlohmann::json(-24), nlohmann::json(true),
+                                    nlohmann::json(4294967320), nlohmann::json(18446744073709551615u)})
+    expect_names(error_with("dim", bad), {"'dim'", "whole number"});
+  EXPECT_EQ(error_with("dim", 24.0), "no error");
+  for (const nlohmann::json& bad : {nlohmann::json(4294967304), nlohmann::json(8.5), nlohmann::json(-8)})
+    expect_names(error_with("default_steps", bad), {"'default_steps'", "whole number"});
+  expect_names(error_with("time_scale", 1e300), {"'time_scale'"});
 }
 
 TEST(Model, BadDefaultsFailAtOpen) {

@@ -66,8 +66,12 @@ TEST(Onnx, ReadsInitialisers) {
   EXPECT_FALSE(found[3].view);
   EXPECT_EQ(found[4].type, "type 99");
   EXPECT_EQ(found[4].shape, Shape{});
+  EXPECT_EQ(found[3].problem, "its values lie in another file");
+  EXPECT_EQ(found[4].problem, "its type type 99 is none of ours");
   const auto weights = onnx::parse(std::as_bytes(std::span(file)), "memory", nullptr);
   EXPECT_EQ(weights->tensors.size(), 3u);
+  EXPECT_EQ(weights->foreign.size(), 2u);
+  EXPECT_THROW(weights->expect_all_usable("memory"), Error);
 }
 
 TEST(Onnx, ValuesOfAnotherSizeAreNotRead) {
@@ -78,6 +82,13 @@ TEST(Onnx, ValuesOfAnotherSizeAreNotRead) {
   EXPECT_FALSE(view(number(1, 1u << 31) + number(1, 1u << 31) + number(1, 4) + number(2, 1)));
   EXPECT_FALSE(view(number(1, 1u << 16) + number(1, 1u << 16) + number(2, 1)));
   EXPECT_TRUE(view(number(1, 0) + number(2, 1)));
+  // Lists of another type's values, in pieces, or beside others.
+  EXPECT_FALSE(view(number(1, 1) + number(2, 6) + bytes(4, floats({1}))));
+  EXPECT_FALSE(view(number(1, 1) + number(2, 6) + bytes(5, "\7")));
+  EXPECT_FALSE(view(number(1, 2) + number(2, 1) + bytes(4, floats({1})) + bytes(4, floats({2}))));
+  EXPECT_FALSE(view(number(1, 1) + number(2, 1) + bytes(4, floats({1})) + bytes(9, floats({1}))));
+  EXPECT_FALSE(view(number(1, 1) + number(2, 1) + bytes(9, floats({1})) + number(14, 1)));
+  EXPECT_TRUE(view(number(1, 1) + number(2, 1) + bytes(9, floats({1})) + number(14, 0)));
 }
 
 TEST(Onnx, RefusesBrokenFiles) {

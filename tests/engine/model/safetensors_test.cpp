@@ -63,17 +63,21 @@ TEST(Safetensors, RefusesBrokenFiles) {
     return error_of(R"({"t":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}",
                     16);
   };
-  EXPECT_NE(tensor("F8_E4M3", "[16]", "[0,16]").find("expected dtype F32, F16, BF16,"), std::string::npos);
-  EXPECT_NE(tensor("F8_E4M3", "[16]", "[0,16]").find("found F8_E4M3"), std::string::npos);
+  EXPECT_EQ(tensor("F8_E4M3", "[16]", "[0,16]"), "no error") << "listed, and refused on use";
+  EXPECT_NE(tensor("F8_E4M3", "[15]", "[0,16]").find("expected 15 bytes"), std::string::npos);
+  EXPECT_NE(tensor("F4", "[31]", "[0,16]").find("expected 16 bytes for F4 [31]"), std::string::npos);
   EXPECT_NE(tensor("F32", "[3]", "[0,16]").find("expected 12 bytes"), std::string::npos);
   EXPECT_NE(tensor("F32", "[4]", "[8,4]").find("lie outside"), std::string::npos);
   EXPECT_NE(tensor("F32", "[4]", "[4,20]").find("lie outside"), std::string::npos);
   EXPECT_NE(tensor("F32", "[4294967296]", "[0,16]").find("over 32 bits"), std::string::npos);
   // The product wraps to 0 in 64 bits.
   EXPECT_NE(tensor("F32", "[2147483648,2147483648,4]", "[0,0]").find("needs more than"), std::string::npos);
-  EXPECT_NE(
-      tensor("F32", "[-1]", "[0,16]").find("bad safetensors header") + 1 + tensor("F32", "[-1]", "[0,16]").find("over"),
-      0u);
+  for (const char* shape : {"[-1]", "[4.0]", "[true]", "[null]", "[[4]]", "{}", "4"})
+    EXPECT_NE(tensor("F32", shape, "[0,16]").find("bad safetensors header: tensor 't'"), std::string::npos) << shape;
+  for (const char* offsets : {"[0,16.0]", "[0]", "[0,16,16]", "[true,16]", "[0,-16]", "16"})
+    EXPECT_NE(tensor("F32", "[4]", offsets).find("two whole numbers"), std::string::npos) << offsets;
+  EXPECT_NE(tensor("F32", "[1]", "[0,4]").find("12 bytes are left after the last tensor 't'"), std::string::npos);
+  EXPECT_NE(tensor("F32", "[1]", "[12,16]").find("'t': expected byte 0 of the data"), std::string::npos);
   EXPECT_NE(tensor("F32", "\"x\"", "[0,16]").find("bad safetensors header"), std::string::npos);
 }
 
@@ -94,7 +98,7 @@ TEST(Safetensors, JoinsQuantisedTensors) {
   // Bytes count up from 0, so byte 17 is 0x11: elements 1 and 1 of the second row; its scale is 0x2322.
   EXPECT_EQ(read_f32(w)[32 + 2], half_to_float(0x2322));
   EXPECT_EQ(read_f32(w)[32 + 3], half_to_float(0x2322));
-  EXPECT_EQ(parse(quantised("I8", "[1,32]", R"({"dtype":"F16","shape":[1,1],"data_offsets":[32,34]})"), 36)
+  EXPECT_EQ(parse(quantised("I8", "[1,32]", R"({"dtype":"F16","shape":[1,1],"data_offsets":[32,34]})"), 34)
                 ->tensors.at("w")
                 .dtype,
             DType::int8_g32);
@@ -111,19 +115,19 @@ TEST(Safetensors, JoinsQuantisedTensors) {
 
 TEST(Safetensors, ReadsEveryNumber) {
   const auto weights = parse(
-      R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"b":{"dtype":"I8","shape":[2],"data_offsets":[0,2]},)"
-      R"("c":{"dtype":"U16","shape":[1],"data_offsets":[0,2]},"d":{"dtype":"BF16","shape":[1],"data_offsets":[2,4]},)"
-      R"("e":{"dtype":"I32","shape":[1],"data_offsets":[0,4]},"f":{"dtype":"F64","shape":[1],"data_offsets":[8,16]},)"
-      R"("g":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}})",
-      16);
+      R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"f":{"dtype":"F64","shape":[1],"data_offsets":[8,16]},)"
+      R"("e":{"dtype":"I32","shape":[1],"data_offsets":[16,20]},"c":{"dtype":"U16","shape":[1],"data_offsets":[20,22]},)"
+      R"("d":{"dtype":"BF16","shape":[1],"data_offsets":[22,24]},"b":{"dtype":"I8","shape":[2],"data_offsets":[24,26]},)"
+      R"("g":{"dtype":"BOOL","shape":[1],"data_offsets":[26,27]}})",
+      27);
   const auto first = [&](const char* name) { return read_f64(weights->tensors.at(name)).at(0); };
   EXPECT_EQ(first("a"), static_cast<double>(0x0706050403020100));
-  EXPECT_EQ(read_f32(weights->tensors.at("b"))[1], 1.0f);
-  EXPECT_EQ(first("c"), 0x0100);
-  EXPECT_EQ(first("d"), std::bit_cast<float>(0x03020000u));
-  EXPECT_EQ(first("e"), 0x03020100);
   EXPECT_EQ(first("f"), std::bit_cast<double>(0x0f0e0d0c0b0a0908));
-  EXPECT_EQ(first("g"), 0);
+  EXPECT_EQ(first("e"), 0x13121110);
+  EXPECT_EQ(first("c"), 0x1514);
+  EXPECT_EQ(first("d"), std::bit_cast<float>(0x17160000u));
+  EXPECT_EQ(read_f32(weights->tensors.at("b"))[1], 25.0f);
+  EXPECT_EQ(first("g"), 26);
 }
 
 TEST(Safetensors, NamesTheFileThatIsNotThere) {
@@ -135,6 +139,23 @@ TEST(Safetensors, NamesTheFileThatIsNotThere) {
     EXPECT_NE(std::string(error.what()).find("/nonexistent/icons.safetensors"), std::string::npos);
   }
   EXPECT_THROW(safetensors::open("/"), Error);
+}
+
+TEST(Safetensors, EveryByteBelongsToOneTensor) {
+  const auto two = [](const std::string& a, const std::string& b, std::size_t data) {
+    return error_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + a +
+                        R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}",
+                    data);
+  };
+  EXPECT_EQ(two("[4,8]", "[0,4]", 8), "no error");
+  EXPECT_NE(two("[0,4]", "[5,9]", 9).find("'b': expected byte 4 of the data to be its first, found 5: there is a hole"),
+            std::string::npos);
+  EXPECT_NE(two("[0,4]", "[2,6]", 6).find("'b': expected byte 4 of the data to be its first, found 2: it lies over"),
+            std::string::npos);
+  EXPECT_NE(two("[0,4]", "[0,4]", 4).find("it lies over another tensor"), std::string::npos);
+  EXPECT_NE(two("[0,4]", "[4,8]", 9).find("1 bytes are left after the last tensor 'b'"), std::string::npos);
+  EXPECT_EQ(error_of(R"({"e":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})", 0), "no error");
+  EXPECT_NE(error_of(" {}", 0).find("not a JSON object"), std::string::npos) << "as the format's reader wants it";
 }
 
 TEST(Weights, HalvesAreExact) {
@@ -176,15 +197,14 @@ TEST(Weights, RangesAreChecked) {
 
 TEST(Safetensors, ReleasedBytesReadTheSameAgain) {
   const auto weights = open_weights(test::golden_path("tiny.safetensors"));
-  ASSERT_TRUE(weights->release);
   for (const auto& [name, view] : weights->tensors) {
     const std::vector<float> before = read_f32(view);
-    weights->release(view.bytes);
+    view.bytes.release();
     EXPECT_EQ(read_f32(view), before) << name;
   }
-  // A range that is not the file's must be left alone.
+  // Memory that is not the file's must be left alone.
   std::vector<std::byte> other(1 << 16, std::byte{7});
-  weights->release(other);
+  Bytes(other).release();
   EXPECT_EQ(std::ranges::count(other, std::byte{7}), 1 << 16);
 }
 

@@ -38,4 +38,4 @@ class CliCase(unittest.TestCase):
         self.assertTrue(done.stderr.startswith("dit: "), done.stderr)
         for word in words:
             self.assertIn(word, done.stderr)
-        self.assertEqual([name for name in self.files() if ".part" in name], [])
+        self.assertEqual([name for name in self.files() if ".dit-" in name], [])

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/device/sources/shader_text.h"
 
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <sstream>
 #include <string_view>
 
+#include "engine/files/file_bytes.h"
 #include "shaders/spirv.h"
 
 namespace dit::vulkan {
@@ -15,9 +14,12 @@ namespace {
 constexpr int most_depth = 32;
 
 std::optional<std::string> content_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return {};
-  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  constexpr std::size_t most = 16u << 20;
+  try {
+    return read_text(path, most, "shader");
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 /// What a line includes; empty: nothing.
