@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")"
 
 seconds=${1:-600}
-[[ $seconds =~ ^[1-9][0-9]*$ ]] || { printf 'fuzz: expected a number of seconds, found %s\n' "$seconds" >&2; exit 2; }
+[[ $seconds =~ ^[1-9][0-9]{0,6}$ ]] || { printf 'fuzz: expected a number of seconds, found %q\n' "$seconds" >&2; exit 2; }
 targets=("${@:2}")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(ls tests/fuzz/corpus)
 
