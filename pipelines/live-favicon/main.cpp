@@ -60,6 +60,7 @@ void fit_descriptors(Options& options) {
 }
 
 void serve(Options options) {
+  const std::vector<std::string> names = names_of(options);
   GstElement* keeper = nullptr;
   const std::unique_ptr<GstElement*, void (*)(GstElement**)> closing(&keeper, [](GstElement** element) {
     if (*element == nullptr) return;
@@ -78,7 +79,7 @@ void serve(Options options) {
   g_unix_signal_add(SIGINT, quit, loop);
   g_unix_signal_add(SIGTERM, quit, loop);
   {
-    favicon::Site site(options.painter, facts, options.limits, options.door, names_of(options));
+    favicon::Site site(options.painter, facts, options.limits, options.door, names);
     fmt::print("open {}\n", site.listen(options.listen, static_cast<std::uint16_t>(options.port)));
     std::fflush(stdout);
     g_main_loop_run(loop);

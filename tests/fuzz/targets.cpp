@@ -13,6 +13,7 @@
 #include "engine/model/formats/wts1_model.h"
 #include "engine/model/model.h"
 #include "engine/model/quantised.h"
+#include "tests/fuzz/server.h"
 
 namespace dit::fuzz {
 namespace {
@@ -61,7 +62,8 @@ const std::vector<Target>& targets() {
       {"gguf", [](Bytes b) { guarded([b] { return gguf::parse(b, "fuzz", nullptr); }); }},
       {"onnx", [](Bytes b) { guarded([b] { return onnx::parse(b, "fuzz", nullptr); }); }},
       {"npy", [](Bytes b) { guarded([b] { return npy::parse(b, "fuzz", nullptr); }); }},
-      {"wts1", [](Bytes b) { guarded([b] { return wts1::parse(b, "fuzz", nullptr); }); }}};
+      {"wts1", [](Bytes b) { guarded([b] { return wts1::parse(b, "fuzz", nullptr); }); }},
+      {"server", ask_server}};
   return all;
 }
 

@@ -128,9 +128,9 @@ void Connection::handle_head() {
   if (!end) return;
   discarded_ = in_.size() - *end;
   state_ = State::thinking;
+  head_only_ = in_.starts_with("HEAD ");  // before anything is refused
   const Request request = parse_request(std::string_view(in_).substr(0, *end));
   in_ = {};
-  head_only_ = request.method == "HEAD";
   minor_ = request.minor;
   watch(G_IO_IN);
   events_.serve(*this, request);
@@ -151,9 +151,7 @@ void Connection::discard() {
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count <= 0) return close();
   discarded_ += static_cast<std::size_t>(count);
-  if (discarded_ <= most_discarded_bytes) return;
-  if (state_ == State::lingering) return close();
-  watch(GIOCondition(G_IO_PRI));  // urgent data is never asked for: only the end is left to be told
+  if (discarded_ > most_discarded_bytes) close();
 }
 
 void Connection::start(unsigned status, const std::string& type, const Fields& fields) {
@@ -212,7 +210,8 @@ void Connection::flush() {
     }
     if (count < 0) return close();
     out_at_ += static_cast<std::size_t>(count);
-    taken_ += count;
+    // What fits into the kernel's buffer at once, nobody has read.
+    if (state_ == State::writing) taken_ += count;
   }
   const gint64 now = g_get_monotonic_time();
   if (state_ == State::writing) waited_before_us_ += now - since_us_;
@@ -221,7 +220,7 @@ void Connection::flush() {
   if (complete_) return linger();
   state_ = State::thinking;
   since_us_ = now;
-  watch(discarded_ <= most_discarded_bytes ? G_IO_IN : G_IO_PRI);
+  watch(G_IO_IN);
 }
 
 void Connection::linger() {

@@ -96,7 +96,7 @@ class Connection {
 
   gint64 since_us_;              ///< the state began
   gint64 waited_before_us_ = 0;  ///< of writing, the earlier pieces of this answer
-  gint64 taken_ = 0;             ///< bytes of the answer that have left
+  gint64 taken_ = 0;             ///< bytes that have left after they had to wait
 };
 
 }  // namespace favicon::http
