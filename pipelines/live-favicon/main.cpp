@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
   app.add_option("--per-address", options.door.per_address, "How many of them from one address; default 64")
       ->check(CLI::Range(1u, 10000u));
   app.add_option("--patience", options.door.patience_s,
-                 "Seconds for the head of a request, and for a reader who does not read; default 10")
+                 "Seconds that a reader may not read; the head of a request has half of them; default 20")
       ->check(CLI::Range(1u, 3600u));
   app.add_option("--device", options.painter.device, "As ditsrc's: auto, cpu, vulkan, ...");
   app.add_option("--model", options.painter.model, "Weight file; default: ditsrc's");

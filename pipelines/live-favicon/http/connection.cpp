@@ -267,11 +267,11 @@ gint64 Connection::waited_us(gint64 now_us) const {
 
 void Connection::check(gint64 now_us) {
   const gint64 waited = now_us - since_us_;
-  if (state_ == State::reading && waited > patience_us_) {
+  if (state_ == State::reading && waited > patience_us_ / 2) {
     if (in_.empty()) return close();
     return refuse(Refusal(408, "the head of the request took too long"));
   }
-  if (state_ == State::lingering && waited > std::min(linger_us, patience_us_)) return close();
+  if (state_ == State::lingering && waited > std::min(linger_us, patience_us_ / 2)) return close();
   const gint64 allowed = patience_us_ + taken_ * G_USEC_PER_SEC / least_bytes_per_s;
   if (state_ == State::writing && waited_before_us_ + waited > allowed) return close();
 }

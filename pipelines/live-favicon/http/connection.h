@@ -38,7 +38,7 @@ class Connection {
     std::function<void(Connection&)> closed;
   };
 
-  /// Owns `socket`, which does not block. `patience_us`: how long a head may take, and a reader who does not read.
+  /// Owns `socket`, which does not block. `patience_us`: how long a reader may not read; a head has half of it.
   Connection(int socket, Peer peer, gint64 patience_us, Events events);
   ~Connection();
   Connection(const Connection&) = delete;

@@ -16,7 +16,7 @@ namespace favicon::http {
 struct DoorLimits {
   unsigned connections = 128;  ///< in all
   unsigned per_address = 64;
-  unsigned patience_s = 10;  ///< for a head; for a reader who does not read
+  unsigned patience_s = 20;  ///< for a reader who does not read; for a head half of it
 };
 
 class Door {
