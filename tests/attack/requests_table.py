@@ -14,7 +14,7 @@ def named(host):
 
 SITE, ORIGIN, REFERER = b"Sec-Fetch-Site: ", b"Origin: ", b"Referer: "
 NAVIGATE = (b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: document")
-PAINT = b"GET /paint?prompt=castle&steps=1"
+PAINT = b"GET /paint?prompt=fox&steps=1"
 
 NAMES = [(host, status) for status, hosts in {
     200: (b"localhost", b"LocalHost", b"localhost.", b"localhost:1", b"localhost:", b"127.0.0.1", b"127.0.0.1:65535",
