@@ -219,6 +219,10 @@ class Pipelines(unittest.TestCase):
         self.assertEqual(done.stdout.count("\u2580"), 2 * 32 * 64)
         self.assertEqual(self.script("programs/appsink.py", "rocket", "2").stdout, done.stdout)
         for command in ([BUILD / "appsink"], ["/usr/bin/python3", SOURCE / "pipelines/programs/appsink.py"]):
+            for count in ("0", "-1", "0x10", "1e3", "+5", "", "2 ", "99999999999"):
+                done = run([*command, "rocket", count], self.scratch)
+                self.assertNotEqual(done.returncode, 0, count)
+                self.assertIn("COUNT: expected a whole number", done.stderr)
             wrong = run([*command, "qqqqzzzz"], self.scratch)
             self.assertEqual(wrong.returncode, 1)
             self.assertIn("no word 'qqqqzzzz'", wrong.stderr)
