@@ -10,6 +10,9 @@ seconds=${1:-600}
 [[ $seconds =~ ^[1-9][0-9]{0,6}$ ]] || { printf 'fuzz: expected a number of seconds, found %q\n' "$seconds" >&2; exit 2; }
 targets=("${@:2}")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(ls tests/fuzz/corpus)
+for target in "${targets[@]}"; do
+  [[ $target =~ ^[a-z0-9]+$ && -d tests/fuzz/corpus/$target ]] || { printf 'fuzz: no target %q\n' "$target" >&2; exit 2; }
+done
 
 if ! command -v clang++ >/dev/null; then
   as_root=()

@@ -112,7 +112,8 @@ void Door::open_again() {
 }
 
 void Door::accept() {
-  while (take_in()) {
+  // A few at a time: those who are inside have to get on, too.
+  for (unsigned k = 0; k < 64 && take_in(); ++k) {
   }
 }
 
