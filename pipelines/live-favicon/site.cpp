@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::size_t most_recent = 48;
 constexpr GstClockTime opening_limit = 120 * GST_SECOND;
-/// Who does not read for that long is slower than any network that works.
-constexpr gint64 long_us = G_USEC_PER_SEC;
 
 std::string base64(const std::string& bytes) {
   gchar* text = g_base64_encode(reinterpret_cast<const guchar*>(bytes.data()), bytes.size());
@@ -137,7 +135,7 @@ bool Site::make_room() {
   const auto slowest = std::max_element(visitors_.begin(), visitors_.end(), [&](const auto& a, const auto& b) {
     return a->waited_us(now) < b->waited_us(now);
   });
-  if (slowest == visitors_.end() || (*slowest)->waited_us(now) < long_us) return false;
+  if (slowest == visitors_.end() || (*slowest)->waited_us(now) < http::long_us) return false;
   (*slowest)->send_away();
   visitors_.erase(slowest);
   return true;

@@ -15,6 +15,9 @@
 
 namespace favicon::http {
 
+/// Who does not read for that long is slower than any network that works.
+inline constexpr gint64 long_us = G_USEC_PER_SEC;
+
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 class Connection {

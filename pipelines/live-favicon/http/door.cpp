@@ -184,7 +184,8 @@ bool Door::end_idlest(const std::string* address) {
   for (const auto& one : connections_) {
     if (address != nullptr && one->peer().address != *address) continue;
     const gint64 waited = one->state() == Connection::State::lingering ? G_MAXINT64 : one->waited_us(now);
-    if (waited <= longest) continue;
+    const bool reads = one->state() == Connection::State::writing && waited < long_us;
+    if (reads || waited <= longest) continue;
     idlest = one.get();
     longest = waited;
   }
