@@ -48,6 +48,13 @@ void fit_descriptors(Options& options) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   const auto open = static_cast<rlim_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+  const rlim_t wanted = open + reserve + options.limits.visitors * each_painting + options.door.connections;
+  if (limit.rlim_cur < wanted && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur >= wanted) return;
   const rlim_t left = limit.rlim_cur > open + reserve ? limit.rlim_cur - open - reserve : 0;
   if (left < each_painting + 2) {
     throw std::runtime_error(fmt::format("expected a limit of at least {} open files (ulimit -n), found {}",
@@ -57,6 +64,8 @@ void fit_descriptors(Options& options) {
   const rlim_t connections = std::min<rlim_t>(options.door.connections, left - painting * each_painting);
   options.limits.visitors = static_cast<unsigned>(painting);
   options.door.connections = static_cast<unsigned>(connections);
+  fmt::print(stderr, "live-favicon: {} open files (ulimit -n) are enough for {} visitors and {} connections\n",
+             limit.rlim_cur, painting, connections);
 }
 
 void serve(Options options) {

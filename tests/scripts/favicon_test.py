@@ -2,6 +2,7 @@
 """pipelines/live-favicon: what it answers, whom it refuses, and its page in a browser."""
 import base64
 import http.client
+import http.server
 import io
 import json
 import pathlib
@@ -283,6 +284,39 @@ class Favicon(unittest.TestCase):
                 self.assertEqual(page.exceptions(), [])
             self.check_refusal_and_stop(pages[0])
             self.check_phone(chromium)
+
+    @unittest.skipUnless(browser.PROGRAM, browser.MISSING)
+    def test_pages_of_other_sites_in_a_browser(self):
+        class Elsewhere(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = b"<!doctype html><title>elsewhere</title><body>"
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere, \
+                browser.Browser("--host-resolver-rules=MAP evil.example 127.0.0.1") as chromium:
+            threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+            for seed, host in ((4711, "evil.example"), (4712, "127.0.0.1")):
+                page = chromium.page(f"http://{host}:{elsewhere.server_port}/")
+                page.run("""(async () => {
+                  const at = "%s/paint?prompt=castle&style=noto&steps=1&seed=%d";
+                  for (const referrerPolicy of ["unsafe-url", "no-referrer"])
+                    await fetch(at, {mode: "no-cors", referrerPolicy}).then(r => r.text()).catch(() => 0);
+                  await new Promise(done => Object.assign(new Image(), {onload: done, onerror: done, src: at}));
+                })()""" % (self.server.address, seed))
+                self.assertNotIn(str(seed), [icon["seed"] for icon in self.server.json("/recent")], host)
+                page.run(f"location.href = '{self.server.address}/'")  # a link may be followed
+                page.wait("document.body && document.body.dataset.ready")
+            # The name leads here, but it is none of ours.
+            page = chromium.page(f"http://evil.example:{self.server.port}/status")
+            self.assertIn("does not go by that name", page.run("document.body.innerText"))
+            elsewhere.shutdown()
 
     def check_refusal_and_stop(self, page):
         page.run("document.getElementById('prompt').value = 'qqqqzzzz'; document.getElementById('form').requestSubmit()")
