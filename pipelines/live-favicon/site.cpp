@@ -117,7 +117,7 @@ void Site::paint(http::Connection& connection, const http::Request& request, Kin
     return connection.end();
   }
   // Who comes and leaves at once leaves work behind for a moment, so there is a limit for that as well.
-  const bool behind = visitors_.size() + Painting::stopping() >= 2 * std::size_t{limits_.visitors};
+  const bool behind = visitors_.size() + Painting::stopping() > 2 * std::size_t{limits_.visitors};
   if (behind || (visitors_.size() >= limits_.visitors && !make_room())) {
     return answer(connection, 503,
                   fmt::format("{} visitors are painting, as many as may at once: try again soon", visitors_.size()),
