@@ -3,9 +3,9 @@
 # The icon that a name owns, NAME.png: the same name gives the same icon everywhere, another name another icon.
 #   pipelines/named-icon.sh [NAME [PROMPT]]
 set -euo pipefail
-root=$(dirname "$(dirname "$(readlink -f "$0")")")
-export GST_PLUGIN_PATH="${DIT_BUILD:-$root/build}/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
+. "$(dirname "$(readlink -f "$0")")/programs/common.bash"
 
 name=${1-ada}
-gst-launch-1.0 -q ditsrc seed-name="$name" prompt="${2-robot}" style=fluent-emoji num-buffers=1 \
-  ! pngenc ! filesink location="${name//\//_}.png"
+file_name "$name" .png
+launch 'ditsrc name=paint style=fluent-emoji num-buffers=1 ! pngenc ! filesink name=file' \
+  paint.seed-name="$name" paint.prompt="${2-robot}" file.location="./$REPLY"

@@ -3,11 +3,11 @@
 # An icon emerges in the terminal, drawn in characters.
 #   pipelines/terminal.sh [PROMPT [STEPS]]
 set -euo pipefail
-root=$(dirname "$(dirname "$(readlink -f "$0")")")
-export GST_PLUGIN_PATH="${DIT_BUILD:-$root/build}/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
+. "$(dirname "$(readlink -f "$0")")/programs/common.bash"
 
 steps=${2-16}
+number STEPS "$steps" 1 1000
 # In a pipe or a log there is no screen to draw on, so every frame is printed.
 if [ -t 1 ]; then driver=curses; else driver=stdout; fi
-gst-launch-1.0 -q ditsrc prompt="${1-cat face}" style=noto seed=1 steps="$steps" emit=steps hold=10 background=0 \
-  num-buffers=$((steps + 9)) ! video/x-raw,format=GRAY8,framerate=10/1 ! videoconvert ! aasink driver="$driver"
+launch "ditsrc name=paint style=noto seed=1 steps=$steps emit=steps hold=10 background=0 num-buffers=$((steps + 9))
+  ! video/x-raw,format=GRAY8,framerate=10/1 ! videoconvert ! aasink driver=$driver" paint.prompt="${1-cat face}"

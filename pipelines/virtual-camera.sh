@@ -4,8 +4,10 @@
 #   apt install v4l2loopback-dkms && modprobe v4l2loopback exclusive_caps=1 card_label=icons
 #   pipelines/virtual-camera.sh [PROMPT [SECONDS]]
 set -euo pipefail
-root=$(dirname "$(dirname "$(readlink -f "$0")")")
-export GST_PLUGIN_PATH="${DIT_BUILD:-$root/build}/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
+. "$(dirname "$(readlink -f "$0")")/programs/common.bash"
+
+seconds=${2-3600}
+number SECONDS "$seconds" 1 1000000
 
 for camera in /sys/class/video4linux/*; do
   # A loopback device is the one that no driver of real hardware has made.
@@ -15,7 +17,7 @@ if [ -z "${device-}" ]; then
   echo "skipped: no v4l2loopback device; load the module as this script's first lines say" >&2
   exit 77
 fi
-gst-launch-1.0 -q ditsrc prompt="${1-rocket}" style=fluent-emoji emit=steps hold=15 is-live=true \
-  num-buffers=$((${2-3600} * 15)) ! video/x-raw,format=RGBx,framerate=15/1 \
-  ! videoscale method=nearest-neighbour ! video/x-raw,width=640,height=480,pixel-aspect-ratio=1/1 \
-  ! videoconvert ! video/x-raw,format=YUY2 ! v4l2sink device="$device"
+launch "ditsrc name=paint style=fluent-emoji emit=steps hold=15 is-live=true num-buffers=$((seconds * 15))
+  ! video/x-raw,format=RGBx,framerate=15/1
+  ! videoscale method=nearest-neighbour ! video/x-raw,width=640,height=480,pixel-aspect-ratio=1/1
+  ! videoconvert ! video/x-raw,format=YUY2 ! v4l2sink name=camera" paint.prompt="${1-rocket}" camera.device="$device"

@@ -3,16 +3,14 @@
 # A wall of sixteen icons, wall.png: as many elements on one engine, put together by compositor.
 #   pipelines/wall.sh [STYLE]
 set -euo pipefail
-root=$(dirname "$(dirname "$(readlink -f "$0")")")
-export GST_PLUGIN_PATH="${DIT_BUILD:-$root/build}/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
+. "$(dirname "$(readlink -f "$0")")/programs/common.bash"
 
-style=${1-fluent-emoji}
 prompts=("green heart" rocket pizza castle guitar robot crown rainbow "cat face" tree house "red apple" sun key gem dog)
-page=() icons=()
+page='' icons='' text=()
 for k in "${!prompts[@]}"; do
-  page+=("sink_$k::xpos=$((k % 4 * 64))" "sink_$k::ypos=$((k / 4 * 64))")
-  icons+=(ditsrc prompt="${prompts[k]}" style="$style" seed=1 num-buffers=1
-    ! video/x-raw,framerate=1/1 ! queue ! "page.sink_$k")
+  page+=" sink_$k::xpos=$((k % 4 * 64)) sink_$k::ypos=$((k / 4 * 64))"
+  icons+=" ditsrc name=icon$k seed=1 num-buffers=1 ! video/x-raw,framerate=1/1 ! queue ! page.sink_$k"
+  text+=("icon$k.prompt=${prompts[k]}" "icon$k.style=${1-fluent-emoji}")
 done
-gst-launch-1.0 -q compositor name=page background=transparent "${page[@]}" \
-  ! video/x-raw,format=RGBA,width=256,height=256 ! pngenc snapshot=true ! filesink location=wall.png "${icons[@]}"
+launch "compositor name=page background=transparent $page
+  ! video/x-raw,format=RGBA,width=256,height=256 ! pngenc snapshot=true ! filesink location=wall.png $icons" "${text[@]}"

@@ -44,6 +44,10 @@ fi
 [ $# -ge 3 ] || { sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 2; }
 data=$(realpath "$1") work=$(realpath -m "$2") teacher=$3 student=${4:+$(realpath -m "$4")}
 [ "$teacher" = new ] || teacher=$(realpath -m "$teacher")
+# What $(( )) gets may be a program.
+for seconds in "${CALL_SECONDS:-0}" "${REPORT_SECONDS:-0}"; do
+  [[ $seconds =~ ^(0|[1-9][0-9]{0,8})$ ]] || { printf 'continue.sh: expected seconds, found %q\n' "$seconds" >&2; exit 2; }
+done
 until=${CALL_SECONDS:+$(($(date +%s) + CALL_SECONDS - ${REPORT_SECONDS:-30}))}
 export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-8} TORCHINDUCTOR_CACHE_DIR="$work/cache"
 mkdir -p "$work/out" "$work/pairs" "$work/done"

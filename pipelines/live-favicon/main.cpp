@@ -2,9 +2,12 @@
 // live-favicon: a page whose tab icon is painted before your eyes. See README.md here.
 #include <fmt/core.h>
 #include <glib-unix.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
+#include "pipelines/live-favicon/http/guard.h"
 #include "pipelines/live-favicon/site.h"
 
 namespace {
@@ -16,34 +19,57 @@ using favicon::Painter;
 struct Options {
   Painter painter;
   Limits limits;
+  favicon::http::DoorLimits door;
+  std::vector<std::string> hosts;
   std::string listen = "127.0.0.1";
   unsigned port = 8064;
 };
 
-void listen(SoupServer* server, const Options& options) {
-  GSocketAddress* address = g_inet_socket_address_new_from_string(options.listen.c_str(), options.port);
-  if (address == nullptr) {
-    throw std::runtime_error(fmt::format("--listen: expected an IP address, found '{}'", options.listen));
+/// Hosts in the form in which requests are compared with them.
+std::vector<std::string> names_of(const Options& options) {
+  std::vector<std::string> names = {"localhost"};
+  for (const std::string& host : options.hosts) {
+    try {
+      const bool six = host.find(':') != std::string::npos && !host.starts_with('[');
+      const favicon::http::Authority authority = favicon::http::parse_authority(six ? "[" + host + "]" : host);
+      if (authority.host.empty() || !authority.port.empty()) throw favicon::http::Refusal(400, "");
+      names.push_back(authority.host);
+    } catch (const favicon::http::Refusal&) {
+      throw std::runtime_error(fmt::format("--host: expected a host name without a port, found '{}'", host));
+    }
   }
-  GError* error = nullptr;
-  soup_server_listen(server, address, SoupServerListenOptions(0), &error);
-  g_object_unref(address);
-  if (error != nullptr) {
-    const std::string text = error->message;
-    g_error_free(error);
-    throw std::runtime_error(fmt::format("cannot listen at {} port {}: {}", options.listen, options.port, text));
-  }
-  GSList* addresses = soup_server_get_uris(server);
-  for (GSList* item = addresses; item != nullptr; item = item->next) {
-    gchar* text = g_uri_to_string(static_cast<GUri*>(item->data));
-    fmt::print("open {}\n", text);
-    g_free(text);
-  }
-  std::fflush(stdout);
-  g_slist_free_full(addresses, [](gpointer uri) { g_uri_unref(static_cast<GUri*>(uri)); });
+  return names;
 }
 
-void serve(const Options& options) {
+/// A process without descriptors can neither accept nor paint, and GLib ends one that cannot wake itself up. So there
+/// are never more visitors than there are descriptors for.
+void fit_descriptors(Options& options) {
+  constexpr rlim_t reserve = 12, each_painting = 8;  // four each for one at work and one that ends
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const auto open = static_cast<rlim_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+  const rlim_t wanted = open + reserve + options.limits.visitors * each_painting + options.door.connections;
+  if (limit.rlim_cur < wanted && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur >= wanted) return;
+  const rlim_t left = limit.rlim_cur > open + reserve ? limit.rlim_cur - open - reserve : 0;
+  if (left < each_painting + 2) {
+    throw std::runtime_error(fmt::format("expected a limit of at least {} open files (ulimit -n), found {}",
+                                         open + reserve + each_painting + 2, limit.rlim_cur));
+  }
+  const rlim_t painting = std::min<rlim_t>(options.limits.visitors, std::max<rlim_t>(1, left / (2 * each_painting)));
+  const rlim_t connections = std::min<rlim_t>(options.door.connections, left - painting * each_painting);
+  options.limits.visitors = static_cast<unsigned>(painting);
+  options.door.connections = static_cast<unsigned>(connections);
+  fmt::print(stderr, "live-favicon: {} open files (ulimit -n) are enough for {} visitors and {} connections\n",
+             limit.rlim_cur, painting, connections);
+}
+
+void serve(Options options) {
+  const std::vector<std::string> names = names_of(options);
   GstElement* keeper = nullptr;
   const std::unique_ptr<GstElement*, void (*)(GstElement**)> closing(&keeper, [](GstElement** element) {
     if (*element == nullptr) return;
@@ -52,6 +78,7 @@ void serve(const Options& options) {
   });
   const Facts facts = favicon::open_engine(options.painter, keeper);
   fmt::print("{} on {}\n", facts.model, facts.device);
+  fit_descriptors(options);
 
   GMainLoop* loop = g_main_loop_new(nullptr, FALSE);
   const auto quit = [](gpointer data) {
@@ -60,15 +87,13 @@ void serve(const Options& options) {
   };
   g_unix_signal_add(SIGINT, quit, loop);
   g_unix_signal_add(SIGTERM, quit, loop);
-  const std::unique_ptr<SoupServer, decltype(&g_object_unref)> server(
-      soup_server_new("server-header", "live-favicon", nullptr), g_object_unref);
   {
-    favicon::Site site(server.get(), options.painter, facts, options.limits);
-    listen(server.get(), options);
+    favicon::Site site(options.painter, facts, options.limits, options.door, names);
+    fmt::print("open {}\n", site.listen(options.listen, static_cast<std::uint16_t>(options.port)));
+    std::fflush(stdout);
     g_main_loop_run(loop);
   }
   favicon::Painting::wait_for_stopped();
-  soup_server_disconnect(server.get());
   g_main_loop_unref(loop);
 }
 
@@ -79,6 +104,16 @@ int main(int argc, char** argv) {
   CLI::App app("A page whose tab icon is painted before your eyes", "live-favicon");
   app.add_option("--listen", options.listen, "IP address to listen at; default 127.0.0.1, for this machine alone");
   app.add_option("--port", options.port, "Default 8064; 0 = any free one")->check(CLI::Range(0u, 65535u));
+  app.add_option("--host", options.hosts, "Another name by which browsers find this server; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--connections", options.door.connections, "How many there may be; default 128")
+      ->check(CLI::Range(1u, 10000u));
+  app.add_option("--per-address", options.door.per_address, "How many of them from one address; default 64")
+      ->check(CLI::Range(1u, 10000u));
+  app.add_option("--patience", options.door.patience_s,
+                 "Seconds that a reader may not read; the head of a request has half of them; default 20")
+      ->check(CLI::Range(1u, 3600u));
   app.add_option("--device", options.painter.device, "As ditsrc's: auto, cpu, vulkan, ...");
   app.add_option("--model", options.painter.model, "Weight file; default: ditsrc's");
   app.add_option("--visitors", options.limits.visitors, "Who may paint at the same time; default 32")

@@ -39,7 +39,7 @@ std::string description(Kind kind, unsigned steps) {
 }
 
 /// Pipelines that have been told to end and have not yet.
-std::atomic<int> ending = 0;
+std::atomic<unsigned> ending = 0;
 
 }  // namespace
 
@@ -198,6 +198,8 @@ void Painting::stop() {
   });
   gst_object_unref(std::exchange(pipeline_, nullptr));  // the thread that changes the state holds one more
 }
+
+unsigned Painting::stopping() { return ending; }
 
 void Painting::wait_for_stopped() {
   for (int ms = 0; ending > 0 && ms < 10000; ++ms) g_usleep(1000);

@@ -62,6 +62,8 @@ class Painting : public std::enable_shared_from_this<Painting> {
   void stop();
   /// Before the process ends: until the last of those that were stopped has ended, which is a step away.
   static void wait_for_stopped();
+  /// Those that were stopped and have not ended yet.
+  static unsigned stopping();
 
  private:
   struct Switch;

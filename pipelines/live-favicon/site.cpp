@@ -17,14 +17,6 @@ namespace {
 constexpr std::size_t most_recent = 48;
 constexpr GstClockTime opening_limit = 120 * GST_SECOND;
 
-void send(SoupServerMessage* message, const char* type, const std::string& text) {
-  SoupMessageHeaders* headers = soup_server_message_get_response_headers(message);
-  soup_message_headers_replace(headers, "Cache-Control", "no-store");
-  soup_message_headers_replace(headers, "X-Content-Type-Options", "nosniff");
-  soup_server_message_set_status(message, SOUP_STATUS_OK, nullptr);
-  soup_server_message_set_response(message, type, SOUP_MEMORY_COPY, text.data(), text.size());
-}
-
 std::string base64(const std::string& bytes) {
   gchar* text = g_base64_encode(reinterpret_cast<const guchar*>(bytes.data()), bytes.size());
   std::string result = text;
@@ -84,61 +76,69 @@ Facts open_engine(const Painter& painter, GstElement*& keeper) {
   return facts;
 }
 
-Site::Site(SoupServer* server, Painter painter, Facts facts, Limits limits)
-    : server_(server), painter_(std::move(painter)), facts_(std::move(facts)), limits_(limits) {
-  soup_server_add_handler(
-      server_, nullptr,
-      [](SoupServer*, SoupServerMessage* message, const char* path, GHashTable*, gpointer self) {
-        static_cast<Site*>(self)->serve(message, path);
-      },
-      this, nullptr);
-}
+Site::Site(Painter painter, Facts facts, Limits limits, http::DoorLimits door, std::vector<std::string> names)
+    : painter_(std::move(painter)),
+      facts_(std::move(facts)),
+      limits_(limits),
+      door_(door, std::move(names),
+            [this](http::Connection& connection, const http::Request& request) { serve(connection, request); }) {}
 
-Site::~Site() {
-  visitors_.clear();
-  soup_server_remove_handler(server_, nullptr);
-}
+Site::~Site() { visitors_.clear(); }
 
-void Site::serve(SoupServerMessage* message, const std::string& path) {
-  if (soup_server_message_get_method(message) != SOUP_METHOD_GET) {
-    soup_message_headers_replace(soup_server_message_get_response_headers(message), "Allow", "GET");
-    return answer(message, SOUP_STATUS_METHOD_NOT_ALLOWED, "expected GET");
-  }
-  const char* query = g_uri_get_query(soup_server_message_get_uri(message));
-  if (query == nullptr) query = "";
+void Site::serve(http::Connection& connection, const http::Request& request) {
+  const std::string& path = request.path;
   try {
     if (path == "/") {
-      SoupMessageHeaders* headers = soup_server_message_get_response_headers(message);
-      soup_message_headers_replace(headers, "Content-Security-Policy",
-                                   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-                                   "img-src 'self' data:; connect-src 'self'");
-      return send(message, "text/html; charset=utf-8", page);
+      return connection.answer(200, "text/html; charset=utf-8", page,
+                               {{"Content-Security-Policy",
+                                 "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+                                 "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                                 "frame-ancestors 'none'"}});
     }
-    if (path == "/status") return send(message, "application/json", status());
-    if (path == "/recent") return send(message, "application/json", recent(query));
-    if (path == "/paint") return paint(message, Kind::steps, query);
-    if (path == "/icon.png") return paint(message, Kind::png, query);
-    if (path == "/icon.ico") return paint(message, Kind::ico, query);
-    if (path == "/icon.webp") return paint(message, Kind::webp, query);
-    answer(message, SOUP_STATUS_NOT_FOUND, "there is no such page");
+    if (path == "/status") return connection.answer(200, "application/json", status());
+    if (path == "/recent") return connection.answer(200, "application/json", recent(request.query));
+    if (path == "/paint") return paint(connection, request, Kind::steps);
+    if (path == "/icon.png") return paint(connection, request, Kind::png);
+    if (path == "/icon.ico") return paint(connection, request, Kind::ico);
+    if (path == "/icon.webp") return paint(connection, request, Kind::webp);
+    answer(connection, 404, "there is no such page");
   } catch (const BadRequest& error) {
-    answer(message, SOUP_STATUS_BAD_REQUEST, error.what());
+    answer(connection, 400, error.what());
   } catch (const std::exception& error) {
-    answer(message, SOUP_STATUS_INTERNAL_SERVER_ERROR, error.what());
+    answer(connection, 500, error.what());
   }
 }
 
-void Site::paint(SoupServerMessage* message, Kind kind, const char* query) {
-  const Wish wish = parse_wish(query, limits_, std::min(facts_.default_steps, limits_.steps));
-  if (visitors_.size() >= limits_.visitors) {
-    soup_message_headers_replace(soup_server_message_get_response_headers(message), "Retry-After", "2");
-    return answer(message, SOUP_STATUS_SERVICE_UNAVAILABLE,
-                  fmt::format("{} visitors are painting, as many as may at once: try again soon", visitors_.size()));
+void Site::paint(http::Connection& connection, const http::Request& request, Kind kind) {
+  const Wish wish = parse_wish(request.query, limits_, std::min(facts_.default_steps, limits_.steps));
+  if (request.method == "HEAD") {
+    // What GET would begin with. An icon is too much work for an answer without a body.
+    connection.begin_stream(content_type(kind));
+    return connection.end();
+  }
+  // Who comes and leaves at once leaves work behind for a moment, so there is a limit for that as well.
+  const bool behind = visitors_.size() + Painting::stopping() > 2 * std::size_t{limits_.visitors};
+  if (behind || (visitors_.size() >= limits_.visitors && !make_room())) {
+    return answer(connection, 503,
+                  fmt::format("{} visitors are painting, as many as may at once: try again soon", visitors_.size()),
+                  {{"Retry-After", "2"}});
   }
   visitors_.push_back(std::make_unique<Visitor>(
-      message, painter_, wish, kind,
+      connection, painter_, wish, kind,
       [this](const Wish& painted, const std::string& png, double ms) { remember(painted, png, ms); },
       [this](Visitor& visitor) { leave(visitor); }));
+}
+
+/// Who does not take what is painted for him gives his place to one who waits for it.
+bool Site::make_room() {
+  const gint64 now = g_get_monotonic_time();
+  const auto slowest = std::max_element(visitors_.begin(), visitors_.end(), [&](const auto& a, const auto& b) {
+    return a->waited_us(now) < b->waited_us(now);
+  });
+  if (slowest == visitors_.end() || (*slowest)->waited_us(now) < http::long_us) return false;
+  (*slowest)->send_away();
+  visitors_.erase(slowest);
+  return true;
 }
 
 void Site::remember(const Wish& wish, const std::string& png, double ms) {
@@ -165,9 +165,8 @@ std::string Site::status() const {
 }
 
 /// Icons with a number above `after=N`, oldest first.
-std::string Site::recent(const char* query) const {
+std::string Site::recent(const std::string& text) const {
   std::uint64_t after = 0;
-  const std::string text = query;
   constexpr std::string_view name = "after=";
   if (!text.empty()) {
     const char* end = text.data() + text.size();

@@ -2,13 +2,12 @@
 // The server's pages, and who is on them.
 #pragma once
 
-#include <libsoup/soup.h>
-
 #include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "pipelines/live-favicon/http/door.h"
 #include "pipelines/live-favicon/visitor.h"
 
 namespace favicon {
@@ -26,10 +25,14 @@ Facts open_engine(const Painter& painter, GstElement*& keeper);
 
 class Site {
  public:
-  Site(SoupServer* server, Painter painter, Facts facts, Limits limits);
+  /// `names`: see http::Door.
+  Site(Painter painter, Facts facts, Limits limits, http::DoorLimits door, std::vector<std::string> names);
   ~Site();
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
+
+  /// See http::Door::listen().
+  std::string listen(const std::string& address, std::uint16_t port) { return door_.listen(address, port); }
 
  private:
   struct Finished {
@@ -39,19 +42,20 @@ class Site {
     double ms;
   };
 
-  void serve(SoupServerMessage* message, const std::string& path);
-  void paint(SoupServerMessage* message, Kind kind, const char* query);
+  void serve(http::Connection& connection, const http::Request& request);
+  void paint(http::Connection& connection, const http::Request& request, Kind kind);
+  bool make_room();
   void remember(const Wish& wish, const std::string& png, double ms);
   void leave(const Visitor& visitor);
   std::string status() const;
-  std::string recent(const char* query) const;
+  std::string recent(const std::string& text) const;
 
-  SoupServer* server_;
   Painter painter_;
   Facts facts_;
   Limits limits_;
-  std::vector<std::unique_ptr<Visitor>> visitors_;
-  std::deque<Finished> recent_;  ///< newest last
+  http::Door door_;
+  std::vector<std::unique_ptr<Visitor>> visitors_;  ///< each of them on a connection of the door
+  std::deque<Finished> recent_;                     ///< newest last
   std::uint64_t finished_ = 0;
 };
 

@@ -2,7 +2,6 @@
 #include "pipelines/live-favicon/visitor.h"
 
 #include <fmt/core.h>
-#include <sys/socket.h>
 
 #include <memory>
 #include <utility>
@@ -10,14 +9,13 @@
 namespace favicon {
 namespace {
 
-/// What the kernel may hold for a visitor who does not read: a few steps, not a whole icon's.
-constexpr int send_buffer_bytes = 32 * 1024;
-
 std::string base64(const std::string& bytes) {
   const std::unique_ptr<gchar, decltype(&g_free)> text(
       g_base64_encode(reinterpret_cast<const guchar*>(bytes.data()), bytes.size()), g_free);
   return text.get();
 }
+
+}  // namespace
 
 const char* content_type(Kind kind) {
   switch (kind) {
@@ -33,39 +31,30 @@ const char* content_type(Kind kind) {
   return "";
 }
 
-}  // namespace
-
-void answer(SoupServerMessage* message, unsigned status, const std::string& text) {
-  const std::string line = text + "\n";
-  soup_server_message_set_status(message, status, nullptr);
-  soup_server_message_set_response(message, "text/plain; charset=utf-8", SOUP_MEMORY_COPY, line.data(), line.size());
+void answer(http::Connection& connection, unsigned status, const std::string& text, const http::Fields& fields) {
+  connection.answer(status, "text/plain; charset=utf-8", text + "\n", fields);
 }
 
-Visitor::Visitor(SoupServerMessage* message, const Painter& painter, const Wish& wish, Kind kind, Painted painted,
+Visitor::Visitor(http::Connection& connection, const Painter& painter, const Wish& wish, Kind kind, Painted painted,
                  Finished finished)
-    : message_(SOUP_SERVER_MESSAGE(g_object_ref(message))),
-      wish_(wish),
-      kind_(kind),
-      painted_(std::move(painted)),
-      finished_(std::move(finished)) {
-  g_signal_connect(message_, "wrote-chunk", G_CALLBACK(on_wrote_chunk), this);
-  g_signal_connect(message_, "finished", G_CALLBACK(on_finished), this);
-  if (GSocket* socket = soup_server_message_get_socket(message_)) {
-    g_socket_set_option(socket, SOL_SOCKET, SO_SNDBUF, send_buffer_bytes, nullptr);
-  }
-  soup_server_message_pause(message_);
+    : connection_(connection), wish_(wish), kind_(kind), painted_(std::move(painted)), finished_(std::move(finished)) {
+  connection_.follow([this] { advance(); },
+                     [this] {
+                       // A copy: the call ends this object.
+                       const auto over = finished_;
+                       over(*this);
+                     });
   painting_ = Painting::start(painter, wish, kind, [this] { advance(); });
   if (painting_->ended()) advance();
 }
 
 Visitor::~Visitor() {
+  connection_.follow(nullptr, nullptr);
   painting_->stop();
-  g_signal_handlers_disconnect_by_data(message_, this);
-  g_object_unref(message_);
 }
 
 void Visitor::advance() {
-  if (complete_) return;
+  if (complete_ || connection_.state() != http::Connection::State::thinking) return;
   if (painting_->failure()) return fail();
   if (kind_ == Kind::steps) {
     advance_stream();
@@ -76,79 +65,39 @@ void Visitor::advance() {
 
 /// As soon as there are frames the status is 200; what goes wrong before is an answer of its own.
 void Visitor::fail() {
+  complete_ = true;
   const Failure& failure = *painting_->failure();
-  if (streaming_) {
-    write("event: failed\ndata: {\"text\":\"the engine stopped\"}\n\n");
-  } else {
-    answer(message_, failure.visitors_fault ? SOUP_STATUS_BAD_REQUEST : SOUP_STATUS_INTERNAL_SERVER_ERROR,
-           failure.text);
-  }
-  complete();
-}
-
-void Visitor::begin_stream() {
-  streaming_ = true;
-  soup_server_message_set_status(message_, SOUP_STATUS_OK, nullptr);
-  SoupMessageHeaders* headers = soup_server_message_get_response_headers(message_);
-  soup_message_headers_set_content_type(headers, content_type(kind_), nullptr);
-  soup_message_headers_replace(headers, "Cache-Control", "no-store");
-  soup_message_headers_set_encoding(headers, SOUP_ENCODING_CHUNKED);
-  soup_message_body_set_accumulate(soup_server_message_get_response_body(message_), FALSE);
+  if (!streaming_) return answer(connection_, failure.visitors_fault ? 400 : 500, failure.text);
+  connection_.write("event: failed\ndata: {\"text\":\"the engine stopped\"}\n\n");
+  connection_.end();
 }
 
 void Visitor::advance_stream() {
-  if (writing_) return;
-  if (auto picture = painting_->take()) {
-    if (!streaming_) begin_stream();
+  while (auto picture = painting_->take()) {
+    if (!streaming_) connection_.begin_stream(content_type(kind_));
+    streaming_ = true;
     ++sent_;
-    write(fmt::format("event: step\ndata: {{\"step\":{},\"of\":{},\"png\":\"{}\"}}\n\n", picture->number, wish_.steps,
-                      base64(picture->bytes)));
+    connection_.write(fmt::format("event: step\ndata: {{\"step\":{},\"of\":{},\"png\":\"{}\"}}\n\n", picture->number,
+                                  wish_.steps, base64(picture->bytes)));
     if (picture->number == wish_.steps) last_ = std::move(picture->bytes);
-    return;
+    if (connection_.state() != http::Connection::State::thinking) return;
   }
   if (!painting_->ended()) return;
+  complete_ = true;
+  if (!streaming_) return answer(connection_, 500, "the pipeline ended without a picture");
   const double ms = painting_->render_ms();
-  painted_(wish_, last_, ms);
-  write(fmt::format("event: done\ndata: {{\"ms\":{:.1f},\"sent\":{},\"of\":{}}}\n\n", ms, sent_, wish_.steps));
-  complete();
+  if (!last_.empty()) painted_(wish_, last_, ms);
+  connection_.write(
+      fmt::format("event: done\ndata: {{\"ms\":{:.1f},\"sent\":{},\"of\":{}}}\n\n", ms, sent_, wish_.steps));
+  connection_.end();
 }
 
 void Visitor::advance_file() {
   if (!painting_->ended()) return;
-  const auto picture = painting_->take();
-  if (!picture) {
-    answer(message_, SOUP_STATUS_INTERNAL_SERVER_ERROR, "the pipeline ended without a file");
-  } else {
-    soup_server_message_set_status(message_, SOUP_STATUS_OK, nullptr);
-    soup_server_message_set_response(message_, content_type(kind_), SOUP_MEMORY_COPY, picture->bytes.data(),
-                                     picture->bytes.size());
-  }
-  complete();
-}
-
-void Visitor::write(const std::string& text) {
-  writing_ = true;
-  soup_message_body_append(soup_server_message_get_response_body(message_), SOUP_MEMORY_COPY, text.data(), text.size());
-  soup_server_message_unpause(message_);
-}
-
-void Visitor::complete() {
   complete_ = true;
-  if (streaming_) soup_message_body_complete(soup_server_message_get_response_body(message_));
-  soup_server_message_unpause(message_);
-}
-
-void Visitor::on_wrote_chunk(SoupServerMessage*, gpointer data) {
-  auto* self = static_cast<Visitor*>(data);
-  self->writing_ = false;
-  self->advance();
-}
-
-/// Also when the other side has hung up. Ends this object.
-void Visitor::on_finished(SoupServerMessage*, gpointer data) {
-  auto* self = static_cast<Visitor*>(data);
-  const auto finished = self->finished_;
-  finished(*self);
+  const auto picture = painting_->take();
+  if (!picture) return answer(connection_, 500, "the pipeline ended without a file");
+  connection_.answer(200, content_type(kind_), picture->bytes);
 }
 
 }  // namespace favicon

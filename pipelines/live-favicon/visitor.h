@@ -2,18 +2,19 @@
 // Answers to one request that paints: a stream of steps, or a file.
 #pragma once
 
-#include <libsoup/soup.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "pipelines/live-favicon/http/connection.h"
 #include "pipelines/live-favicon/painting.h"
 
 namespace favicon {
 
+const char* content_type(Kind kind);
+
 /// Sets a short answer in plain text.
-void answer(SoupServerMessage* message, unsigned status, const std::string& text);
+void answer(http::Connection& connection, unsigned status, const std::string& text, const http::Fields& fields = {});
 
 /// Lives until its request is answered or the other side has gone.
 class Visitor {
@@ -23,31 +24,30 @@ class Visitor {
   /// Told when it is over; may end this object.
   using Finished = std::function<void(Visitor&)>;
 
-  Visitor(SoupServerMessage* message, const Painter& painter, const Wish& wish, Kind kind, Painted painted,
+  Visitor(http::Connection& connection, const Painter& painter, const Wish& wish, Kind kind, Painted painted,
           Finished finished);
   ~Visitor();
   Visitor(const Visitor&) = delete;
   Visitor& operator=(const Visitor&) = delete;
+
+  /// For how long he has not taken what is there; 0: he need not.
+  gint64 waited_us(gint64 now_us) const { return connection_.waited_us(now_us); }
+  /// finished() follows.
+  void send_away() { connection_.close(); }
 
  private:
   void advance();
   void advance_stream();
   void advance_file();
   void fail();
-  void begin_stream();
-  void write(const std::string& text);
-  void complete();
-  static void on_wrote_chunk(SoupServerMessage* message, gpointer self);
-  static void on_finished(SoupServerMessage* message, gpointer self);
 
-  SoupServerMessage* message_;
+  http::Connection& connection_;
   Wish wish_;
   Kind kind_;
   Painted painted_;
   Finished finished_;
   std::shared_ptr<Painting> painting_;
-  bool streaming_ = false;  ///< headers are set
-  bool writing_ = false;    ///< a piece is on its way
+  bool streaming_ = false;  ///< the head of the answer has been sent
   bool complete_ = false;
   unsigned sent_ = 0;
   std::string last_;

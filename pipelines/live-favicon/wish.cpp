@@ -6,6 +6,8 @@
 
 #include <charconv>
 #include <memory>
+#include <set>
+#include <string>
 
 namespace favicon {
 namespace {
@@ -38,6 +40,7 @@ std::string parse_text(std::string_view name, const std::string& text, std::size
 Wish parse_wish(std::string_view query, const Limits& limits, unsigned default_steps) {
   Wish wish;
   wish.steps = default_steps;
+  std::set<std::string> seen;
   GUriParamsIter iterator;
   g_uri_params_iter_init(&iterator, query.data(), static_cast<gssize>(query.size()), "&", G_URI_PARAMS_WWW_FORM);
   for (;;) {
@@ -51,6 +54,7 @@ Wish parse_wish(std::string_view query, const Limits& limits, unsigned default_s
     if (!more) return wish;
     const std::string name = raw_name;
     const std::string value = raw_value;
+    if (!seen.insert(name).second) throw BadRequest(fmt::format("{}: named twice", name.substr(0, 40)));
     if (name == "prompt") {
       wish.prompt = parse_text(name, value, limits.prompt_bytes);
     } else if (name == "style") {

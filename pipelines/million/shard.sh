@@ -7,43 +7,54 @@
 # has them, whoever paints it, however often. A shard appears whole by one rename, which only the first to finish can
 # do; one that is there is not painted again. So a worker may be killed, started twice or moved at any time.
 set -euo pipefail
-root=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
-dit=${DIT_BUILD:-$root/build}/dit
+. "$(dirname "$(readlink -f "$0")")/../programs/common.bash"
 [ $# -ge 4 ] || { sed -n '4s/^#   /usage: /p' "$0" >&2; exit 2; }
 shard=$1 shards=$2 count=$3 out=$4 seed=${5-1} prompt=${6-rocket} style=${7-}
-for number in "$shard" "$shards" "$count" "$seed"; do
-  [[ $number =~ ^(0|[1-9][0-9]*)$ ]] || { echo "shard.sh: expected a whole number, found '$number'" >&2; exit 2; }
-done
-[ "$shard" -lt "$shards" ] || { echo "shard.sh: expected a shard below $shards, found $shard" >&2; exit 2; }
+# In these ranges shards * count is below 2^63, and a shard's number has five digits.
+number SHARDS "$shards" 1 100000
+number SHARD "$shard" 0 $((shards - 1))
+number COUNT "$count" 0 1000000000000
+[[ $seed =~ ^(0|[1-9][0-9]{0,19})$ ]] || { say "SEED: expected a whole number, found $(shown "$seed")"; exit 2; }
+[[ $out == /* ]] || out=./$out
 
 first=$((shard * count / shards)) end=$(((shard + 1) * count / shards))
 final=$out/$(printf 'shard-%05d' "$shard")
 mkdir -p "$out"
+out=$(readlink -f "$out") final=$out/${final##*/}
+host=${HOSTNAME-host} host=${host//[^A-Za-z0-9._-]/_}
 # A folder belongs to one job: whoever comes first writes down which.
 job="$count icons in $shards shards, seed $seed, prompt '$prompt', style '$style'"
-printf '%s\n' "$job" >"$out/.job-$shard-${HOSTNAME-host}-$$"
-ln "$out/.job-$shard-${HOSTNAME-host}-$$" "$out/job" 2>/dev/null || true
-rm "$out/.job-$shard-${HOSTNAME-host}-$$"
-if [ "$(cat "$out/job")" != "$job" ]; then
-  echo "shard.sh: $out holds $(cat "$out/job"); found $job" >&2
+printf '%s\n' "$job" >"$out/.job-$shard-$host-$$"
+ln "$out/.job-$shard-$host-$$" "$out/job" 2>/dev/null || true
+rm "$out/.job-$shard-$host-$$"
+if ! printf '%s\n' "$job" | cmp -s - "$out/job"; then
+  say "$(shown "$out") holds $(LC_ALL=C tr -d '\000-\037\177' <"$out/job"); found $(LC_ALL=C tr -d '\000-\037\177' <<<"$job")"
   exit 2
 fi
 if [ -e "$final/manifest.tsv" ]; then
   echo "shard $shard is there already"
   exit 0
 fi
-partial=$final.partial-${HOSTNAME-host}-$$
+partial=$final.partial-$host-$$
 # What a killed worker of this host left behind; its number is no longer that of a process.
-for left in "$final".partial-"${HOSTNAME-host}"-*; do
-  if [ -d "$left" ] && ! kill -0 "${left##*-}" 2>/dev/null; then rm -rf "$left"; fi
+for left in "$final".partial-"$host"-*; do
+  if [ -d "$left" ] && [[ ${left##*-} =~ ^[1-9][0-9]*$ ]] && ! kill -0 "${left##*-}" 2>/dev/null; then rm -rf "$left"; fi
 done
 trap 'rm -rf "$partial"' EXIT
 mkdir "$partial"
 
 if [ "$end" -gt "$first" ]; then
-  "$dit" generate --quiet --prompt "$prompt" --style "$style" --seed "$seed" --index "$first" --count $((end - first)) \
-    --batch-size "${DIT_BATCH:-1}" --device "${DIT_DEVICE:-auto}" --threads "${DIT_THREADS:-0}" \
-    -o "$partial/icon-%09d.png"
+  options=()
+  option prompt "$prompt"
+  option style "$style"
+  option seed "$seed"
+  option batch-size "${DIT_BATCH:-1}"
+  option device "${DIT_DEVICE:-auto}"
+  option threads "${DIT_THREADS:-0}"
+  if [ -n "${DIT_MODEL:-}" ]; then export DIT_MODEL && DIT_MODEL=$(realpath -m -- "$DIT_MODEL"); fi
+  dit=$(realpath -m -- "$build/dit")
+  # In there, since a '%' in the folder's name would be part of the pattern.
+  (cd "$partial" && "$dit" generate --quiet "${options[@]}" --index "$first" --count $((end - first)) -o icon-%09d.png)
 fi
 (
   cd "$partial"
@@ -57,6 +68,6 @@ if mv -T "$partial" "$final" 2>/dev/null; then
 elif [ -e "$final/manifest.tsv" ]; then
   echo "shard $shard: another worker was first"
 else
-  echo "shard.sh: cannot rename to $final" >&2
+  say "cannot rename to $(shown "$final")"
   exit 1
 fi

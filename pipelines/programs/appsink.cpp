@@ -5,8 +5,10 @@
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
+#include <charconv>
+#include <climits>
 #include <cstdio>
-#include <cstdlib>
+#include <cstring>
 #include <string>
 
 namespace {
@@ -44,6 +46,15 @@ bool failed(GstElement* pipeline) {
 
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
+  int count = 1;
+  if (argc > 2) {
+    const char* end = argv[2] + std::strlen(argv[2]);
+    const auto [at, wrong] = std::from_chars(argv[2], end, count);
+    if (wrong != std::errc() || at != end || count < 1) {
+      std::fprintf(stderr, "appsink: COUNT: expected a whole number from 1 to %d\n", INT_MAX);
+      return 2;
+    }
+  }
   GError* error = nullptr;
   // RGB: the element composes the icon over `background`, here a dark terminal's.
   GstElement* pipeline = gst_parse_launch(
@@ -55,8 +66,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   GstElement* paint = gst_bin_get_by_name(GST_BIN(pipeline), "paint");
-  g_object_set(paint, "prompt", argc > 1 ? argv[1] : "rocket", "num-buffers", argc > 2 ? std::atoi(argv[2]) : 1,
-               nullptr);
+  g_object_set(paint, "prompt", argc > 1 ? argv[1] : "rocket", "num-buffers", count, nullptr);
   gst_object_unref(paint);
 
   GstElement* out = gst_bin_get_by_name(GST_BIN(pipeline), "out");

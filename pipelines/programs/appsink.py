@@ -6,6 +6,7 @@
 """
 import os
 import pathlib
+import re
 import sys
 
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
@@ -33,6 +34,8 @@ def main(prompt="rocket", count="1"):
                                 "! video/x-raw,format=RGB ! appsink name=out sync=false max-buffers=2")
     paint, out = pipeline.get_by_name("paint"), pipeline.get_by_name("out")
     paint.set_property("prompt", prompt)
+    if not re.fullmatch("[1-9][0-9]{0,8}", count, re.ASCII):
+        sys.exit("appsink.py: COUNT: expected a whole number from 1 to 999999999")
     paint.set_property("num-buffers", int(count))
     pipeline.set_state(Gst.State.PLAYING)
     frames, error, bus = 0, None, pipeline.get_bus()

@@ -78,10 +78,13 @@ if wanted gst; then
     echo "gst: skipped: there is no gst-launch-1.0 here" | tee "$out/gst.txt"
   else
     count=${GST_ICONS:-2000}
+    [[ $count =~ ^[1-9][0-9]{0,8}$ && $vulkan =~ ^[0-9]{1,3}$ ]] \
+      || { printf 'run_gpu.sh: expected numbers in GST_ICONS and VULKAN, found %q, %q\n' "$count" "$vulkan" >&2; exit 2; }
     play() {
       local begin=$EPOCHREALTIME
-      GST_PLUGIN_PATH=${DIT_PLUGIN:-$root/build/plugin} gst-launch-1.0 -q \
-        ditsrc model-location="$model" device="vulkan:$vulkan" steps="$steps" ${GST_OPTIONS:-} num-buffers="$1" ! fakesink > /dev/null || return 1
+      # The model by environment: text among the arguments would be parsed as part of the pipeline.
+      DIT_MODEL=$model GST_PLUGIN_PATH=${DIT_PLUGIN:-$root/build/plugin} gst-launch-1.0 -q \
+        ditsrc device="vulkan:$vulkan" steps="$steps" ${GST_OPTIONS:-} num-buffers="$1" ! fakesink > /dev/null || return 1
       echo "$begin $EPOCHREALTIME" | awk '{ printf "%.6f", $2 - $1 }'
     }
     # The first start builds kernels, and measures which fusion is fastest.

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Fuzzes the readers of weight files, one after the other, with libFuzzer under Address- and UndefinedBehaviorSanitizer.
+# Fuzzes the readers of weight files and the server's requests, one after the other, with libFuzzer under Address- and UndefinedBehaviorSanitizer.
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]    default: 600 seconds each, every target
 # Needs clang (it is installed if it is not there). Findings are left in build/fuzz/findings/TARGET-*.
 set -euo pipefail
 cd "$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")"
 
 seconds=${1:-600}
-[[ $seconds =~ ^[1-9][0-9]*$ ]] || { printf 'fuzz: expected a number of seconds, found %s\n' "$seconds" >&2; exit 2; }
+[[ $seconds =~ ^[1-9][0-9]{0,6}$ ]] || { printf 'fuzz: expected a number of seconds, found %q\n' "$seconds" >&2; exit 2; }
 targets=("${@:2}")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(ls tests/fuzz/corpus)
+for target in "${targets[@]}"; do
+  [[ $target =~ ^[a-z0-9]+$ && -d tests/fuzz/corpus/$target ]] || { printf 'fuzz: no target %q\n' "$target" >&2; exit 2; }
+done
 
 if ! command -v clang++ >/dev/null; then
   as_root=()

@@ -220,8 +220,33 @@ def changes_seeds():
     yield "deep", b'{"description":' + b'{"a":' * 2000
 
 
+def server_seeds():
+    """A byte that says how large the pieces are in which the rest arrives, then a request."""
+    ours = b"Host: localhost:8064\r\n"
+    def ask(line, *fields, piece=b"\xff"):
+        return piece + line + b" HTTP/1.1\r\n" + b"".join(fields) + b"\r\n"
+    yield "page", ask(b"GET /", ours)
+    yield "drip", ask(b"GET /icon.png?seed=7", ours, piece=b"\0")
+    yield "paint", ask(b"GET /paint?prompt=green%20heart&style=noto&seed=7&steps=64", ours,
+                       b"Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost:8064\r\n")
+    yield "head", ask(b"HEAD /paint?steps=1", ours)
+    yield "absolute", ask(b"GET http://127.0.0.1:8064/status?x", b"Host: 127.0.0.1:8064\r\n")
+    yield "six", ask(b"GET /", b"Host: [::1]:8064\r\n")
+    yield "old", b"\xffGET / HTTP/1.0\r\nhost:localhost.\r\n\r\n"
+    yield "two-hosts", ask(b"GET /", ours, ours)
+    yield "smuggled", ask(b"POST /", ours, b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n") + b"0\r\n\r\n"
+    yield "body", ask(b"POST /", ours, b"Content-Length: 100000000000\r\n") + b"x" * 100
+    yield "pipelined", ask(b"GET /status", ours) + ask(b"GET /", ours)[1:]
+    yield "folded", ask(b"GET /", ours, b"A: b\r\n c\r\n")
+    yield "foreign", ask(b"GET /paint", ours, b"Sec-Fetch-Site: cross-site\r\nReferer: http://evil/\r\n")
+    yield "link", ask(b"GET /", ours, b"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n"
+                                      b"Sec-Fetch-Dest: document\r\n")
+    yield "ranges", ask(b"GET /recent?after=0", ours, b"Range: bytes=" + b"0-," * 50 + b"0-\r\n")
+    yield "long", ask(b"GET /" + b"a" * 9000, ours)
+
+
 SEEDS = {"safetensors": safetensors_seeds, "gguf": gguf_seeds, "onnx": onnx_seeds, "npy": npy_seeds,
-         "wts1": wts1_seeds, "config": config_seeds, "changes": changes_seeds}
+         "wts1": wts1_seeds, "config": config_seeds, "changes": changes_seeds, "server": server_seeds}
 
 
 def main():

@@ -17,6 +17,7 @@
 #include "engine/model/quantised.h"
 #include "engine/network/dit.h"
 #include "engine/network/solver.h"
+#include "tests/fuzz/server.h"
 
 namespace dit::fuzz {
 namespace {
@@ -125,7 +126,8 @@ const std::vector<Target>& targets() {
       {"npy", [](Span b) { guarded([b] { return npy::parse(b, "fuzz", nullptr); }); }},
       {"wts1", [](Span b) { guarded([b] { return wts1::parse(b, "fuzz", nullptr); }); }},
       {"config", run_config},
-      {"changes", run_changes}};
+      {"changes", run_changes},
+      {"server", ask_server}};
   return all;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is fuzzed: each reader of files that others wrote, from bytes to values, and of the JSON in them. libFuzzer runs
-// these; the ordinary tests replay the corpus.
+// What is fuzzed: each reader of files that others wrote, from bytes to values, the JSON in them, and what others send
+// to the server. libFuzzer runs these; the ordinary tests replay the corpus.
 #pragma once
 
 #include <cstddef>

@@ -82,7 +82,7 @@ class Pipelines(unittest.TestCase):
     def test_named_icon(self):
         for name in ("ada", "bob", "a/b"):
             self.script("named-icon.sh", name)
-        self.assertEqual(self.files(), ["a_b.png", "ada.png", "bob.png"])
+        self.assertEqual(self.files(), ["a%2Fb.png", "ada.png", "bob.png"])
         first = self.icon("ada.png")
         self.assertNotEqual(first, self.icon("bob.png"))
         self.script("named-icon.sh", "ada")
@@ -178,7 +178,7 @@ class Pipelines(unittest.TestCase):
         names = ["ada", "grace hopper", "a/b", "-n", "zoë"]
         (self.scratch / "users.txt").write_text("\n".join(names[:3]) + "\n\n" + "\n".join(names[3:]))
         done = self.script("avatars.sh", "users.txt")
-        written = [name.replace("/", "_") + ".png" for name in names]
+        written = [name.replace("/", "%2F") + ".png" for name in names]
         self.assertEqual(done.stdout.splitlines(), written)
         first = [self.icon(name) for name in written]
         self.assertEqual(len(set(first)), 5)
@@ -219,6 +219,10 @@ class Pipelines(unittest.TestCase):
         self.assertEqual(done.stdout.count("\u2580"), 2 * 32 * 64)
         self.assertEqual(self.script("programs/appsink.py", "rocket", "2").stdout, done.stdout)
         for command in ([BUILD / "appsink"], ["/usr/bin/python3", SOURCE / "pipelines/programs/appsink.py"]):
+            for count in ("0", "-1", "0x10", "1e3", "+5", "", "2 ", "99999999999"):
+                done = run([*command, "rocket", count], self.scratch)
+                self.assertNotEqual(done.returncode, 0, count)
+                self.assertIn("COUNT: expected a whole number", done.stderr)
             wrong = run([*command, "qqqqzzzz"], self.scratch)
             self.assertEqual(wrong.returncode, 1)
             self.assertIn("no word 'qqqqzzzz'", wrong.stderr)

@@ -18,10 +18,10 @@ HELPER_KERNELS = {"norm_stats": "modulated_linear", "overlap_add": "final", "dis
                   "persistent": "combine"}
 # Kernels that no program runs, and what tests them.
 MEASURING_KERNELS = {"ceiling": "measure_ceilings"}
-TEXT = {".cpp", ".h", ".in", ".comp", ".glsl", ".py", ".sh", ".md", ".txt", ".cmake", ""}
+TEXT = {".cpp", ".h", ".in", ".comp", ".glsl", ".py", ".sh", ".bash", ".md", ".txt", ".cmake", ""}
 WITHOUT_SPDX = {"LICENSE", ".gitignore", ".clang-format", ".gitattributes"}
 
-CODE = {".cpp", ".h", ".in", ".comp", ".glsl", ".py", ".sh", ".txt"}
+CODE = {".cpp", ".h", ".in", ".comp", ".glsl", ".py", ".sh", ".bash", ".txt"}
 MOST_LINES, MOST_FILES, MOST_LINES_OF_A_FUNCTION = 400, 20, 60
 # Folders of data, where a number of files says nothing.
 DATA_FOLDERS = r"tests/golden|tests/fuzz/corpus/\w+|pipelines/images"

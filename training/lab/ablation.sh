@@ -9,7 +9,10 @@
 # had it, one that knows glyphs. What came of it: prompt-and-head.md
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
-data=$1 out=$2 until=$((SECONDS + ${3:-100000}))
+data=$1 out=$2 left=${3:-100000}
+# What $(( )) gets may be a program.
+[[ $left =~ ^(0|[1-9][0-9]{0,8})$ ]] || { printf 'ablation.sh: UNTIL: expected seconds, found %q\n' "$left" >&2; exit 2; }
+until=$((SECONDS + left))
 seconds=${SECONDS_A_ROW:-300}
 common="--batch 512 --lr 6e-4 --muon-lr 2.5e-3 --figures 8 ${ROW_OPTIONS:-}"
 # GPU, name, what differs
@@ -38,7 +41,7 @@ start() {
 
 judge() {
   start "$1" env CUDA_VISIBLE_DEVICES="$2" \
-    bash -c "python3 judge.py --data '$data' --out '$out/$1.safetensors' --seconds $3 ${*:4} && touch '$out/$1.done'"
+    bash -c '"$@" && touch "$0"' "$out/$1.done" python3 judge.py --data "$data" --out "$out/$1.safetensors" --seconds "$3" "${@:4}"
 }
 if [ -e "$data/judge.safetensors" ]; then
   cp "$data/judge.safetensors" "$out" && touch "$out/judge.done"

@@ -17,14 +17,14 @@ MISSING = "no Chromium on this machine: install Debian's chromium-headless-shell
 class Browser:
     """One browser process; `page()` opens tabs. Use as a context manager."""
 
-    def __init__(self):
+    def __init__(self, *options):
         self.profile = tempfile.TemporaryDirectory()
         to_browser, self.output = os.pipe()
         self.input, from_browser = os.pipe()
         # The program reads from descriptor 3 and writes to 4. sh puts them there, whatever numbers the pipes have here.
         command = ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", PROGRAM, "--headless",
                    "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                   "--no-first-run", f"--user-data-dir={self.profile.name}", "about:blank"]
+                   "--no-first-run", f"--user-data-dir={self.profile.name}", *options, "about:blank"]
         self.process = subprocess.Popen(command, pass_fds=(to_browser, from_browser), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_browser)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Requests to the live favicon server, byte by byte, and the status that each of them gets; None: no answer at all."""
+
+HOST = b"Host: localhost\r\n"
+
+
+def ask(line, *fields, host=HOST):
+    return line + b" HTTP/1.1\r\n" + host + b"".join(field + b"\r\n" for field in fields) + b"\r\n"
+
+
+def named(host):
+    return ask(b"GET /status", host=b"Host: " + host + b"\r\n")
+
+
+SITE, ORIGIN, REFERER = b"Sec-Fetch-Site: ", b"Origin: ", b"Referer: "
+NAVIGATE = (b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: document")
+PAINT = b"GET /paint?prompt=fox&steps=1"
+
+NAMES = [(host, status) for status, hosts in {
+    200: (b"localhost", b"LocalHost", b"localhost.", b"localhost:1", b"localhost:", b"127.0.0.1", b"127.0.0.1:65535",
+          b" \tlocalhost \t"),
+    403: (b"", b"evil.example", b"localhost.evil.example", b"evil.example:80", b"127.0.0.2", b"127.1", b"2130706433",
+          b"0x7f000001", b"0.0.0.0", b"localhost..", b".localhost", b"[::1]", b"[::ffff:127.0.0.1]", b"xn--localhost"),
+    400: (b"localhost:x", b"localhost:99999", b"localhost:-1", b"localhost:80:80", b"localhost evil", b"localhost, evil",
+          b"user@localhost", b"localhost/x", b"[::1", b"::1", b"[localhost]", b"[::1]x", b"[fe80::1%lo]", b"loc\xc3\xa4l",
+          b"localhost\0", b"localhost#", b"127.0.0.1:+5", b"127.0.0.1:0x10"),
+}.items() for host in hosts]
+
+REQUESTS = [
+    # HEAD wherever GET is; nothing else
+    (200, ask(b"GET /")), (200, ask(b"HEAD /")), (200, ask(b"HEAD /status")), (200, ask(b"HEAD /recent")),
+    (200, ask(b"HEAD /paint?steps=1")), (200, ask(b"HEAD /icon.png")), (200, ask(b"HEAD /icon.ico")),
+    (200, ask(b"HEAD /icon.webp")), (404, ask(b"HEAD /none")), (400, ask(b"HEAD /paint?steps=0")),
+    (405, ask(b"POST /")), (405, ask(b"PUT /status")), (405, ask(b"DELETE /")), (405, ask(b"OPTIONS *")),
+    (405, ask(b"CONNECT localhost:80")), (405, ask(b"get /")), (405, ask(b"TRACE /")),
+    # one Host
+    (400, b"GET / HTTP/1.1\r\n\r\n"), (400, ask(b"GET /", HOST[:-2])), (400, ask(b"GET /", b"host: evil")),
+    (403, b"GET / HTTP/1.0\r\n\r\n"), (200, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n"), (400, b"GET / HTTP/1.1\r\n Host: localhost\r\n\r\n"),
+    # the address in the request line counts, and Host as well
+    (200, ask(b"GET http://localhost/status")), (200, ask(b"GET HTTP://127.0.0.1:80/status")),
+    (200, ask(b"GET http://localhost")), (404, ask(b"GET http://localhost/status/")), (404, ask(b"GET //evil/status")),
+    (403, ask(b"GET http://evil/status")), (403, ask(b"GET http://localhost/status", host=b"Host: evil\r\n")),
+    (400, ask(b"GET http://user@localhost/status")), (400, ask(b"GET ftp://localhost/status")),
+    (400, ask(b"GET localhost/status")), (403, ask(b"GET http:///status")), (400, ask(b"GET http:/status")),
+    # bodies
+    (400, ask(b"POST /", b"Content-Length: 5", b"Transfer-Encoding: chunked") + b"0\r\n\r\n"),
+    (400, ask(b"GET /", b"Transfer-Encoding: chunked", b"Content-Length: 0") + b"0\r\n\r\n"),
+    (400, ask(b"GET /", b"Content-Length: 0", b"Content-Length: 0")), (400, ask(b"GET /", b"Content-Length: +5")),
+    (400, ask(b"GET /", b"Content-Length: -1")), (400, ask(b"GET /", b"Content-Length: 0x10")),
+    (400, ask(b"GET /", b"Content-Length: 1e3")), (400, ask(b"GET /", b"Content-Length:")),
+    (400, ask(b"GET /", b"Content-Length: 5, 5")), (200, ask(b"GET /", b"Content-Length: 0")),
+    (413, ask(b"GET /", b"Content-Length: 5") + b"aaaaa"), (413, ask(b"GET /", b"Content-Length: 99999999999999999999")),
+    (413, ask(b"GET /", b"Transfer-Encoding: chunked") + b"5\r\naaaaa\r\n0\r\n\r\n"),
+    (400, ask(b"GET /", b"Transfer-Encoding: gzip, chunked")), (400, ask(b"GET /", b"Transfer-Encoding: xchunked")),
+    (400, ask(b"GET /", b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked")),
+    (400, b"GET / HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    (405, ask(b"POST /", b"Content-Length: 100000000000")), (413, ask(b"GET /", b"Expect: 100-continue", b"Content-Length: 9")),
+    # lines
+    (400, ask(b"GET /", b"A: b\r\n c")), (400, ask(b"GET /", b"A")), (400, ask(b"GET /", b": b")), (400, ask(b"GET /", b"A\0: b")),
+    (400, ask(b"GET /", b"A: b\x01")), (400, ask(b"GET /", b"A: b\rc")), (400, ask(b"GET /", b"A: b\nc: d")),
+    (400, b"GET / HTTP/1.1\nHost: localhost\n\n"), (400, b"\r\n" + ask(b"GET /")), (200, ask(b"GET /", b"A: \xff\xfe")),
+    (400, b"GET /\r\n\r\n"), (400, b"GET  / HTTP/1.1\r\n" + HOST + b"\r\n"), (400, b"GET / HTTP/1.1 \r\n" + HOST + b"\r\n"),
+    (400, b"GET / http/1.1\r\n" + HOST + b"\r\n"), (400, b"GET / HTTP/1.10\r\n" + HOST + b"\r\n"),
+    (505, b"GET / HTTP/2.0\r\n" + HOST + b"\r\n"), (505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), (200, b"GET / HTTP/1.9\r\n" + HOST + b"\r\n"),
+    (400, b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"), (400, ask(b"GET /a b")), (400, ask(b"GET /\xff")), (400, ask(b"GET /#x")),
+    (414, ask(b"GET /" + b"a" * 9000)), (414, b"GET /" + b"a" * 20000), (431, ask(b"GET /", b"A: " + b"b" * 20000)),
+    (431, ask(b"GET /", *[b"A: b"] * 101)), (200, ask(b"GET /status", *[b"A: b"] * 90)),
+    # more than one request: the first is answered, and the connection closed
+    (200, ask(b"GET /status") + ask(b"GET /")), (200, ask(b"GET /status") + b"rubbish"),
+    # queries
+    (400, ask(b"GET /paint?steps=08x")), (400, ask(b"GET /paint?steps=%2B5")), (400, ask(b"GET /paint?steps=0x10")),
+    (400, ask(b"GET /paint?steps=1e3")), (400, ask(b"GET /paint?steps=")), (400, ask(b"GET /paint?seed=-1")),
+    (400, ask(b"GET /paint?seed=1&seed=2")), (400, ask(b"GET /paint?prompt=%ff")), (400, ask(b"GET /paint?prompt=a%0ab")),
+    (400, ask(b"GET /recent?after=")), (400, ask(b"GET /recent?after=+1")), (400, ask(b"GET /recent?after=0x1")),
+    # pages of other sites
+    *[(403, ask(PAINT, SITE + site)) for site in (b"cross-site", b"same-site", b"", b"Same-Origin", b"none, none")],
+    *[(200, ask(PAINT, SITE + site)) for site in (b"same-origin", b"none")],
+    (403, ask(PAINT, SITE + b"cross-site", *NAVIGATE)), (403, ask(b"GET /", SITE + b"cross-site")),
+    (200, ask(b"GET /", SITE + b"cross-site", *NAVIGATE)), (403, ask(b"GET /recent", SITE + b"cross-site", *NAVIGATE)),
+    (403, ask(b"GET /", SITE + b"cross-site", b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: iframe")),
+    (400, ask(PAINT, SITE + b"none", SITE + b"cross-site")), (400, ask(PAINT, ORIGIN + b"null", ORIGIN + b"http://localhost")),
+    *[(403, ask(PAINT, ORIGIN + origin)) for origin in
+      (b"http://evil.example", b"null", b"", b"http://localhost:1", b"http://localhost.evil", b"file://", b"localhost",
+       b"ftp://localhost", b"http://user@localhost", b"http://127.0.0.1")],
+    *[(200, ask(PAINT, ORIGIN + origin)) for origin in (b"http://localhost", b"https://localhost", b"http://LOCALHOST:80")],
+    (403, ask(PAINT, SITE + b"same-origin", ORIGIN + b"http://evil.example")), (403, ask(b"GET /", ORIGIN + b"http://evil.example")),
+    (403, ask(PAINT, REFERER + b"http://evil.example/page")), (200, ask(PAINT, REFERER + b"http://localhost/")),
+    (200, ask(b"GET /", REFERER + b"http://evil.example/page")),
+]

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""The scripts in pipelines/ with arguments and names that would be code in another language."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from PIL import Image
+
+from support.places import BUILD, DIT, SOURCE, TINY, environment
+
+PIPELINES = SOURCE / "pipelines"
+VICTIM = b"do not touch"
+#: What is no whole number, and what arithmetic of the shell would run.
+CALLS = "UID[$(touch OWNED)0]"
+NO_NUMBERS = (CALLS, "a[$(touch OWNED)]", "`touch OWNED`", "1;touch OWNED", "08", "0x10", "+5", "-1", "1e3", "",
+              " 5", "5 ", "5\n6", "5\t", "9223372036854775807", "9" * 40, "\u0665", "steps", "2**3")
+#: Script, its arguments with None where a number stands, and the smallest number that is refused as too large.
+COMPUTING = (("apng.sh", ("castle", None)), ("steps.sh", ("castle", None)), ("terminal.sh", ("castle", None)),
+             ("virtual-camera.sh", ("castle", None)), ("fps.sh", (None,)), ("fps.sh", ("1", "cpu", None)),
+             ("gif.sh", ("castle", "noto", None)), ("million/shard.sh", (None, "2", "4", "out")),
+             ("million/shard.sh", ("1", None, "4", "out")), ("million/shard.sh", ("1", "2", None, "out")),
+             ("million/shard.sh", ("1", "2", "4", "out", None)), ("million/verify.sh", (None, "2", "out")),
+             ("million/verify.sh", ("4", None, "out")), ("million/parallel.sh", (None, "2", "out")),
+             ("million/parallel.sh", ("4", None, "out")), ("million/parallel.sh", ("4", "2", "out", None)))
+#: Texts that gst-launch would take for more than a text.
+CODE = ('x" fakesrc num-buffers=1 ! filesink location=victim.txt ditsrc name=q"', "x\tfilesrc\tlocation=/etc/passwd",
+        "rocket ! filesink location=victim.txt", "rocket\\", "$(touch OWNED)", "`touch OWNED`", "\x1b]0;owned\x07\x1b[2J")
+#: Names, and the files that they own; None: none.
+NAMES = {CODE[0].encode(): CODE[0] + ".png", b"x\tfakesrc\tname=y": "x%09fakesrc%09name=y.png", b"back\\slash": "back\\slash.png",
+         b"end\\": "end\\.png", b'"q"': '"q".png', b"NULL": "NULL.png", b"a/b": "a%2Fb.png", b"a_b": "a_b.png", b"a%2Fb": "a%252Fb.png",
+         b"..": "%2E..png", b"-n": "-n.png", b"*": "*.png", b"$(touch OWNED)": "$(touch OWNED).png", b"zo\xc3\xab": "zo\u00eb.png",
+         b"\xff": "%FF.png", b"%FF": "%25FF.png", b"\x1b[2J": "%1B[2J.png", b"x" * 252: None, b"\xc3\xa9" * 130: None,
+         b"x" * 100000: None}
+
+
+class Scripts(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.scratch = pathlib.Path(folder.name)
+        (self.scratch / "victim.txt").write_bytes(VICTIM)
+
+    def script(self, name, *arguments, timeout=60, **more):
+        """Output and errors together as bytes: whoever wrote the arguments has not chosen what a terminal does."""
+        done = subprocess.run(["bash", PIPELINES / name, *arguments], cwd=self.scratch, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                              env=environment(self.scratch, GST_REGISTRY=str(BUILD / "attack-registry.bin"), **more))
+        self.assertEqual((self.scratch / "victim.txt").read_bytes(), VICTIM, (name, arguments))
+        self.assertNotIn("OWNED", os.listdir(self.scratch), (name, arguments))
+        if name != "terminal.sh":  # which draws on one
+            self.assertNotRegex(done.stdout, rb"[\x00-\x08\x0b-\x1f\x7f]", (name, arguments))
+        return done
+
+    def files(self):
+        return {name for name in os.listdir(self.scratch) if name not in ("victim.txt", "users.txt", "registry.bin")}
+
+    def test_no_script_gives_text_to_gst_launch(self):
+        for path in PIPELINES.rglob("*.sh"):
+            code = re.sub(r"(?m)^\s*#.*$", "", path.read_text())
+            self.assertNotIn("gst-launch", code, path)
+            self.assertNotRegex(code, r"\beval\b", path)
+
+    def test_numbers(self):
+        for name, arguments in COMPUTING:
+            for text in NO_NUMBERS if name in ("apng.sh", "million/verify.sh") else (CALLS, "+5", "", "9" * 40):
+                with self.subTest(name=name, arguments=arguments, text=text):
+                    done = self.script(name, *(text if a is None else a for a in arguments))
+                    self.assertEqual(done.returncode, 2, done.stdout)
+                    self.assertIn(b"expected a whole number", done.stdout)
+                    self.assertEqual(self.files(), set())
+
+    def test_numbers_of_the_environment(self):
+        evil = "a[$(touch OWNED)0]"
+        for folder, name, arguments, more in (
+                ("training", "continue.sh", ("data", "work", "new"), {"CALL_SECONDS": evil}),
+                ("training", "continue.sh", ("data", "work", "new"), {"CALL_SECONDS": "9", "REPORT_SECONDS": evil}),
+                ("training/lab", "ablation.sh", ("data", "out", evil), {}),
+                ("tests/fuzz", "run.sh", (evil,), {})):
+            with self.subTest(name=name, more=more):
+                done = self.script(f"../{folder}/{name}", *arguments, **more)
+                self.assertEqual(done.returncode, 2, done.stdout)
+
+    def test_prompts_names_and_styles(self):
+        for k, (name, count) in enumerate((
+                ("apng.sh", 1), ("big-icon.sh", 1), ("contact-sheet.sh", 2), ("film.sh", 1), ("four-hearts.sh", 2),
+                ("gif.sh", 2), ("mosaic.sh", 1), ("named-icon.sh", 2), ("on-colour.sh", 2), ("steps.sh", 1),
+                ("terminal.sh", 1), ("walk.sh", 2), ("wall.sh", 1), ("favicon.sh", 3), ("fps.sh", 2))):
+            arguments = [CODE[(k + at) % len(CODE)] for at in range(count)]
+            with self.subTest(name=name, arguments=arguments):
+                if name in ("on-colour.sh", "fps.sh"):
+                    arguments[0] = "0x10"
+                self.assertEqual(self.script(name, *arguments, DIT_MODEL=str(TINY)).returncode, 1)
+        self.assertEqual({name for name in self.files() if (self.scratch / name).is_file()
+                          and (self.scratch / name).stat().st_size}, set())
+
+    def test_names_own_their_files(self):
+        lines = b"\xef\xbb\xbfada\r\n\r\n" + b"".join(name + b"\n" for name in NAMES) + b"grace\r\nx\0y\nlast"
+        (self.scratch / "users.txt").write_bytes(lines)
+        done = self.script("avatars.sh", "users.txt", "fox", "", DIT_MODEL=str(TINY))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        wanted = {name for name in NAMES.values() if name} | {"ada.png", "grace.png", "x.png", "y.png", "last.png"}
+        self.assertEqual(self.files(), wanted)
+        self.assertEqual(done.stdout.count(b"skipped"), 3)
+        icons = [self.pixels(name) for name in sorted(wanted)]
+        self.assertEqual(len(set(icons)), len(wanted), "two names own one icon")
+        for name in ("NULL", "back\\slash", '"q"', "end\\"):
+            subprocess.run([DIT, "generate", "--quiet", "--model", TINY, f"--name={name}", "--prompt=fox", "-o", self.scratch / "wanted.png"], check=True, env=environment(self.scratch))
+            self.assertEqual(self.pixels(name + ".png"), self.pixels("wanted.png"), name)
+
+    def pixels(self, name):
+        with Image.open(self.scratch / name) as image:
+            return image.convert("RGBA").tobytes()
+
+    def test_a_site_of_any_name_in_any_folder(self):
+        name = b'-\xff"\\\x01 \xe2\x82\xac ! x'
+        done = self.script("favicon.sh", name, "rocket", "noto", '-o " ! %d')
+        self.assertEqual(done.returncode, 0, done.stdout)
+        folder = self.scratch / '-o " ! %d'
+        self.assertEqual(json.loads((folder / "site.webmanifest").read_text("utf-8"))["name"], '-"\\  \u20ac ! x')
+        self.assertTrue(all(path.stat().st_size > 100 for path in folder.iterdir()))
+
+    def test_shards(self):
+        for arguments in (("1", "2", "9223372036854775807", "out"), ("0", "9999999", "4", "out"), ("2", "2", "4", "out")):
+            self.assertEqual(self.script("million/shard.sh", *arguments, DIT_MODEL=str(TINY)).returncode, 2)
+        self.assertEqual(self.files(), set())
+        out = "-o %d {} \n'\""
+        done = self.script("million/shard.sh", "0", "2", "4", out, "5", "fox", DIT_MODEL=str(TINY), HOSTNAME="../x y")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(self.files(), {out})
+        self.assertEqual({p.name for p in (self.scratch / out / "shard-00000").iterdir()},
+                         {"manifest.tsv", "icon-000000000.png", "icon-000000001.png"})
+
+    def test_parallel_workers(self):
+        for prompt in ('{= system("touch OWNED") =}', "{}", "$(touch OWNED)", "'; touch OWNED; '"):
+            done = self.script("million/parallel.sh", "1", "1", "out", "1", "5", prompt, DIT_MODEL=str(TINY))
+            if done.returncode == 77:
+                self.skipTest("GNU parallel is not installed")
+            job = (self.scratch / "out/job").read_text()
+            self.assertEqual(job, f"1 icons in 1 shards, seed 5, prompt '{prompt}', style ''\n", "the worker got another prompt")
+            shutil.rmtree(self.scratch / "out")
+        done = self.script("million/parallel.sh", "3", "2", "a {} %d", "1", "5", "fox", DIT_MODEL=str(TINY))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(len(list((self.scratch / "a {} %d").glob("shard-*/icon-*.png"))), 3)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
