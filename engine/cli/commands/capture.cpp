@@ -148,7 +148,7 @@ void add_capture(CLI::App& app) {
   command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME");
   command->add_option("--guidance", settings.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
       ->option_text("NUMBER")
-      ->check(real_number(0, 100));
+      ->check(any_number());
   command
       ->add_option("--inputs", options->inputs,
                    "One pass over the in.x, in.t, in.style and in.words of this golden file (safetensors) instead")
