@@ -207,6 +207,10 @@ class Numbers(HostileCase):
             with self.subTest(name):
                 self.refused(["generate", "--model", "bad.safetensors", *CPU, "--prompt", "fox", "-o", "x.png", "-q"], "bad.safetensors")
                 self.assertNotIn("x.png", self.files())
+                if "vulkan:" in self.dit("devices").stdout:
+                    self.refused(["generate", "--model", "bad.safetensors", "--device", "vulkan", "--prompt", "fox", "-o", "x.png", "-q"],
+                                 "bad.safetensors")
+                    self.assertNotIn("x.png", self.files())
 
 
 class Lists(HostileCase):
