@@ -153,7 +153,7 @@ void add_capture(CLI::App& app) {
   command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME");
   command->add_option("--guidance", settings.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
       ->option_text("NUMBER")
-      ->check(real_number(0, 100));
+      ->check(any_number());
   add_from_options(*command, options->from, options->mask);
   command->add_option("--strength", options->strength, "How far the icon may go from it, 0 to 1, default 0.7")
       ->option_text("NUMBER")

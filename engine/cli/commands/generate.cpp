@@ -309,7 +309,7 @@ void add_picture_options(CLI::App& command, Options& options) {
   command.add_option("--sampler", options.sampler, sampler_help())->option_text("NAME");
   command.add_option("--guidance", options.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
       ->option_text("NUMBER")
-      ->check(real_number(0, 100));
+      ->check(any_number());
 }
 
 void add_sketch_options(CLI::App& command, Options& options) {

@@ -34,4 +34,11 @@ NumberCheck real_number(double low, double high) {
   };
 }
 
+NumberCheck any_number() {
+  return [](const std::string& text) -> std::string {
+    double value = 0;
+    return read(text, value) ? std::string() : fmt::format("expected a number, found '{}'", text);
+  };
+}
+
 }  // namespace dit::cli

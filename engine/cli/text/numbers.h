@@ -16,5 +16,7 @@ using NumberCheck = std::function<std::string(const std::string&)>;
 NumberCheck whole_number(std::uint64_t low = 0, std::uint64_t high = UINT64_MAX);
 /// A decimal number from `low` to `high`, perhaps with an exponent, and nothing else.
 NumberCheck real_number(double low, double high);
+/// The same of any size, where the engine knows the range.
+NumberCheck any_number();
 
 }  // namespace dit::cli
