@@ -81,7 +81,7 @@ struct Request {
   std::vector<float> condition;               ///< [S,K,cond_dim]
   std::vector<std::uint32_t> modulation_row;  ///< [L,R]: row of the modulation tables for each row at each step
   std::vector<SolverRow> solver;              ///< [S]
-  std::vector<std::uint32_t> solver_row;      ///< [L,B]: row of `solver` for each icon at each step; SolverRow::first starts one
+  std::vector<std::uint32_t> solver_row;  ///< [L,B]: row of `solver` for each icon at each step; its `first` starts one
 };
 
 /// What a user should hear of once.
