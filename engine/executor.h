@@ -83,7 +83,7 @@ struct Request {
   /// [L,R]: row s·K + k of the modulation tables for each row at each step; its prompt is that of condition k.
   std::vector<std::uint32_t> modulation_row;
   std::vector<SolverRow> solver;          ///< [S]
-  std::vector<std::uint32_t> solver_row;  ///< [L,B]: row of `solver` for each icon at each step; 0 starts an icon
+  std::vector<std::uint32_t> solver_row;  ///< [L,B]: row of `solver` for each icon at each step; its `first` starts one
 };
 
 /// What a user should hear of once.

@@ -57,7 +57,7 @@ float normal_from_bits(std::uint32_t bits) noexcept;
 
 /// Normals for elements [first, first + out.size()) of draw `draw` of icon (seed, index).
 /// Element e is word e mod 4 of philox(counter = {e/4, draw, index low, index high}, key = {seed low, seed high}).
-/// draw  0 is the start of the icon, k + 1 the noise added by solver row k
+/// draw  0 is the start of the icon, k + 1 the noise added by its step k, from 0
 void fill_normals(std::uint64_t seed, std::uint64_t index, std::uint32_t draw, std::uint32_t first,
                   std::span<float> out) noexcept;
 

@@ -143,8 +143,8 @@ struct Conv {
 /// One solver step, icon b with its SolverRow w (solver.h), e = prediction:
 ///   e' = w.guidance·e[b] + (1−w.guidance)·e[B+b]   (e[b] without guidance rows)
 ///   d0 = w.from_x·x + w.from_e·e'                  stored in history entry step mod 4
-///   x  ← w.a·x + Σᵢ w.b[i]·dᵢ + w.c·z              dᵢ = history entry (step − i) mod 4, z = normals(draw = solver row
-///   + 1 − w.first)
+///   x  ← w.a·x + Σᵢ w.b[i]·dᵢ + w.c·z              dᵢ = history entry (step − i) mod 4
+/// z = normals(draw = solver row + 1 − w.first).
 /// A term whose coefficient is 0 is not read, so that stale history (even NaN) never leaks in.
 struct Combine {
   TensorId prediction;  ///< [R,C,H,W]
