@@ -17,6 +17,7 @@
 #include "engine/cli/device_options.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/numbers.h"
+#include "engine/cli/pages/parser.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/safetensors.h"
@@ -144,7 +145,8 @@ void add_capture(CLI::App& app) {
   command->add_option("--steps", settings.steps, "Denoising steps. Default: the model's")
       ->option_text("NUMBER")
       ->check(CLI::Range(1u, 1000u));
-  command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME");
+  propose(command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME"),
+          sampler_names());
   command->add_option("--guidance", settings.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
       ->option_text("NUMBER");
   command
