@@ -8,12 +8,12 @@ namespace {
 
 constexpr const char* head = R"sh(#compdef dit
 # Completion of dit for zsh, made by `dit completion zsh`.
-# _dit_lines COMMAND: the lines that dit COMMAND prints, without what an alias stands for.
+# _dit_lines [OPTIONS of compadd] COMMAND: the lines that dit COMMAND prints, without what an alias stands for.
 _dit_lines() {
   local -a lines
-  lines=(${(f)"$(_call_program $1 ${(q)program} $1 2>/dev/null)"})
+  lines=(${(f)"$(_call_program $argv[-1] ${(q)program} $argv[-1] 2>/dev/null)"})
   lines=(${lines%% -> *})
-  compadd -a lines
+  compadd "${(@)argv[1,-2]}" -a lines
 }
 _dit() {
   local context state state_descr line program=$words[1]
