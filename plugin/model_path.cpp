@@ -14,8 +14,11 @@ std::filesystem::path own_folder() {
   // Any address inside this library will do; a function's cannot be cast to void* portably, a variable's can.
   static const char anchor = 0;
   if (dladdr(&anchor, &info) == 0 || info.dli_fname == nullptr) return {};
-  std::error_code ignored;
-  return std::filesystem::absolute(info.dli_fname, ignored).parent_path();
+  // Not as it was found: where /lib is a link to /usr/lib, GStreamer finds plugins in /lib, and share is not beside
+  // that.
+  std::error_code error;
+  const std::filesystem::path file = std::filesystem::canonical(info.dli_fname, error);
+  return (error ? std::filesystem::path(info.dli_fname) : file).parent_path();
 }
 
 std::filesystem::path model_path(const std::string& location) {

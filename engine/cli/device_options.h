@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "engine/executor.h"
 
@@ -19,6 +20,9 @@ struct DeviceChoice {
   /// errors  settings that name the known precisions or fusions
   DeviceOptions options() const;
 };
+
+/// What --sampler takes.
+std::vector<std::string> sampler_names();
 
 /// --device, --threads, --precision, --fusion and --expand-weights; `choice` outlives the command.
 void add_device_options(CLI::App& command, DeviceChoice& choice);

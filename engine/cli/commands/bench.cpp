@@ -85,23 +85,38 @@ Request BenchSubject::request(const Program& program) const {
 void add_bench(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "Time icons on a Vulkan device, every precision and fusion");
-  command->add_option("model", options->model, "weight file")->required();
-  command->add_option("--vulkan", options->device, "index of the device, as `dit devices` lists it")
+  command->add_option("model", options->model, "Weight file")->option_text("FILE")->required();
+  command->add_option("--vulkan", options->device, "Index of the device, as 'dit devices' lists it")
+      ->option_text("NUMBER")
       ->check(whole_number(0, 999));
-  command->add_option("--precision", options->precisions, "precisions to time")->delimiter(',');
-  command->add_option("--fusion", options->fusions, "fusions to time")->delimiter(',');
-  command->add_option("--batch", options->batches, "icons at a time")->delimiter(',')->check(whole_number(1, 1024));
-  command->add_option("--steps", options->steps, "steps an icon")->check(whole_number(1, 1000));
-  command->add_option("--runs", options->runs, "timed runs")->check(whole_number(1, 100000));
-  command->add_flag("--kernels", options->kernels, "time every dispatch of a step too");
+  command->add_option("--precision", options->precisions, "Precisions to time, such as f32,f16")
+      ->option_text("NAMES")
+      ->delimiter(',');
+  command->add_option("--fusion", options->fusions, "Fusions to time, such as op,block")
+      ->option_text("NAMES")
+      ->delimiter(',');
+  command->add_option("--batch", options->batches, "Icons at a time, such as 1,16")
+      ->option_text("NUMBERS")
+      ->delimiter(',')
+      ->check(whole_number(1, 1024));
+  command->add_option("--steps", options->steps, "Steps an icon")->option_text("NUMBER")->check(whole_number(1, 1000));
+  command->add_option("--runs", options->runs, "Timed runs")->option_text("NUMBER")->check(whole_number(1, 100000));
+  command->add_flag("--kernels", options->kernels, "Time every dispatch of a step too");
   command->add_flag("--sweep", options->sweep,
-                    "run every product with every tile and size of workgroup (minutes for each precision and batch)");
-  command->add_option("--workgroups", options->range.workgroups, "invocations of a workgroup, for --sweep")
+                    "Run every product with every tile and size of workgroup (minutes for each precision and batch)");
+  command
+      ->add_option("--workgroups", options->range.workgroups,
+                   "Invocations of a workgroup, for --sweep: of 64, 128, 256, 512, 1024")
+      ->option_text("NUMBERS")
       ->delimiter(',')
       ->check(CLI::IsMember({64, 128, 256, 512, 1024}));
   command->add_flag("--statistics", options->statistics,
-                    "print what the driver tells of the kernels: registers, spilled bytes");
-  command->add_option("--json", options->json, "file for the results");
+                    "Print what the driver tells of the kernels: registers, spilled bytes");
+  command->add_option("--json", options->json, "File for the results")->option_text("FILE");
+  command->footer(
+      "Examples:\n"
+      "  dit bench models/icons.safetensors --precision f32 --fusion op --batch 1,16\n"
+      "  dit bench models/icons.safetensors --vulkan 1 --statistics");
   command->callback([options] { run(*options); });
 }
 

@@ -16,6 +16,7 @@
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/device_options.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/pages/parser.h"
 #include "engine/cli/pictures/sketch.h"
 #include "engine/cli/text/numbers.h"
 #include "engine/cli/text/print.h"
@@ -150,7 +151,8 @@ void add_capture(CLI::App& app) {
   command->add_option("--steps", settings.steps, "Denoising steps. Default: the model's")
       ->option_text("NUMBER")
       ->check(whole_number(1, 1000));
-  command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME");
+  propose(command->add_option("--sampler", options->sampler, "Solver, see 'dit generate --help'")->option_text("NAME"),
+          sampler_names());
   command->add_option("--guidance", settings.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
       ->option_text("NUMBER")
       ->check(any_number());

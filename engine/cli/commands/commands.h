@@ -16,6 +16,8 @@ void add_convert(CLI::App& app);
 void add_capture(CLI::App& app);
 void add_match(CLI::App& app);
 void add_plan(CLI::App& app);
+void add_completion(CLI::App& app);
+void add_manual(CLI::App& app);
 
 /// What a folder written by `dit capture` is known by.
 inline constexpr const char* manifest_name = "manifest.json";

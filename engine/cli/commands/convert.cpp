@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/pages/parser.h"
 #include "engine/cli/text/print.h"
 #include "engine/error.h"
 #include "engine/files/new_file.h"
@@ -154,9 +155,11 @@ void add_convert(CLI::App& app) {
   command->add_option("output", options->output, "Its ending says the format: .safetensors, .gguf or .wts")
       ->option_text("FILE")
       ->required();
-  command->add_option("--dtype", options->dtype, "keep (default), f32, f16, bf16, q8_0, q4_0, int8 or int4")
-      ->option_text("TYPE")
-      ->check(CLI::IsMember({"keep", "f32", "f16", "bf16", "q8_0", "q4_0", "int8", "int4"}));
+  const std::vector<std::string> types = {"keep", "f32", "f16", "bf16", "q8_0", "q4_0", "int8", "int4"};
+  propose(command->add_option("--dtype", options->dtype, "keep (default), f32, f16, bf16, q8_0, q4_0, int8 or int4")
+              ->option_text("TYPE"),
+          types)
+      ->check(CLI::IsMember(types));
   command
       ->add_option("--keep", options->keep,
                    fmt::format("Quantised types: leave tensors with this in their name as "

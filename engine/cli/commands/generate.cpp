@@ -15,6 +15,7 @@
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/output_path.h"
+#include "engine/cli/pages/parser.h"
 #include "engine/cli/pictures/png.h"
 #include "engine/cli/pictures/sheet.h"
 #include "engine/cli/pictures/sketch.h"
@@ -278,10 +279,10 @@ void Job::run() {
          icon_ms_[number_ / 2], number_ == 1 ? "each" : "each (median)");
 }
 
-std::string sampler_help() {
-  std::vector<std::string> names;
-  for (const Sampler sampler : all_samplers()) names.emplace_back(name_of(sampler));
-  return fmt::format("Solver: {}. Default: the model's", fmt::join(names, ", "));
+void add_sampler_option(CLI::App& command, Options& options) {
+  const std::vector<std::string> names = sampler_names();
+  const std::string help = fmt::format("Solver: {}. Default: the model's", fmt::join(names, ", "));
+  propose(command.add_option("--sampler", options.sampler, help)->option_text("NAME"), names);
 }
 
 void add_picture_options(CLI::App& command, Options& options) {
@@ -306,7 +307,7 @@ void add_picture_options(CLI::App& command, Options& options) {
   command.add_option("--steps", options.steps, "Denoising steps. Default: the model's")
       ->option_text("NUMBER")
       ->check(whole_number(1, 1000));
-  command.add_option("--sampler", options.sampler, sampler_help())->option_text("NAME");
+  add_sampler_option(command, options);
   command.add_option("--guidance", options.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
       ->option_text("NUMBER")
       ->check(any_number());

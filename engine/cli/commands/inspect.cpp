@@ -130,8 +130,7 @@ void inspect_model(const std::shared_ptr<const Model>& model) {
       "GFLOP/prepare", "GFLOP/icon", "buffers MiB");
   print_cost(config, false);
   print_cost(config, true);
-  say(
-      "  FLOPs: matrix products, convolutions and attention, a multiply-add counted as two; buffers: every activation\n"
+  say("  FLOPs: matrix products, convolutions and attention, a multiply-add counted as two; buffers: every activation\n"
       "  as f32, before an executor shares memory between them.\n");
   print_tensors(*model->weights());
 }

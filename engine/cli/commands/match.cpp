@@ -12,6 +12,7 @@
 #include <set>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/pages/parser.h"
 #include "engine/cli/text/numbers.h"
 #include "engine/cli/text/print.h"
 #include "engine/error.h"
@@ -275,12 +276,17 @@ void match(const Options& options) {
 void add_match(CLI::App& app) {
   CLI::App* command = app.add_subcommand("match", "Compare two captures or golden files, checkpoint by checkpoint");
   auto options = std::make_shared<Options>();
-  command->add_option("A", options->a, "Folder of 'dit capture', or a safetensors, GGUF or .npy file")->required();
-  command->add_option("B", options->b, "The same; taken as the truth")->required();
+  command->add_option("A", options->a, "Folder of 'dit capture', or a safetensors, GGUF or .npy file")
+      ->option_text("FILE")
+      ->required();
+  command->add_option("B", options->b, "The same; taken as the truth")->option_text("FILE")->required();
   const auto positive = real_number(0, 1e30);
-  command->add_option("--precision", options->precision, "Default tolerances: f32 (1e-4, 1e-4) or f16 (1e-2, 5e-3)")
-      ->option_text("TYPE")
-      ->check(CLI::IsMember({"f32", "f16"}));
+  const std::vector<std::string> precisions = {"f32", "f16"};
+  propose(
+      command->add_option("--precision", options->precision, "Default tolerances: f32 (1e-4, 1e-4) or f16 (1e-2, 5e-3)")
+          ->option_text("TYPE"),
+      precisions)
+      ->check(CLI::IsMember(precisions));
   command->add_option("--atol", options->atol, "Absolute tolerance: |A-B| <= atol max(1, rms B) + rtol |B|")
       ->option_text("NUMBER")
       ->check(positive);

@@ -7,6 +7,7 @@
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/pages/parser.h"
 #include "engine/cli/text/numbers.h"
 #include "engine/cli/text/print.h"
 #include "engine/error.h"
@@ -91,14 +92,19 @@ void add_plan(CLI::App& app) {
   CLI::App* command = app.add_subcommand("plan", "Show how a model becomes GPU kernel calls: fuse, layout, tile, emit");
   auto choices = std::make_shared<Choices>();
   command->add_option("file", choices->file, model_help)->option_text("FILE");
-  command
-      ->add_option("--device", choices->device,
-                   "A class (nvidia-matrix, other-discrete, integrated, software; needs no GPU), or vulkan:<index>; "
-                   "default nvidia-matrix")
-      ->option_text("DEVICE");
-  command->add_option("--precision", choices->precision, "f32, f16 or f16-matrix; default f32")->option_text("NAME");
-  command->add_option("--fusion", choices->fusion, "none, op, block or single; default: the class's fastest")
-      ->option_text("NAME");
+  propose(command
+              ->add_option(
+                  "--device", choices->device,
+                  "A class (nvidia-matrix, other-discrete, integrated, software; needs no GPU), or vulkan:<index>; "
+                  "default nvidia-matrix")
+              ->option_text("DEVICE"),
+          {"nvidia-matrix", "other-discrete", "integrated", "software"});
+  propose(command->add_option("--precision", choices->precision, "f32, f16 or f16-matrix; default f32")
+              ->option_text("NAME"),
+          {"f32", "f16", "f16-matrix"});
+  propose(command->add_option("--fusion", choices->fusion, "none, op, block or single; default: the class's fastest")
+              ->option_text("NAME"),
+          {"none", "op", "block", "single"});
   command->add_option("--batch", choices->batch, "Icons painted at once; default 1")
       ->option_text("NUMBER")
       ->check(whole_number(1, 1024));

@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: MIT
 """`cmake --install` leaves a plugin that works from its new place, with model, presets, translations and man pages."""
+import filecmp
+import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-from support.places import BUILD, SOURCE
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support.places import BUILD, DIT, SOURCE  # noqa: E402
 
 # What GstBaseSrc and its parents bring; automatic-eos since GStreamer 1.24.
 INHERITED = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp", "automatic-eos"}
 LAUNCH = "ditsrc device=cpu prompt=rocket num-buffers=1"
+
+
+ELEMENTS = {"ditsrc", "ditwebpenc", "ditapngmux", "ditgifenc", "diticomux", "ditsheet"}
+
+
+def tree(folder):
+    return {str(p.relative_to(folder)) for p in folder.rglob("*")}
 
 
 def run(*command, **environment):
@@ -42,6 +54,65 @@ class Install(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         model = re.search(r"model=\(string\)([^,;]+)", done.stdout).group(1).strip('"')
         self.assertTrue(Path(model).resolve().is_relative_to(self.prefix.resolve()), model)
+
+    def test_version_is_the_programs_and_is_compared(self):
+        version = run(DIT, "--version").stdout.split()[1]
+        self.assertIn(f"Version                  {version}\n", self.gst("gst-inspect-1.0", "dit").stdout)
+        for least, status in ((version, 0), ("1.26.0", 0), ("9999.0.0", 1)):
+            done = self.gst("gst-inspect-1.0", "--exists", f"--atleast-version={least}", "ditsrc")
+            self.assertEqual(done.returncode, status, least)
+
+    def test_paints_where_its_folder_is_reached_by_a_link(self):
+        link = self.prefix.parent / "linked"
+        link.symlink_to(self.plugins)
+        done = self.gst("gst-launch-1.0", "-m", *LAUNCH.split(), "!", "fakesink", GST_PLUGIN_PATH=link,
+                        GST_REGISTRY=self.prefix.parent / "linked.bin")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_again_changes_nothing_and_uninstall_leaves_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            prefix = Path(folder) / "a" / "b"
+            for _ in range(2):
+                done = run("cmake", "--install", BUILD, "--prefix", prefix)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(tree(prefix), tree(self.prefix))
+            files = [name for name in tree(prefix) if (prefix / name).is_file()]
+            self.assertEqual(filecmp.cmpfiles(prefix, self.prefix, files, shallow=False)[1:], ([], []))
+            foreign = prefix / "share/ditsrc/mine.safetensors"
+            foreign.write_text("mine")
+            uninstall = ("cmake", f"-DDIT_PREFIX={prefix}", "-P", BUILD / "packages/uninstall.cmake")
+            done = run(*uninstall)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(tree(prefix), {"share", "share/ditsrc", "share/ditsrc/mine.safetensors"})
+            self.assertEqual(run(*uninstall).returncode, 1, "twice")
+            shutil.rmtree(prefix.parent)
+            run("cmake", "--install", BUILD, "--prefix", prefix)
+            self.assertEqual(run(*uninstall).returncode, 0)
+            self.assertEqual(tree(Path(folder)), set())
+
+    def test_documentation_of_every_element(self):
+        plugin = json.loads(next(self.prefix.rglob("gst_plugins_cache.json")).read_text(encoding="utf-8"))["dit"]
+        self.assertEqual(set(plugin["elements"]), ELEMENTS)
+        for name, element in plugin["elements"].items():
+            shown = self.gst("gst-inspect-1.0", name).stdout
+            listed = set(re.findall(r"^  ([a-z-]+) +: ", shown, re.M))
+            self.assertLessEqual(set(element["properties"]), listed, name)
+            if name == "ditsrc":
+                self.assertEqual(set(element["properties"]), listed - INHERITED)
+            for caps in element["pad-templates"].values():
+                self.assertIn(caps["caps"].split(",")[0].split("(")[0], shown)
+            self.assertTrue((self.prefix / f"share/man/man7/{name}.7").exists())
+        self.assertIn("final", [value["name"] for value in plugin["other-types"]["GstDitSrcEmit"]["values"]])
+
+    def test_metainfo_is_valid_and_names_every_element(self):
+        files = sorted((self.prefix / "share/metainfo").iterdir())
+        self.assertEqual([file.name for file in files],
+                         ["io.github.ditsrc.dit.metainfo.xml", "io.github.ditsrc.gstreamer.metainfo.xml"])
+        self.assertEqual(set(re.findall(r"element-(\w+)", files[1].read_text(encoding="utf-8"))), ELEMENTS)
+        if shutil.which("appstreamcli") is None:
+            self.skipTest("no appstreamcli: Debian's package appstream")
+        done = run("appstreamcli", "validate", "--no-net", *files)
+        self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_small_model_is_beside_the_other_and_paints(self):
         small = next(self.prefix.rglob("icons-small.safetensors"))

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// Completion of the command line in bash.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/cli/pages/parser.h"
+
+namespace dit::cli {
+
+/// A script that bash can read, made from the commands as they are.
+std::string bash_completion(const std::vector<Command>& commands);
+
+}  // namespace dit::cli
