@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `dit completion` and `dit manual`: what shells and man read of this program, from the parser itself.
-#include <fmt/core.h>
+#include <cstdio>
 
 #include <memory>
 
@@ -29,9 +29,9 @@ void add_completion(CLI::App& app) {
       "  dit completion zsh > _dit    # into a folder of $fpath");
   command->callback([&app, shell] {
     const std::vector<Command> commands = commands_of(app);
-    say("{}", *shell == "bash"  ? bash_completion(commands)
-              : *shell == "zsh" ? zsh_completion(commands)
-                                : fish_completion(commands));
+    put(stdout, *shell == "bash"  ? bash_completion(commands)
+                : *shell == "zsh" ? zsh_completion(commands)
+                                  : fish_completion(commands));
   });
 }
 
@@ -39,7 +39,7 @@ void add_manual(CLI::App& app) {
   CLI::App* command = app.add_subcommand("manual", "Print the manual page, for man");
   command->group("");
   command->footer("Examples:\n  dit manual | man -l -");
-  command->callback([&app] { say("{}", manual_page(commands_of(app), DIT_VERSION)); });
+  command->callback([&app] { put(stdout, manual_page(commands_of(app), DIT_VERSION)); });
 }
 
 }  // namespace dit::cli
