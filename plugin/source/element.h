@@ -57,7 +57,7 @@ struct Position {
 
 /// A seek that waits for the streaming thread, which knows the rate.
 struct Seek {
-  GstClockTime time = 0;  ///< where playing starts: the segment's start, or its stop if backwards
+  GstClockTime time = 0;  ///< where playing starts: the segment's position
   bool reverse = false;
   std::uint64_t stride = 1;
 };

@@ -33,7 +33,12 @@ void advance(Position& p) {
 GstFlowReturn fill(Element& e, GstBuffer* buffer) {
   const auto stream = e.opened();
   if (!stream) return GST_FLOW_FLUSHING;
-  if (!settle_seek(e) || e.clock.ended(e.position.next)) return GST_FLOW_EOS;
+  const bool sought = e.seek_pending;
+  if (!settle_seek(e) || e.clock.ended(e.position.next)) {
+    // The base class sends a segment with its first frame only, and an end without a segment is the end of nothing.
+    if (sought) gst_pad_push_event(GST_BASE_SRC_PAD(e.base), gst_event_new_segment(&e.base->segment));
+    return GST_FLOW_EOS;
+  }
   if (!e.tags_sent) send_tags(e);
   const bool live = gst_base_src_is_live(e.base) && !e.clock.still();
   const GstFlowReturn flow = live ? fill_live(e, *stream, buffer) : fill_directly(e, *stream, buffer);
