@@ -91,6 +91,7 @@ gboolean gst_dit_src_send_event(GstElement* element, GstEvent* event) {
     gst_event_unref(event);
     return FALSE;
   }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) dit::plugin::note_seek(state_of(element), event);
   return PARENT_CLASS(GST_ELEMENT_CLASS)->send_event(element, event);
 }
 
@@ -240,6 +241,7 @@ gboolean gst_dit_src_event(GstBaseSrc* base, GstEvent* event) {
     gst_event_parse_qos(event, nullptr, nullptr, &jitter, nullptr);
     state_of(base).governor.judged(jitter);
   }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) dit::plugin::note_seek(state_of(base), event);
   return PARENT_CLASS(GST_BASE_SRC_CLASS)->event(base, event);
 }
 

@@ -26,6 +26,14 @@ bool seekable(Element& e) {
   return !live && !(clock.known() && clock.still());
 }
 
+void note_seek(Element& e, GstEvent* event) {
+  gdouble rate = 1;
+  GstSeekType type = GST_SEEK_TYPE_NONE;
+  gint64 stop = 0;
+  gst_event_parse_seek(event, &rate, nullptr, nullptr, nullptr, nullptr, &type, &stop);
+  e.seek_from_end = rate < 0 && type == GST_SEEK_TYPE_SET && stop == -1;
+}
+
 void go_on(Element& e) {
   GstSegment segment;
   {
@@ -46,8 +54,8 @@ bool do_seek(Element& e, GstSegment* segment) {
   grid.shift(0, 0);
   if (reverse) {
     const GstClockTime end = total_time(e, grid);
-    // GStreamer says "from the end" so where it does not know the end, as nobody told it.
-    const bool from_end = !GST_CLOCK_TIME_IS_VALID(segment->stop) && segment->position == 0;
+    // The base class knows no end, and makes 0 of it.
+    const bool from_end = e.seek_from_end && !GST_CLOCK_TIME_IS_VALID(segment->stop) && segment->position == 0;
     if (from_end && !GST_CLOCK_TIME_IS_VALID(end)) {
       GST_WARNING_OBJECT(e.base, "cannot play backwards from the end of an endless stream");
       go_on(e);
@@ -63,7 +71,8 @@ bool do_seek(Element& e, GstSegment* segment) {
   const double speed = std::floor(std::abs(segment->rate));
   const bool skip = (segment->flags & GST_SEGMENT_FLAG_SKIP) != 0 && speed >= 2;
   constexpr double most_skipped = 1U << 31;
-  e.seek = {segment->position, reverse, skip ? static_cast<std::uint64_t>(std::min(speed, most_skipped)) : 1};
+  const bool nothing = reverse && segment->position <= segment->start;
+  e.seek = {segment->position, nothing, reverse, skip ? static_cast<std::uint64_t>(std::min(speed, most_skipped)) : 1};
   e.seek_pending = true;
   // The base class counts frames across seeks; the exact number is set when the frame is known.
   e.base->num_buffers_left = e.base->num_buffers;
@@ -85,9 +94,9 @@ bool settle_seek(Element& e) {
     e.stream->forget_position();
   }
   if (e.clock.still()) return true;
-  // Backwards, the first frame is the last one that starts before the position, and before 0 there is none.
-  p.ended = p.reverse && e.seek.time == 0;
+  p.ended = e.seek.nothing && e.clock.pts(e.clock.frame_at(e.seek.time)) >= e.seek.time;
   if (p.ended) return false;
+  // Backwards, the first frame is the last one that starts before the position.
   p.next = e.clock.frame_at(p.reverse ? e.seek.time - 1 : e.seek.time);
   const gint64 total = total_frames(e, e.clock);
   if (total < 0) return true;

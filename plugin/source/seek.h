@@ -15,6 +15,8 @@ GstClockTime total_time(Element& element, const FrameClock& clock);
 
 /// Live streams and stills cannot be seeked.
 bool seekable(Element& element);
+/// Every seek event on its way to the base class.
+void note_seek(Element& element, GstEvent* event);
 /// Base class vfunc do_seek, with the stream lock held. Playing starts at the segment's position, which the base class
 /// has set as the seek says: the start, or the stop if backwards; where it already was if that side was not to change.
 /// Completes the segment and leaves the rest to settle_seek.

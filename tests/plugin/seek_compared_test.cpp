@@ -2,9 +2,15 @@
 // Seeks of every kind on ditsrc and on videotestsrc side by side: the same segments, the same frames.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "tests/plugin/support/seek_walk.h"
 #include "tests/plugin/support/source.h"
 #include "tests/plugin/support/tap.h"
 
@@ -143,6 +149,33 @@ TEST(SeeksOfAFiniteStream, KnowItsEnd) {
   EXPECT_EQ(only_frames(tap.take()), frames({5, 4, 3, 2, 1, 0}));
   EXPECT_TRUE(tap.at_end());
   EXPECT_EQ(tap.lost(), 0);
+}
+
+/// What the fuzzer plays with, see tests/fuzz: its seeds, and ways by chance.
+TEST(SeekWalks, BreakNoRule) {
+  std::vector<std::vector<std::byte>> walks;
+  for (const auto& entry : std::filesystem::directory_iterator(source_path("tests/fuzz/corpus/seeks"))) {
+    std::ifstream stream(entry.path(), std::ios::binary);
+    const std::string text(std::istreambuf_iterator<char>(stream), {});
+    const auto bytes = std::as_bytes(std::span(text));
+    walks.emplace_back(bytes.begin(), bytes.end());
+  }
+  EXPECT_GE(walks.size(), 6U);
+  std::mt19937 random(1);
+  for (int k = 0; k < 150; ++k) {
+    std::vector<std::byte> bytes(100);
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+    walks.push_back(std::move(bytes));
+  }
+  init_gstreamer();
+  // A start behind a stop is a critical message of GStreamer's, which goes on with the segment that it had.
+  const auto fatal = g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
+  const auto log = g_log_set_default_handler([](const gchar*, GLogLevelFlags, const gchar*, gpointer) {}, nullptr);
+  for (std::size_t i = 0; i < walks.size(); ++i) {
+    EXPECT_EQ(walk(walks[i], [] { return make_element({{"steps", "1"}}); }), "") << "walk " << i;
+  }
+  g_log_set_default_handler(log, nullptr);
+  g_log_set_always_fatal(fatal);
 }
 
 /// Whatever the reason, and whether or not the base class has flushed by then.

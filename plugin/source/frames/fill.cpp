@@ -28,6 +28,19 @@ void advance(Position& p) {
   }
 }
 
+/// The base class sends a segment with its first frame only, and an end without a segment is the end of nothing.
+/// sought  no frame has come since the last seek
+void end_segment(Element& e, bool sought) {
+  GstPad* pad = GST_BASE_SRC_PAD(e.base);
+  GstEvent* sent = gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0);
+  if (sought || sent == nullptr) gst_pad_push_event(pad, gst_event_new_segment(&e.base->segment));
+  if (sent != nullptr) gst_event_unref(sent);
+  if (!sought || !e.seek.reverse) return;
+  // As after a last frame.
+  const ObjectLock lock(e.base);
+  e.base->segment.position = e.base->segment.start;
+}
+
 }  // namespace
 
 GstFlowReturn fill(Element& e, GstBuffer* buffer) {
@@ -35,8 +48,7 @@ GstFlowReturn fill(Element& e, GstBuffer* buffer) {
   if (!stream) return GST_FLOW_FLUSHING;
   const bool sought = e.seek_pending;
   if (!settle_seek(e) || e.clock.ended(e.position.next)) {
-    // The base class sends a segment with its first frame only, and an end without a segment is the end of nothing.
-    if (sought) gst_pad_push_event(GST_BASE_SRC_PAD(e.base), gst_event_new_segment(&e.base->segment));
+    end_segment(e, sought);
     return GST_FLOW_EOS;
   }
   if (!e.tags_sent) send_tags(e);

@@ -100,6 +100,8 @@ void Tap::take_event(GstEvent* event) {
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_SEGMENT:
       gst_event_copy_segment(event, &segment_);
+      ++segments_;
+      ended_ = false;
       seen_.push_back(to_text(segment_));
       break;
     case GST_EVENT_FLUSH_START:
@@ -123,9 +125,11 @@ void Tap::take_event(GstEvent* event) {
   changed_.notify_all();
 }
 
-void Tap::settle() {
+void Tap::settle(int segments) {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait_for(lock, patience, [this] { return (holding_ && allowed_ == 0) || ended_; })) stuck_ = true;
+  if (!changed_.wait_for(lock, patience,
+                         [&] { return segments_ >= segments && ((holding_ && allowed_ == 0) || ended_); }))
+    stuck_ = true;
 }
 
 void Tap::pass(int count) {
@@ -144,6 +148,11 @@ bool Tap::seek(const SeekCall& call) {
   GstEvent* request =
       gst_event_new_seek(call.rate, call.format, call.flags, call.start_type, call.start, call.stop_type, call.stop);
   gboolean done = FALSE;
+  int segments = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    segments = segments_;
+  }
   if ((call.flags & GST_SEEK_FLAG_FLUSH) != 0) {
     done = gst_element_send_event(source_, request);
   } else {
@@ -163,13 +172,20 @@ bool Tap::seek(const SeekCall& call) {
       const std::lock_guard lock(mutex_);
       // Refused without touching the stream: nothing passes.
       if (holding_ && !returned) allowed_ = 1;
-      if (!returned) ended_ = false;
     }
     changed_.notify_all();
     caller.join();
   }
-  settle();
+  // The end of the segment before is not the end of the one that was sought.
+  settle(done ? segments + 1 : segments);
   return done != FALSE;
+}
+
+bool Tap::flush() {
+  const bool begun = gst_element_send_event(source_, gst_event_new_flush_start()) != FALSE;
+  const bool ended = gst_element_send_event(source_, gst_event_new_flush_stop(TRUE)) != FALSE;
+  settle();
+  return begun && ended;
 }
 
 std::vector<std::string> Tap::take() {

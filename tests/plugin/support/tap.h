@@ -39,6 +39,8 @@ class Tap {
   /// Sends the seek to the element and waits for what comes of it: a frame or the end. If nothing of the kind comes
   /// within 5 s, `stuck` is true from then on.
   bool seek(const SeekCall& call);
+  /// A flush that an application sends. The stream goes on with the frame after the one that was held back.
+  bool flush();
   /// Lets `count` frames through. Backwards, a frame that begins at the segment's position or after it does not count:
   /// videotestsrc sends one, which no sink shows.
   void pass(int count);
@@ -56,7 +58,8 @@ class Tap {
   GstFlowReturn take_frame(GstBuffer* buffer);
   void take_event(GstEvent* event);
   bool counts(GstClockTime pts) const;
-  void settle();
+  /// Waits until a frame is held back or the stream is at its end, in the segment after so many.
+  void settle(int segments = 0);
 
   GstElement* source_;
   GstPad* pad_;
@@ -64,6 +67,7 @@ class Tap {
   std::condition_variable changed_;
   std::vector<std::string> seen_;
   GstSegment segment_;
+  int segments_ = 0;       ///< so far
   int allowed_ = 0;        ///< frames that may pass
   bool holding_ = false;   ///< a frame waits
   bool ended_ = false;     ///< end of stream or of segment
