@@ -121,7 +121,7 @@ std::string walk_beside(Reader& reader, const std::string& caps, gint64 frame_ti
     const auto seen = ours.take(), wanted = other.take();
     if (other.stuck()) return ours.stuck() ? "" : "step " + std::to_string(i) + ": videotestsrc is stuck";
     const std::string where = "step " + std::to_string(i) + ", " + (step.flush_alone ? "flush" : to_text(step.call));
-    if (ours.stuck()) return where + ": stuck";
+    if (ours.stuck()) return where + ": stuck\n" + lines(seen) + "expected:\n" + lines(wanted);
     if (ours.lost() > 0) return where + ": no segment\n" + lines(seen);
     if (done != other_done) return where + (done ? ": taken" : ": refused");
     if (ours.at_end() != other.at_end()) return where + (ours.at_end() ? ": an end" : ": no end");

@@ -10,7 +10,7 @@
 namespace dit::plugin_test {
 namespace {
 
-constexpr std::chrono::seconds patience{5};
+constexpr std::chrono::seconds patience{2};
 
 std::string time_text(guint64 value) { return value == GST_CLOCK_TIME_NONE ? "none" : std::to_string(value); }
 
@@ -109,13 +109,14 @@ void Tap::take_event(GstEvent* event) {
       break;
     case GST_EVENT_FLUSH_STOP:
       flushing_ = false;
-      ended_ = false;
+      ended_ = closed_ = false;
       gst_segment_init(&segment_, GST_FORMAT_UNDEFINED);
       break;
     case GST_EVENT_EOS:
     case GST_EVENT_SEGMENT_DONE:
       if (segment_.format == GST_FORMAT_UNDEFINED) ++lost_;
       ended_ = true;
+      closed_ = GST_EVENT_TYPE(event) == GST_EVENT_EOS;
       seen_.push_back(GST_EVENT_TYPE_NAME(event));
       break;
     default:
@@ -128,7 +129,7 @@ void Tap::take_event(GstEvent* event) {
 void Tap::settle(int segments) {
   std::unique_lock lock(mutex_);
   if (!changed_.wait_for(lock, patience,
-                         [&] { return segments_ >= segments && ((holding_ && allowed_ == 0) || ended_); }))
+                         [&] { return closed_ || (segments_ >= segments && ((holding_ && allowed_ == 0) || ended_)); }))
     stuck_ = true;
 }
 

@@ -71,6 +71,7 @@ class Tap {
   int allowed_ = 0;        ///< frames that may pass
   bool holding_ = false;   ///< a frame waits
   bool ended_ = false;     ///< end of stream or of segment
+  bool closed_ = false;    ///< after an end of stream, a pad takes nothing before a flush
   bool flushing_ = false;  ///< or shutting down
   bool stuck_ = false;
   int lost_ = 0;
