@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Fuzzes the readers of weight files and the seeks of ditsrc, one after the other, with libFuzzer under Address- and UndefinedBehaviorSanitizer.
+# Fuzzes the readers of weight files and the seeks of ditsrc, one after the other, with libFuzzer under Address- and
+# UndefinedBehaviorSanitizer.
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]    default: 600 seconds each, every target
 # Needs clang (it is installed if it is not there). Findings are left in build/fuzz/findings/TARGET-*.
 set -euo pipefail

@@ -151,6 +151,21 @@ TEST(SeeksOfAFiniteStream, KnowItsEnd) {
   EXPECT_EQ(tap.lost(), 0);
 }
 
+/// Frames of 68 years: the ninth would begin after all that 64 bits count.
+TEST(SeeksFarAway, DoNotWrap) {
+  Tap tap(make_element({{"steps", "1"}}), "video/x-raw,format=RGBA,framerate=1/2147483647");
+  EXPECT_TRUE(tap.seek({1, TIME, flush, SET, G_MAXINT64 - 1, NONE, -1}));
+  tap.pass(6);
+  guint64 before = 0;
+  for (const std::string& line : only_frames(tap.take())) {
+    const guint64 time = std::stoull(line.substr(6));
+    EXPECT_GE(time, before);
+    before = time;
+  }
+  EXPECT_GE(before, guint64{G_MAXINT64});
+  EXPECT_EQ(tap.lost(), 0);
+}
+
 /// What the fuzzer plays with, see tests/fuzz: its seeds, and ways by chance.
 TEST(SeekWalks, BreakNoRule) {
   std::vector<std::vector<std::byte>> walks;
