@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/commands/did_you_mean.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/text/print.h"
 #include "engine/error.h"
@@ -58,7 +59,7 @@ int run(int argc, char** argv) {
     put(stdout, text.str());
     return status;
   } catch (const CLI::ParseError& e) {
-    complain("dit: {}\nTry 'dit --help'.\n", e.what());
+    complain("dit: {}\nTry 'dit --help'.\n", dit::cli::explain(app, e, argc, argv));
     return exit_usage;
   }
   return 0;

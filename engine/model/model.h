@@ -13,6 +13,8 @@
 
 namespace dit {
 
+class WordIndex;
+
 enum class Prediction { x, epsilon, v };
 enum class ScheduleType { flow, vp_cosine, vp_linear };
 enum class Activation { none, silu, gelu_erf, gelu_tanh };
@@ -90,6 +92,7 @@ struct ModelConfig {
   std::uint32_t default_steps = 16;
   std::string default_sampler = "euler";
   double default_guidance = 1.0;
+  std::shared_ptr<const WordIndex> index;  ///< of words, aliases and styles; null in a configuration without a model
 
   /// Rows of a prompt in attention: its words and the style; 0 without a context.
   std::uint32_t context_rows() const noexcept { return context ? context + 1 : 0; }

@@ -47,10 +47,13 @@ class ApngMuxer final : public Encoder {
       : plays_(settings.loop_count), input_(input), output_(output), rewritable_(output.can_rewrite()) {
     output_.set_caps(gst_caps_new_empty_simple("image/apng"));
   }
+  void announce(std::span<const std::uint8_t> bytes, std::uint64_t number) override { read(bytes, number); }
   void add(const Frame& frame) override;
   void finish() override;
 
  private:
+  /// The chunks of a frame that fits to those before it.
+  std::vector<PngChunk> read(std::span<const std::uint8_t> bytes, std::uint64_t number) const;
   void put_head(const std::vector<PngChunk>& chunks);
   void check_same(const std::vector<PngChunk>& chunks, const std::string& name) const;
   void put_frame_control(const Frame& frame);
@@ -65,6 +68,7 @@ class ApngMuxer final : public Encoder {
   Bytes header_, palette_, transparency_;
   std::size_t control_at_ = 0;  ///< of acTL in the file
   std::uint32_t frames_ = 0, sequence_ = 0;
+  ShortFrames short_frames_{"may show those of an animated PNG for 100 ms"};
 };
 
 /// The data of a chunk, empty if there is none.
@@ -115,6 +119,7 @@ void ApngMuxer::check_same(const std::vector<PngChunk>& chunks, const std::strin
 }
 
 void ApngMuxer::put_frame_control(const Frame& frame) {
+  short_frames_.check(frame, frame.duration, 1, output_);
   const Delay delay = delay_of(frame, input_);
   Bytes data;
   put_u32(data, sequence_++);
@@ -133,15 +138,17 @@ void ApngMuxer::send() {
   bytes_.clear();
 }
 
-void ApngMuxer::add(const Frame& frame) {
-  const std::string name = fmt::format("frame {}", frame.number);
-  const std::vector<PngChunk> chunks = parse_png(frame.bytes, name);
+std::vector<PngChunk> ApngMuxer::read(std::span<const std::uint8_t> bytes, std::uint64_t number) const {
+  const std::string name = fmt::format("frame {}", number);
+  std::vector<PngChunk> chunks = parse_png(bytes, name);
   expect_frame(!find(chunks, "IDAT").empty(), "{}: expected pixels, found no chunk IDAT", name);
-  if (frames_ == 0) {
-    put_head(chunks);
-  } else {
-    check_same(chunks, name);
-  }
+  if (frames_ > 0) check_same(chunks, name);
+  return chunks;
+}
+
+void ApngMuxer::add(const Frame& frame) {
+  const std::vector<PngChunk> chunks = read(frame.bytes, frame.number);
+  if (frames_ == 0) put_head(chunks);
   put_frame_control(frame);
   for (const PngChunk& chunk : chunks) {
     if (chunk.type != "IDAT") continue;
@@ -207,6 +214,7 @@ static void gst_dit_apng_mux_class_init(GstDitApngMuxClass* klass) {
   gst_dit_encoder_class_describe(GST_DIT_ENCODER_CLASS(klass), &sink_template, &src_template, "Animated PNG muxer",
                                  "Codec/Muxer", "Joins PNG files, one a buffer as from pngenc, into one animated PNG");
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::ApngMuxer, GstDitApngMux>;
+  GST_DIT_ENCODER_CLASS(klass)->lasts_until_next = true;
 }
 
 gboolean gst_dit_apng_mux_register(GstPlugin* plugin) {

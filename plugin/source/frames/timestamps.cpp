@@ -26,7 +26,9 @@ GstClockTime FrameClock::pts(std::uint64_t frame) const noexcept {
   };
   // Before the base lie the frames that backward play comes to after a change of rate.
   if (frame < base_frame_) return base_time_ - std::min(base_time_, span(base_frame_ - frame));
-  return base_time_ + span(frame - base_frame_);
+  // The last time there is: frames of years each reach it.
+  constexpr GstClockTime last = GST_CLOCK_TIME_NONE - 1;
+  return base_time_ + std::min(span(frame - base_frame_), last - std::min(last, base_time_));
 }
 
 GstClockTime FrameClock::duration(std::uint64_t frame) const noexcept {
