@@ -6,8 +6,15 @@
 //   y [R,O,H,W] f32
 // Weights: of the first layer those of the map, a fragment a tap and 16 channels, then those of the picture, fragments a
 // line of three taps; then the other layers'. It has no heads and no patches, and reads sizes from fields of theirs.
+#ifdef MATRIX_EMULATED
+// A software device takes a second to compile each product that stands in the code.
+#define HEAD_EACH(i, count) [[dont_unroll]] for (uint i = 0u; i < (count); ++i)
+#else
+#define HEAD_EACH EACH
+#endif
 const bool IS_HEAD = S(kind) == STAGE_HEAD;
 const uint LAYERS = IS_HEAD ? S(head_group) : 1u;
+const uint INNER_LAYERS = LAYERS > 2u ? LAYERS - 2u : 0u;  // between the first and the last
 const uint TILE_HIGH = S(patch_size);
 const uint TILE_WIDE = S(window_size);
 // Fragments of channels.
@@ -74,22 +81,22 @@ uvec2 map_pair(uint batch_row, uvec2 pixel, uint plane) {
   return inside ? v : uvec2(0u);
 }
 
-#define HEAD_MULTIPLY(i, columns, upper, lower)                                           \
-  {                                                                                       \
-    const Lhs lhs = lhs_of(uvec4((upper).x, (lower).x, (upper).y, (lower).y));            \
-    EACH(j, columns)                                                                      \
+#define HEAD_MULTIPLY(i, columns, upper, lower)                                                   \
+  {                                                                                               \
+    const Lhs lhs = lhs_of(uvec4((upper).x, (lower).x, (upper).y, (lower).y));                    \
+    HEAD_EACH(j, columns)                                                                         \
       head_sums[(i) * (columns) + j] = MULTIPLY_ADD(lhs, rhs[j], head_sums[(i) * (columns) + j]); \
   }
 #define HEAD_RHS(columns, at, pitch) \
   Rhs rhs[columns];                  \
-  EACH(j, columns) rhs[j] = rhs_of(weight_quads[P.weight + ((at) + j * (pitch)) * FRAGMENT + invocation()]);
+  HEAD_EACH(j, columns) rhs[j] = rhs_of(weight_quads[P.weight + ((at) + j * (pitch)) * FRAGMENT + invocation()]);
 
 void multiply_map(uint batch_row, uvec2 corner) {
   [[dont_unroll]] for (uint y = 0u; y < 3u; ++y) {
-    EACH(x, 3u)
-      EACH(plane, MAP_CHANNELS) {
+    HEAD_EACH(x, 3u)
+      HEAD_EACH(plane, MAP_CHANNELS) {
         HEAD_RHS(HIDDEN, (y * 3u + x) * MAP_CHANNELS + plane, 9u * MAP_CHANNELS)
-        EACH(i, S(down)) {
+        HEAD_EACH(i, S(down)) {
           const uvec2 from = corner + uvec2(x, y) - LAYERS;
           const uvec2 upper = map_pair(batch_row, from + head_pixels[2u * i], plane);
           const uvec2 lower = map_pair(batch_row, from + head_pixels[2u * i + 1u], plane);
@@ -102,9 +109,9 @@ void multiply_map(uint batch_row, uvec2 corner) {
 void multiply_picture() {
   const uint line = line_of(0u) + 2u;
   [[dont_unroll]] for (uint y = 0u; y < 3u; ++y) {
-    EACH(f, BESIDE_FRAGMENTS) {
+    HEAD_EACH(f, BESIDE_FRAGMENTS) {
       HEAD_RHS(HIDDEN, HIDDEN * 9u * MAP_CHANNELS + y * BESIDE_FRAGMENTS + f, 3u * BESIDE_FRAGMENTS)
-      EACH(i, S(down)) {
+      HEAD_EACH(i, S(down)) {
         uvec2 halves[2];
         EACH(h, 2u) {
           const uvec2 pixel = head_pixels[2u * i + h];
@@ -124,24 +131,24 @@ uint in_hidden(uint layer, uint pair, uvec2 pixel) {
 }
 
 // By the hidden map of the layer before; `start`: of its weights.
-#define MULTIPLY_HIDDEN(layer, down, columns, start)                                                              \
-  [[dont_unroll]] for (uint y = 0u; y < 3u; ++y) {                                                                \
-    EACH(x, 3u)                                                                                                   \
-      EACH(pair, HIDDEN_PAIRS) {                                                                                  \
-        uvec4 upper[down], lower[down];                                                                           \
-        EACH(i, down) {                                                                                           \
-          upper[i] = floatBitsToUint(exchange[in_hidden(layer - 1u, pair, head_pixels[2u * i] + uvec2(x, y))]);   \
+#define MULTIPLY_HIDDEN(layer, down, columns, start)                                                                 \
+  [[dont_unroll]] for (uint y = 0u; y < 3u; ++y) {                                                                   \
+    HEAD_EACH(x, 3u)                                                                                                 \
+      HEAD_EACH(pair, HIDDEN_PAIRS) {                                                                                \
+        uvec4 upper[down], lower[down];                                                                              \
+        HEAD_EACH(i, down) {                                                                                         \
+          upper[i] = floatBitsToUint(exchange[in_hidden(layer - 1u, pair, head_pixels[2u * i] + uvec2(x, y))]);      \
           lower[i] = floatBitsToUint(exchange[in_hidden(layer - 1u, pair, head_pixels[2u * i + 1u] + uvec2(x, y))]); \
-        }                                                                                                         \
-        {                                                                                                         \
-          HEAD_RHS(columns, (start) + (y * 3u + x) * HIDDEN + 2u * pair, 9u * HIDDEN)                             \
-          EACH(i, down) HEAD_MULTIPLY(i, columns, upper[i].xy, lower[i].xy)                                       \
-        }                                                                                                         \
-        if (2u * pair + 1u < HIDDEN) {                                                                            \
-          HEAD_RHS(columns, (start) + (y * 3u + x) * HIDDEN + 2u * pair + 1u, 9u * HIDDEN)                        \
-          EACH(i, down) HEAD_MULTIPLY(i, columns, upper[i].zw, lower[i].zw)                                       \
-        }                                                                                                         \
-      }                                                                                                           \
+        }                                                                                                            \
+        {                                                                                                            \
+          HEAD_RHS(columns, (start) + (y * 3u + x) * HIDDEN + 2u * pair, 9u * HIDDEN)                                \
+          HEAD_EACH(i, down) HEAD_MULTIPLY(i, columns, upper[i].xy, lower[i].xy)                                     \
+        }                                                                                                            \
+        if (2u * pair + 1u < HIDDEN) {                                                                               \
+          HEAD_RHS(columns, (start) + (y * 3u + x) * HIDDEN + 2u * pair + 1u, 9u * HIDDEN)                           \
+          HEAD_EACH(i, down) HEAD_MULTIPLY(i, columns, upper[i].zw, lower[i].zw)                                     \
+        }                                                                                                            \
+      }                                                                                                              \
   }
 
 vec4 head_bias(uint layer, uint column_fragment) {
@@ -197,15 +204,15 @@ void store_prediction(uint batch_row, uint first, uvec2 corner) {
 #else
 #define HEAD_BREAK if (first >= fragments) break;
 #endif
-#define EACH_FRAGMENTS(layer, down, work)                                                 \
-  {                                                                                       \
-    const uint fragments = (pixels_of_layer(layer) + 15u) / 16u;                          \
-    for (uint turn = 0u; turn * SUBGROUPS * (down) < fragments; ++turn) {                 \
-      const uint first = (turn * SUBGROUPS + subgroup()) * (down);                        \
-      HEAD_BREAK                                                                          \
-      work                                                                                \
-    }                                                                                     \
-    barrier();                                                                            \
+#define EACH_FRAGMENTS(layer, down, work)                                 \
+  {                                                                       \
+    const uint fragments = (pixels_of_layer(layer) + 15u) / 16u;          \
+    for (uint turn = 0u; turn * SUBGROUPS * (down) < fragments; ++turn) { \
+      const uint first = (turn * SUBGROUPS + subgroup()) * (down);        \
+      HEAD_BREAK                                                          \
+      work                                                                \
+    }                                                                     \
+    barrier();                                                            \
   }
 
 void head_stage(uint tile_at) {
@@ -221,7 +228,8 @@ void head_stage(uint tile_at) {
     multiply_picture();
     store_hidden(0u, first, corner);
   })
-  [[unroll]] for (uint layer = 1u; layer + 1u < LAYERS; ++layer) {
+  HEAD_EACH(inner, INNER_LAYERS) {
+    const uint layer = inner + 1u;
     const uint start = FIRST_WEIGHTS + (layer - 1u) * 9u * HIDDEN * HIDDEN;
     EACH_FRAGMENTS(layer, S(down), {
       begin_fragments(layer, first, S(down), HIDDEN);
