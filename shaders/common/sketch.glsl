@@ -35,6 +35,14 @@ void begin_four(uint i, uint batch, uint elements, uint pixels, uint premultipli
   }
 }
 
+/// A function of values: `precise` follows what it is computed of, and the arena is computed of everything (glslc then
+/// needs more than 10 GB).
+float blend_by_mask(uint share, float painted, float kept) {
+  precise float weight = float(share) * (1.0 / 255.0);
+  precise float blend = weight * painted + (1.0 - weight) * kept;
+  return blend;
+}
+
 /// The same four: what the mask does not leave to the network.
 void hold_four(uint i, uint batch, uint elements, uint pixels, uint premultiplied, uint step) {
   const uint quads = (elements + 3u) / 4u, icon = i / quads, quad = i % quads;
@@ -57,8 +65,6 @@ void hold_four(uint i, uint batch, uint elements, uint pixels, uint premultiplie
       PICTURE(at) = kept;
       continue;
     }
-    precise float weight = float(share[j]) * (1.0 / 255.0);
-    precise float blend = weight * PICTURE(at) + (1.0 - weight) * kept;
-    PICTURE(at) = blend;
+    PICTURE(at) = blend_by_mask(share[j], PICTURE(at), kept);
   }
 }

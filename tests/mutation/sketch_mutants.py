@@ -20,8 +20,8 @@ def sketches(of, vulkan, fused, cpu):
         vulkan(HOLD)),
        ("const float kept = mix_sketch(value, z[j], w.after_alpha, w.after_sigma);",
         "const float kept = mix_sketch(value, z[j], w.before_alpha, w.before_sigma);", vulkan(HOLD)),
-       ("precise float blend = weight * PICTURE(at) + (1.0 - weight) * kept;",
-        "precise float blend = weight * kept + (1.0 - weight) * PICTURE(at);", vulkan(HOLD)))
+       ("precise float blend = weight * painted + (1.0 - weight) * kept;",
+        "precise float blend = weight * kept + (1.0 - weight) * painted;", vulkan(HOLD)))
     for kernel, test in (("begin", BEGIN), ("hold", HOLD)):
         of(f"shaders/plain/{kernel}.comp",
            (f"{kernel}_four(i, p.batch, p.elements, p.pixels, p.premultiplied, p.step);",
