@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "engine/cpu/executor.h"
 #include "engine/cpu/kernels/targets.h"
 #include "engine/network/dit.h"
@@ -19,7 +21,7 @@ std::string sum_of_pictures(const std::shared_ptr<const Model>& model, const Ico
                             std::uint32_t batch) {
   const Conditioning conditioning(model);
   BatchRequest request(model->config(), conditioning);
-  request.make(settings, batch, false);
+  request.make(settings, {.strengths = std::vector<double>(batch, 1.0)});
   for (std::uint32_t b = 0; b < batch; ++b) request.icons()[b] = {.from = {3, 40 + b}};
   const auto executor = cpu::open(model->weights(), {.threads = 2});
   const auto plan = executor->plan(record(model->config(), request.shape()));
