@@ -14,7 +14,10 @@ CompiledProgram compile(const Program& program, const Target& target) {
 
 std::string refusal_of(const Program& program, const Target& target) {
   try {
-    compile(program, target);
+    const CompiledProgram compiled = compile(program, target);
+    // One dispatch of all stages has room for so many kinds of them.
+    if (target.fusion == Fusion::persistent)
+      emit(program, compiled.layouts, compiled.tiled, target, consecutive_places(compiled.layouts));
   } catch (const Error& error) {
     return error.what();
   }
@@ -23,8 +26,9 @@ std::string refusal_of(const Program& program, const Target& target) {
 
 Fusion automatic_fusion(const Program& program, Target target) {
   target.fusion = fastest_fusion(*target.table, target.precision, program.shape.batch);
-  const bool plain_serves = target.precision == Precision::f32;
-  return plain_serves && !refusal_of(program, target).empty() ? Fusion::op : target.fusion;
+  const bool plain_serves = target.precision == Precision::f32, persistent = target.fusion == Fusion::persistent;
+  if ((!plain_serves && !persistent) || refusal_of(program, target).empty()) return target.fusion;
+  return plain_serves ? Fusion::op : Fusion::block;
 }
 
 Places consecutive_places(const Layouts& layouts) {

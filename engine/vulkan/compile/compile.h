@@ -22,8 +22,8 @@ CompiledProgram compile(const Program& program, const Target& target);
 /// Why the kernels of this target do not serve a program; empty where they do.
 std::string refusal_of(const Program& program, const Target& target);
 
-/// The fusion that the target's table names for a program, its own left aside; op in f32 where the fused kernels do not
-/// serve the program, since the plain ones run any.
+/// The fusion that the target's table names for a program, its own left aside; where it does not serve the program, op
+/// in f32, since the plain kernels run any, and block in place of persistent.
 Fusion automatic_fusion(const Program& program, Target target);
 
 /// Every tensor after the one before, as if in a device's memory: for whoever only looks at calls.

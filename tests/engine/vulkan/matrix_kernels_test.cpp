@@ -84,7 +84,7 @@ TEST_F(MatrixKernels, Attention) {
 
 TEST_F(MatrixKernels, AttentionToAPrompt) {
   // A prompt a row of the batch, out of order; keys of the picture and of the prompt that end within a block.
-  for (const auto& [norm, prompt] : {std::pair{false, 16u}, {true, 9u}, {true, 33u}}) {
+  for (const auto& [norm, prompt] : {std::pair{false, 16u}, {true, 33u}}) {
     OpCase c({.batch = 2, .conditions = 2, .steps = 2, .guided = true}, DType::f32);
     c.add(op::Attention{.qkv = c.input("qkv", {4, 35, 3 * 2 * 20}),
                         .q_norm = norm ? c.weight("q_norm", {20}, 0.5, 2) : no_tensor,

@@ -63,5 +63,14 @@ TEST(Compile, ThePlainKernelsTakeProgramsOfAnyLength) {
   EXPECT_EQ(automatic_fusion(program, block), Fusion::op);
 }
 
+TEST(Compile, AHeadOfTooManyKindsOfStagesForOneDispatchGetsAFewABlock) {
+  // Too wide for the stage that runs all layers, which then are stages of their own.
+  const Program wide = headed_program(1, 16, 3, 200);
+  const vulkan::Target single = gpu_target(Precision::f16_matrix, Fusion::persistent);
+  EXPECT_NE(refusal_of(wide, single).find("serves 12 kinds"), std::string::npos) << refusal_of(wide, single);
+  EXPECT_EQ(automatic_fusion(wide, single), Fusion::block);
+  EXPECT_EQ(automatic_fusion(headed_program(1), single), Fusion::persistent);
+}
+
 }  // namespace
 }  // namespace dit::test

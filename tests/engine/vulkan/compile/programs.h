@@ -24,8 +24,9 @@ inline Program small_program(std::uint32_t batch, std::uint32_t dim, std::uint32
   return record(c, {.batch = batch, .conditions = guided ? 2u : 1u, .steps = 1, .guided = guided});
 }
 
-/// Of the icon model's width, with a prompt in attention and a head of hidden layers of 32 channels.
-inline Program headed_program(std::uint32_t batch, std::uint32_t channels = 16, std::uint32_t layers = 3) {
+/// Of the icon model's width, with a prompt in attention and a head.
+inline Program headed_program(std::uint32_t batch, std::uint32_t channels = 16, std::uint32_t layers = 3,
+                              std::uint32_t hidden = 32) {
   ModelConfig c;
   c.channels = 4;
   c.premultiplied = c.qk_norm = true;
@@ -37,7 +38,7 @@ inline Program headed_program(std::uint32_t batch, std::uint32_t channels = 16, 
   c.mlp_dim = 2048;
   c.cond_dim = c.time_dim = 64;
   c.context = 8;
-  c.detail = DetailConfig{channels, 32, layers};
+  c.detail = DetailConfig{channels, hidden, layers};
   return record(c, {.batch = batch, .conditions = batch, .steps = 1});
 }
 
