@@ -14,10 +14,10 @@ log=${DIT_BUILD:-build}/drivers.log
 
 # Columns: what is tested, and by which tests of dit_tests.
 columns=(
-  'ops=*Ops*/vulkan:*Ops*/vulkan_*'
-  'networks=Variants.*/vulkan:Network.*/vulkan:WholeSteps.*/vulkan:*Prompts*vulkan*'
-  'sessions=Vulkan.*:Pipelines.*:Prefetch.*:Tickets.*vulkan*'
-  'pictures=Sessions.*vulkan*:*SelfTest*'
+  'ops=Executors/*Ops*.*/vulkan'
+  'networks=Executors/Network*.*/vulkan:Executors/Variants.*/vulkan:Executors/WholeSteps.*/vulkan'
+  'sessions=Executors/*Sessions.*/vulkan:Executors/Prefetch.*/vulkan:Executors/Pipelines.*/vulkan'
+  'device=Vulkan.*:PrefetchOnVulkan.*:Devices.*'
   'kernels compile=Radv/NullDevice.*')
 # Rows: a name, and where the loader finds the driver.
 shared=/usr/share/vulkan/icd.d
@@ -35,15 +35,17 @@ cell() {
   printf '== %s: %s\n%s\n' "$name" "$filter" "$output" >>"$log"
   passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) tests\{0,1\}.*/\1/p' <<<"$output")
   skipped=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) tests\{0,1\}.*/\1/p' <<<"$output")
-  failed=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) tests\{0,1\}, listed below.*/\1/p' <<<"$output")
+  failed=$(grep -c '^\[  FAILED  \] .* ms)$' <<<"$output")
   if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
     printf 'not within %s s' "$limit"
   elif [ -z "$passed" ]; then
     printf 'ended by %s' "$status"
+  elif [ "$passed" -eq 0 ] && [ -z "$skipped" ]; then
+    printf '**no such tests**'
   else
     printf '%s passed' "$passed"
     [ -z "$skipped" ] || printf ', %s skipped' "$skipped"
-    [ -z "$failed" ] || printf ', **%s failed**' "$failed"
+    [ "$failed" -eq 0 ] || printf ', **%s failed**' "$failed"
   fi
 }
 
@@ -62,7 +64,7 @@ for driver in "${drivers[@]}"; do
     continue
   fi
   version=$(VK_ICD_FILENAMES=$icd VK_DRIVER_FILES=$icd RADV_FORCE_FAMILY=navi21 "${tests%_tests}" devices |
-    sed -n 's/^vulkan:0 .*[0-9]\.[0-9]*\.[0-9]*  \(.*\)$/\1/p')
+    sed -n "s/^vulkan:0 .* [0-9]*\\.[0-9]*\\.[0-9]*  *\\(.*[^ ]\\) *\$/\\1/p")
   printf '| %s%s |' "$name" "${version:+ ($version)}"
   for column in "${columns[@]}"; do
     filter=${column#*=}
@@ -71,7 +73,7 @@ for driver in "${drivers[@]}"; do
       RADV*:kernels* | [!R]*:[!k]*) result=$(cell "$name" "$icd" "$filter") ;;
       *) result=- ;;
     esac
-    case $result in *failed* | ended* | not*) all_passed=false ;; esac
+    case $result in *failed* | ended* | not* | *no\ such*) all_passed=false ;; esac
     printf ' %s |' "$result"
   done
   printf '\n'
