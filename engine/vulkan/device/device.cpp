@@ -138,6 +138,8 @@ Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevic
   vk::DeviceCreateInfo create({}, queue, {}, extensions);
   create.pNext = &features;
   handle_ = vk::raii::Device(physical_, create);
+  // RADV's has no fences, and crashes where it frees a command buffer.
+  if (is_null_device(physical_)) return;
   queue_ = vk::raii::Queue(handle_, family_, 0);
   pool_ = vk::raii::CommandPool(handle_,
                                 vk::CommandPoolCreateInfo(vk::CommandPoolCreateFlagBits::eResetCommandBuffer, family_));
