@@ -15,6 +15,7 @@ build_packages=(
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 test_packages=(
   libgtest-dev libbenchmark-dev clang-format git spirv-tools
+  dpkg-dev lintian appstream groff-base zsh fish
   mesa-vulkan-drivers vulkan-validationlayers libshaderc1
   python3 python3-torch python3-onnx python3-numpy python3-pil librsvg2-2
   python3-yaml python3-gi python3-gst-1.0 gir1.2-gst-plugins-base-1.0

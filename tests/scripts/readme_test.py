@@ -11,7 +11,7 @@ README = (SOURCE / "README.md").read_text(encoding="utf-8")
 # Whose commands need nothing but a build.
 WITH_COMMANDS = ("README.md", "plugin/README.md", "models/README.md", "engine/model/formats/README.md")
 # Commands that install or build. tests/run.sh has done both by the time this runs; first-icon.sh is in pipelines_test.py.
-DONE_BEFORE = re.compile(r"^(\./setup\.sh|tests/run\.sh|pipelines/first-icon\.sh|git clone|sudo |cmake |ctest )")
+DONE_BEFORE = re.compile(r"^(\./setup\.sh|tests/run\.sh|pipelines/first-icon\.sh|git clone|sudo |cmake |\(cd build && cpack|ctest )")
 # Properties of every GStreamer source.
 INHERITED = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp", "automatic-eos"}
 

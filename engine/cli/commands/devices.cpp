@@ -13,6 +13,8 @@ namespace {
 
 const char* kind(const DeviceInfo& info) {
   if (info.hardware_gpu) return "GPU";
+  // What a null device is, see engine/vulkan/device/instance.h.
+  if (info.spec.starts_with("vulkan") && info.memory_bytes == 0) return "null";
   return info.software ? "software" : "CPU";
 }
 

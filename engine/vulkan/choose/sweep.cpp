@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "engine/vulkan/choose/self_test.h"
+#include "engine/vulkan/compile/emission/plain.h"
 #include "engine/vulkan/device/stopwatch.h"
 #include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/run/weights.h"
@@ -129,6 +130,27 @@ std::string text_of(const vk::PipelineExecutableStatisticKHR& statistic) {
   return "?";
 }
 
+/// As a plan's, but without its memory.
+void build_kernels(const Shared& shared, const Program& program, const Target& target) {
+  expect(target.plain() || shared.device->abilities().stages, ErrorKind::unsupported,
+         "{}: the fused kernels need 11 storage buffers a kernel and 60 KiB of uniform buffer",
+         shared.device->info().name);
+  const CompiledProgram compiled = compile(program, target);
+  Places places = consecutive_places(compiled.layouts);
+  for (const TensorInfo& tensor : program.tensors) {
+    const bool weight = tensor.kind == TensorKind::weight;
+    places.weight_types.push_back(weight ? placed_dtype(shared.source->tensors.at(tensor.name), false) : DType::f32);
+  }
+  const EmittedProgram emitted = emit(program, compiled.layouts, compiled.tiled, target, places);
+  for (const std::vector<KernelCall>& calls : emitted.calls) {
+    for (const KernelCall& call : calls) shared.pipelines->get(call);
+  }
+  if (emitted.persistent) shared.pipelines->get(*emitted.persistent);
+  for (const Op& op : program.prepare) {
+    for (const KernelCall& call : plain_calls(program, op, places.weight_types)) shared.pipelines->get(call);
+  }
+}
+
 }  // namespace
 
 std::vector<SweptProduct> sweep_products(std::shared_ptr<const Weights> weights, std::size_t index,
@@ -173,9 +195,8 @@ std::vector<KernelStatistics> kernel_statistics(std::shared_ptr<const Weights> w
                                                 const Program& program, Precision precision, Fusion fusion) {
   Shared shared = open_shared(weights, index, true);
   if (!shared.device->abilities().statistics) return {};
-  place_weights(*shared.device, *weights, false, shared.weights);
   return translated("statistics of " + shared.device->info().name, [&] {
-    const auto schedule = make_schedule(shared, program, precision, fusion);
+    build_kernels(shared, program, target_of(*shared.device, precision, fusion));
     const vk::raii::Device& device = shared.device->handle();
     std::vector<KernelStatistics> all;
     for (const auto& [key, pipeline] : shared.pipelines->built()) {

@@ -48,8 +48,8 @@ struct KernelStatistics {
   std::vector<std::pair<std::string, std::string>> values;
 };
 
-/// Of every kernel of a program; empty where the device does not tell (VK_KHR_pipeline_executable_properties).
-/// errors  as Executor::plan
+/// Of every kernel of a program; empty where the device does not tell (VK_KHR_pipeline_executable_properties). Nothing
+/// is run or allocated, so a null device will do. errors  as Executor::plan
 std::vector<KernelStatistics> kernel_statistics(std::shared_ptr<const Weights> weights, std::size_t index,
                                                 const Program& program, Precision precision, Fusion fusion);
 

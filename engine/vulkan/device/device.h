@@ -138,7 +138,7 @@ class Device : public std::enable_shared_from_this<Device> {
   vk::raii::Fence once_done_{nullptr};
 };
 
-/// Device `index` of describe(). `statistics`: see Device.
+/// Device `index` of describe(). `statistics`: see Device; they can be had of a null device too.
 /// errors  device, out_of_memory
 std::shared_ptr<Device> open_device(std::size_t index, bool statistics = false);
 

@@ -100,6 +100,9 @@ void create(Instance& instance, bool validation) {
 const char* yes_no(bool value) { return value ? "yes" : "no"; }
 
 std::string problem_of(const vk::raii::PhysicalDevice& device, const vk::PhysicalDeviceProperties& properties) {
+  if (is_null_device(device)) {
+    return "a null device: it has no memory, compiles kernels for hardware that is not there, and runs none";
+  }
   if (properties.apiVersion < VK_API_VERSION_1_2) {
     return fmt::format("offers Vulkan {}.{}, needs 1.2", VK_API_VERSION_MAJOR(properties.apiVersion),
                        VK_API_VERSION_MINOR(properties.apiVersion));
@@ -190,6 +193,12 @@ std::uint32_t compute_family(const vk::raii::PhysicalDevice& device) {
   return UINT32_MAX;
 }
 
+bool is_null_device(const vk::raii::PhysicalDevice& device) {
+  const vk::PhysicalDeviceMemoryProperties memory = device.getMemoryProperties();
+  return std::all_of(memory.memoryHeaps.begin(), memory.memoryHeaps.begin() + memory.memoryHeapCount,
+                     [](const vk::MemoryHeap& heap) { return heap.size == 0; });
+}
+
 bool has_extension(const vk::raii::PhysicalDevice& device, const char* name) {
   return lists(device.enumerateDeviceExtensionProperties(), name);
 }
@@ -201,10 +210,10 @@ DeviceInfo describe_device(const vk::raii::PhysicalDevice& device, std::size_t i
   info.name = properties.deviceName.data();
   info.api = version_text(properties.apiVersion);
   info.software = properties.deviceType == vk::PhysicalDeviceType::eCpu;
-  info.hardware_gpu = properties.deviceType == vk::PhysicalDeviceType::eDiscreteGpu ||
-                      properties.deviceType == vk::PhysicalDeviceType::eIntegratedGpu ||
-                      properties.deviceType == vk::PhysicalDeviceType::eVirtualGpu;
   const vk::PhysicalDeviceMemoryProperties memory = device.getMemoryProperties();
+  info.hardware_gpu = !is_null_device(device) && (properties.deviceType == vk::PhysicalDeviceType::eDiscreteGpu ||
+                                                  properties.deviceType == vk::PhysicalDeviceType::eIntegratedGpu ||
+                                                  properties.deviceType == vk::PhysicalDeviceType::eVirtualGpu);
   for (std::uint32_t i = 0; i < memory.memoryHeapCount; ++i) {
     if (memory.memoryHeaps[i].flags & vk::MemoryHeapFlagBits::eDeviceLocal) {
       info.memory_bytes = std::max<std::uint64_t>(info.memory_bytes, memory.memoryHeaps[i].size);

@@ -30,6 +30,9 @@ std::uint32_t compute_family(const vk::raii::PhysicalDevice& device);
 
 bool has_extension(const vk::raii::PhysicalDevice& device, const char* name);
 
+/// Whether this is a driver without its hardware, as Mesa's RADV_FORCE_FAMILY makes one: there is no memory at all.
+bool is_null_device(const vk::raii::PhysicalDevice& device);
+
 /// "1.3.239"
 std::string version_text(std::uint32_t version);
 /// "83.1 MiB"

@@ -8,9 +8,22 @@
 namespace dit::vulkan {
 namespace {
 
-/// f16 matrices stay f16, and quantised ones stay integers that each product unpacks. Everything else becomes f32:
-/// vectors, so that a kernel needs variants for its matrix alone, and positions, which are added, not multiplied.
-DType device_dtype(const WeightView& view, bool expand) {
+void upload(const WeightView& view, DType dtype, std::uint64_t offset, Uploader& uploader) {
+  if (is_quantised(dtype)) {
+    const Quantised packed = repack(view, dtype);
+    uploader.add(offset, packed.bytes);
+    uploader.add(offset + packed.bytes.size(), packed.scales);
+  } else if (view.dtype == dtype) {
+    uploader.add(offset, view.bytes);
+  } else {
+    const std::vector<float> values = read_f32(view);
+    uploader.add(offset, std::as_bytes(std::span(values)));
+  }
+}
+
+}  // namespace
+
+DType placed_dtype(const WeightView& view, bool expand) {
   if (view.shape.size() < 2) return DType::f32;
   if (is_quantised(view.dtype) && (expand || view.name == "pos_embed")) return DType::f32;
   switch (view.dtype) {
@@ -27,26 +40,11 @@ DType device_dtype(const WeightView& view, bool expand) {
   }
 }
 
-void upload(const WeightView& view, DType dtype, std::uint64_t offset, Uploader& uploader) {
-  if (is_quantised(dtype)) {
-    const Quantised packed = repack(view, dtype);
-    uploader.add(offset, packed.bytes);
-    uploader.add(offset + packed.bytes.size(), packed.scales);
-  } else if (view.dtype == dtype) {
-    uploader.add(offset, view.bytes);
-  } else {
-    const std::vector<float> values = read_f32(view);
-    uploader.add(offset, std::as_bytes(std::span(values)));
-  }
-}
-
-}  // namespace
-
 void place_weights(Device& device, const Weights& weights, bool expand, PlacedWeights& placed) {
   Layout layout(device);
   placed.normal_table = layout.add(placed.buffer, normal_table().size_bytes());
   for (const auto& [name, view] : weights.tensors) {
-    const DType dtype = device_dtype(view, expand);
+    const DType dtype = placed_dtype(view, expand);
     const std::uint64_t size = storage_bytes(dtype, element_count(view.shape));
     placed.tensors[name] = {layout.add(placed.buffer, size), dtype, view.shape};
     expect(size <= device.limits().maxStorageBufferRange, ErrorKind::unsupported,

@@ -11,4 +11,9 @@ namespace dit::vulkan {
 /// buffer. errors  unsupported, out_of_memory, device
 void place_weights(Device& device, const Weights& weights, bool expand, PlacedWeights& placed);
 
+/// As what weights lie on a device: f16 matrices stay f16, and quantised ones stay integers that each product unpacks,
+/// unless they are expanded. Everything else becomes f32: vectors, so that a kernel needs variants for its matrix
+/// alone, and positions, which are added, not multiplied.
+DType placed_dtype(const WeightView& view, bool expand);
+
 }  // namespace dit::vulkan

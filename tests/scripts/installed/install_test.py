@@ -58,9 +58,10 @@ class Install(unittest.TestCase):
     def test_version_is_the_programs_and_is_compared(self):
         version = run(DIT, "--version").stdout.split()[1]
         self.assertIn(f"Version                  {version}\n", self.gst("gst-inspect-1.0", "dit").stdout)
-        for least, status in ((version, 0), ("1.26.0", 0), ("9999.0.0", 1)):
+        for least, holds in ((version, True), ("1.26.0", True), ("9999.0.0", False)):
             done = self.gst("gst-inspect-1.0", "--exists", f"--atleast-version={least}", "ditsrc")
-            self.assertEqual(done.returncode, status, least)
+            # 1 in GStreamer 1.22, 2 in 1.26
+            self.assertEqual(done.returncode == 0, holds, least)
 
     def test_paints_where_its_folder_is_reached_by_a_link(self):
         link = self.prefix.parent / "linked"
