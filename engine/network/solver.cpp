@@ -290,9 +290,9 @@ std::vector<SolverStep> solver_table(const ModelConfig& config, Sampler sampler,
     row.before_sigma = static_cast<float>(table[s].level.sigma);
     row.after_alpha = static_cast<float>(after.alpha);
     row.after_sigma = static_cast<float>(after.sigma);
-    expect(is_finite(row), ErrorKind::wrong_format,
-           "model '{}': its schedule has no finite step {} of {} for sampler '{}'", printable(config.name, name_length),
-           s + 1, table.size(), name_of(sampler));
+    if (is_finite(row)) continue;
+    fail(ErrorKind::wrong_format, "model '{}': its schedule has no finite step {} of {} for sampler '{}'",
+         printable(config.name, name_length), s + 1, table.size(), name_of(sampler));
   }
   return table;
 }

@@ -112,9 +112,9 @@ TEST(Model, PartsThatAreSwitchedOffAreNoParts) {
 
 TEST(Model, BadPartsAreNamed) {
   expect_names(error_with("context", 8), {"'context.word.weight'", "expected [20,20]", "not there"});
-  expect_names(error_with("context", -1), {"'context'", "expected 0 to 256, found -1"});
+  expect_names(error_with("context", -1), {"'context'", "expected a whole number from 0 to 256, found -1"});
   expect_names(error_with("context", 257), {"'context'", "found 257"});
-  expect_names(error_with("context", "all"), {"'context'", "wrong type"});
+  expect_names(error_with("context", "all"), {"'context'", "expected a whole number from 0 to 256, found \"all\""});
   const auto without = [](const char* key) {
     return error_after([&](Weights&, nlohmann::json& c) {
       c["context"] = 2;
@@ -126,10 +126,13 @@ TEST(Model, BadPartsAreNamed) {
   expect_names(error_with("detail", detail_with("channels", 3)), {"'final.linear.weight'", "expected [48,24]"});
   expect_names(error_with("detail", true), {"'detail'", "channels, hidden and layers", "true"});
   expect_names(error_with("detail", detail_with("channels", nullptr)), {"lacks 'detail.channels'"});
-  expect_names(error_with("detail", detail_with("channels", 0)), {"'detail.channels'", "expected 1 to 256, found 0"});
+  expect_names(error_with("detail", detail_with("channels", 0)),
+               {"'detail.channels'", "expected a whole number from 1 to 256, found 0"});
   expect_names(error_with("detail", detail_with("hidden", 1025)), {"'detail.hidden'", "found 1025"});
-  expect_names(error_with("detail", detail_with("layers", 1)), {"'detail.layers'", "expected 2 to 64, found 1"});
-  expect_names(error_with("detail", detail_with("layers", "three")), {"'detail.layers'", "wrong type"});
+  expect_names(error_with("detail", detail_with("layers", 1)),
+               {"'detail.layers'", "expected a whole number from 2 to 64, found 1"});
+  expect_names(error_with("detail", detail_with("layers", "three")),
+               {"'detail.layers'", "expected a whole number from 2 to 64, found \"three\""});
   const std::string windows = error_after([](Weights&, nlohmann::json& c) {
     c["detail"] = detail_with("layers", 2);
     c["window"] = 6;
