@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <random>
 #include <thread>
@@ -75,7 +76,7 @@ std::size_t entries(const char* folder) {
 }
 
 TEST(DitFilterStates, FiftyCyclesLeaveNothingBehind) {
-  Line line({{"prompt", "red fox"}, {"steps", "2"}, {"batch-size", "2"}});
+  Line line(Properties{{"prompt", "red fox"}, {"steps", "2"}, {"batch-size", "2"}});
   std::uint64_t first_bytes = 0;
   std::size_t first_threads = 0, first_files = 0;
   constexpr int warm_up = 10;
@@ -102,7 +103,7 @@ TEST(DitFilterStates, FiftyCyclesLeaveNothingBehind) {
 TEST(DitFilterStates, AnElementIsGoneWithItsLastReference) {
   gpointer watched = nullptr;
   {
-    Line line({{"prompt", "red fox"}, {"steps", "2"}});
+    Line line(Properties{{"prompt", "red fox"}, {"steps", "2"}});
     watched = line.filter();
     g_object_add_weak_pointer(G_OBJECT(line.filter()), &watched);
     gst_element_set_state(line.pipeline(), GST_STATE_PLAYING);
@@ -112,7 +113,7 @@ TEST(DitFilterStates, AnElementIsGoneWithItsLastReference) {
 }
 
 TEST(DitFilterStates, NextModelIsTakenAtTheNextStart) {
-  Line line({{"prompt", "red fox"}, {"steps", "2"}});
+  Line line(Properties{{"prompt", "red fox"}, {"steps", "2"}});
   gst_element_set_state(line.pipeline(), GST_STATE_PLAYING);
   line.await(2);
   GstPad* pad = gst_element_get_static_pad(line.filter(), "src");

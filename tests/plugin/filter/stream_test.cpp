@@ -13,7 +13,7 @@ TEST(DitFilterMeta, SaysWhatIsShown) {
   FilterHarness filter({{"prompt", "red fox"}, {"steps", "7"}, {"strength", "0.5"}, {"seed", "5"}, {"style", "flat"}});
   ASSERT_EQ(filter.push(drawing(0), 0), GST_FLOW_OK);
   ASSERT_EQ(filter.push(drawing(0), 1), GST_FLOW_OK);
-  for (const gboolean again : {FALSE, TRUE}) {
+  for (const gboolean again : {gboolean{FALSE}, gboolean{TRUE}}) {
     GstBuffer* buffer = filter.take();
     ASSERT_NE(buffer, nullptr);
     GstCustomMeta* meta = gst_buffer_get_custom_meta(buffer, "GstDitMeta");
@@ -98,7 +98,7 @@ TEST(DitFilterQos, LateFramesAreNotPainted) {
 }
 
 TEST(DitFilterLatency, IsThatOfUpstreamAndItsOwn) {
-  FilterHarness filter({{"prompt", "red fox"}, {"batch-size", "3"}});
+  FilterHarness filter(Properties{{"prompt", "red fox"}, {"batch-size", "3"}});
   gst_harness_set_upstream_latency(filter.harness(), 40 * GST_MSECOND);
   EXPECT_EQ(gst_harness_query_latency(filter.harness()), 40 * GST_MSECOND);
   for (unsigned n = 0; n < 3; ++n) ASSERT_EQ(filter.push(drawing(n), n), GST_FLOW_OK);

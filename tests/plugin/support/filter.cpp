@@ -28,10 +28,13 @@ Bytes painted(const Bytes& sketch, const Wanted& wanted) {
   for (std::size_t i = 3; wanted.mask && i < sketch.size(); i += 4) {
     mask.push_back(static_cast<std::uint8_t>(255 - sketch[i]));
   }
-  const IconPoint point = {.from = {wanted.seed, wanted.index},
-                           .toward = {wanted.seed, wanted.index},
-                           .sketch = {.rgba = sketch, .mask = mask, .strength = wanted.strength}};
-  session->begin({.prompt = wanted.prompt, .steps = wanted.steps}, std::span(&point, 1));
+  const IconKey key = {wanted.seed, wanted.index};
+  const IconPoint point = {
+      .from = key, .toward = key, .sketch = {.rgba = sketch, .mask = mask, .strength = wanted.strength}};
+  IconSettings settings;
+  settings.prompt = wanted.prompt;
+  settings.steps = wanted.steps;
+  session->begin(settings, std::span(&point, 1));
   session->advance(session->steps());
   Bytes icon(sketch.size());
   session->read(0, icon);
