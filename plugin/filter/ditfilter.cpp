@@ -66,6 +66,11 @@ void gst_dit_filter_get_property(GObject* object, guint id, GValue* value, GPara
   if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
 }
 
+gboolean gst_dit_filter_post_message(GstElement* element, GstMessage* message) {
+  if (dit::plugin::drop_further_error(element, message, state_of(element).failed)) return TRUE;
+  return PARENT_CLASS(GST_ELEMENT_CLASS)->post_message(element, message);
+}
+
 // Opening and closing
 
 /// Opens model and device. Throws.
@@ -97,6 +102,7 @@ void open(Filter& f) {
 
 gboolean gst_dit_filter_start(GstBaseTransform* base) {
   Filter& f = state_of(base);
+  f.failed = false;
   dit::plugin::post_progress(f.element(), GST_PROGRESS_TYPE_START);
   const gboolean opened = guarded(base, Phase::opening, gboolean{FALSE}, [&] {
     open(f);
@@ -236,6 +242,7 @@ gboolean gst_dit_filter_sink_event(GstBaseTransform* base, GstEvent* event) {
     if (const auto painter = f.opened()) painter->cancel();
   } else if (type == GST_EVENT_FLUSH_STOP) {
     forget_frames(f);
+    f.failed = false;
     if (const auto painter = f.opened()) painter->resume();
   } else if (GST_EVENT_IS_SERIALIZED(event)) {
     send_waiting(f);
@@ -294,6 +301,7 @@ static void gst_dit_filter_class_init(GstDitFilterClass* klass) {
   dit::plugin::install_properties(object_class, dit::plugin::Role::filter);
 
   auto* element_class = GST_ELEMENT_CLASS(klass);
+  element_class->post_message = gst_dit_filter_post_message;
   element_class->change_state = gst_dit_filter_change_state;
   gst_element_class_add_static_pad_template(element_class, dit::plugin::sink_template());
   gst_element_class_add_static_pad_template(element_class, dit::plugin::icon_template());

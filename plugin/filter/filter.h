@@ -4,6 +4,7 @@
 
 #include <gst/video/gstvideofilter.h>
 
+#include <atomic>
 #include <deque>
 #include <future>
 #include <memory>
@@ -48,6 +49,7 @@ struct Filter {
   explicit Filter(GstBaseTransform* transform) : base(transform) {}
 
   GstBaseTransform* const base;
+  std::atomic<bool> failed{false};  ///< an error is on the bus already
 
   // Object lock
   Snapshot settings = std::make_shared<const Settings>();

@@ -72,14 +72,8 @@ void gst_dit_src_get_property(GObject* object, guint id, GValue* value, GParamSp
   if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
 }
 
-/// The base class adds an error of its own to each of ours ("Failed to start", "Internal data stream error"), which
-/// tells nobody anything. The first error of a run is the one that says what happened; the rest stay here.
 gboolean gst_dit_src_post_message(GstElement* element, GstMessage* message) {
-  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && state_of(element).failed.exchange(true)) {
-    GST_DEBUG_OBJECT(element, "not posting a further error: %" GST_PTR_FORMAT, static_cast<void*>(message));
-    gst_message_unref(message);
-    return TRUE;
-  }
+  if (dit::plugin::drop_further_error(element, message, state_of(element).failed)) return TRUE;
   return PARENT_CLASS(GST_ELEMENT_CLASS)->post_message(element, message);
 }
 

@@ -232,8 +232,10 @@ TEST(DitFilterErrors, ASizeThatDoesNotFitIsNamed) {
   GstEvent* start = gst_event_new_stream_start("test");
   gst_harness_push_event(filter.harness(), start);
   GstCaps* caps = gst_caps_from_string("video/x-raw,format=RGBA,width=100,height=70,framerate=10/1");
-  EXPECT_FALSE(gst_harness_push_event(filter.harness(), gst_event_new_caps(caps)));
+  gst_harness_push_event(filter.harness(), gst_event_new_caps(caps));
   gst_caps_unref(caps);
+  // The caps stick to the pad, and come again with every frame.
+  EXPECT_EQ(filter.push(Bytes(100 * 70 * 4), 0), GST_FLOW_NOT_NEGOTIATED);
   const auto reports = drain(filter.bus());
   ASSERT_EQ(reports.size(), 1U);
   EXPECT_EQ(reports[0].domain, GST_STREAM_ERROR);
