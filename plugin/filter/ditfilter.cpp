@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plugin/filter/ditfilter.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -250,7 +251,26 @@ gboolean gst_dit_filter_sink_event(GstBaseTransform* base, GstEvent* event) {
   return PARENT_CLASS(GST_BASE_TRANSFORM_CLASS)->sink_event(base, event);
 }
 
+/// Frames that wait for a batch are buffers of upstream's, which may have few.
+gboolean gst_dit_filter_propose_allocation(GstBaseTransform* base, GstQuery* decide, GstQuery* query) {
+  if (!PARENT_CLASS(GST_BASE_TRANSFORM_CLASS)->propose_allocation(base, decide, query)) return FALSE;
+  const auto painter = state_of(base).opened();
+  const guint kept = painter ? painter->batch_size() : 1;
+  for (guint i = 0; i < gst_query_get_n_allocation_pools(query); ++i) {
+    GstBufferPool* pool = nullptr;
+    guint size = 0;
+    guint least = 0;
+    guint most = 0;
+    gst_query_parse_nth_allocation_pool(query, i, &pool, &size, &least, &most);
+    least += kept;
+    gst_query_set_nth_allocation_pool(query, i, pool, size, least, most == 0 ? 0 : std::max(least, most));
+    gst_clear_object(&pool);
+  }
+  return TRUE;
+}
+
 gboolean gst_dit_filter_query(GstBaseTransform* base, GstPadDirection direction, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) == GST_QUERY_DRAIN && direction == GST_PAD_SINK) send_waiting(state_of(base));
   if (!PARENT_CLASS(GST_BASE_TRANSFORM_CLASS)->query(base, direction, query)) return FALSE;
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY || direction != GST_PAD_SRC) return TRUE;
   gboolean live = FALSE;
@@ -319,6 +339,7 @@ static void gst_dit_filter_class_init(GstDitFilterClass* klass) {
   base_class->generate_output = gst_dit_filter_generate;
   base_class->sink_event = gst_dit_filter_sink_event;
   base_class->query = gst_dit_filter_query;
+  base_class->propose_allocation = gst_dit_filter_propose_allocation;
   base_class->transform_meta = gst_dit_filter_transform_meta;
   base_class->passthrough_on_same_caps = FALSE;
   GST_VIDEO_FILTER_CLASS(klass)->set_info = gst_dit_filter_set_info;

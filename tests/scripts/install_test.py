@@ -115,6 +115,10 @@ assert {"Draft", "Fine", "Film of the steps", "Live"} <= set(names), names
 for name in names:
     assert source.load_preset(name), name
     print(name, source.get_meta(name, "comment"))
+painter = Gst.ElementFactory.make("ditfilter")
+assert {"Retouch", "Redraw", "Fill", "Flicker"} == set(painter.get_preset_names()), painter.get_preset_names()
+assert painter.load_preset("Fill") and (painter.props.mask, painter.props.strength) == (True, 1)
+assert painter.load_preset("Flicker") and painter.props.seed_mode.value_nick == "advance"
 assert source.load_preset("Film of the steps")
 assert (source.props.steps, source.props.hold, source.props.emit.value_nick) == (16, 10, "steps")
 """

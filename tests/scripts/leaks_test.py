@@ -13,7 +13,7 @@ RUNS = ["DitSrcStates.A*", "DitSrcStates.Next*", "*DitSrcSeek*", "DitSrcCaps.*",
         "DitSrcTime.*", "DitSrcErrors.*", "DitSrcUri.*", "DitSrcMeta.*", "DitSrcTags.*", "DitSrcBatch.*", "DitSrcSharing.*",
         "DitSrcLive.QuickIconsAreOneAFrameOnTheClock", "DitSrcControl.*",
         "DitFilterStates.A*", "DitFilterStates.Next*", "DitFilterFrames.*", "DitFilterBatch.*", "DitFilterFormats.*",
-        "DitFilterSizes.*", "DitFilterMeta.*", "DitFilterQos.*", "DitFilterLatency.*", "DitFilterFlush.*",
+        "DitFilterSizes.*", "DitFilterMeta.*", "DitFilterQos.*", "DitFilterLatency.*", "DitFilterFlush.*", "DitFilterQueries.*",
         "DitFilterCaps.*", "DitFilterErrors.*", "DitFilterClass.*"]
 TINY = SOURCE / "tests/golden/tiny.safetensors"
 

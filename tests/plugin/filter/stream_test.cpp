@@ -113,6 +113,26 @@ TEST(DitFilterLatency, IsThatOfUpstreamAndItsOwn) {
   EXPECT_EQ(gst_harness_query_latency(filter.harness()), 40 * GST_MSECOND + filter.stat("latency"));
 }
 
+TEST(DitFilterQueries, UpstreamHasBuffersForABatchAndMayDrainIt) {
+  FilterHarness filter(Properties{{"prompt", "red fox"}, {"batch-size", "4"}});
+  GstCaps* caps = gst_caps_from_string("video/x-raw,format=RGBA,width=8,height=12,framerate=10/1");
+  GstQuery* allocation = gst_query_new_allocation(caps, TRUE);
+  ASSERT_TRUE(gst_pad_peer_query(filter.harness()->srcpad, allocation));
+  ASSERT_GT(gst_query_get_n_allocation_pools(allocation), 0U);
+  guint least = 0;
+  gst_query_parse_nth_allocation_pool(allocation, 0, nullptr, nullptr, &least, nullptr);
+  EXPECT_GE(least, 4U);
+  EXPECT_TRUE(gst_query_find_allocation_meta(allocation, GST_VIDEO_META_API_TYPE, nullptr));
+  gst_query_unref(allocation);
+  gst_caps_unref(caps);
+  ASSERT_EQ(filter.push(drawing(0), 0), GST_FLOW_OK);
+  EXPECT_EQ(filter.ready(), 0U);
+  GstQuery* drain_query = gst_query_new_drain();
+  gst_pad_peer_query(filter.harness()->srcpad, drain_query);
+  gst_query_unref(drain_query);
+  EXPECT_EQ(filter.ready(), 1U);
+}
+
 TEST(DitFilterFlush, ForgetsWhatWaits) {
   FilterHarness filter({{"prompt", "red fox"}, {"steps", "4"}, {"strength", "0.5"}, {"batch-size", "2"}});
   ASSERT_EQ(filter.push(drawing(0), 0), GST_FLOW_OK);
@@ -234,6 +254,9 @@ TEST(DitFilterErrors, ASizeThatDoesNotFitIsNamed) {
   GstCaps* caps = gst_caps_from_string("video/x-raw,format=RGBA,width=100,height=70,framerate=10/1");
   gst_harness_push_event(filter.harness(), gst_event_new_caps(caps));
   gst_caps_unref(caps);
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  gst_harness_push_event(filter.harness(), gst_event_new_segment(&segment));
   // The caps stick to the pad, and come again with every frame.
   EXPECT_EQ(filter.push(Bytes(100 * 70 * 4), 0), GST_FLOW_NOT_NEGOTIATED);
   const auto reports = drain(filter.bus());
