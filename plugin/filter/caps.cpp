@@ -136,12 +136,10 @@ void explain_refusal(Filter& f, GstCaps* caps) {
     return f.size;
   }();
   gchar* found = gst_caps_to_string(caps);
-  GST_ELEMENT_ERROR(
-      f.base, STREAM, FORMAT,
-      (tr("cannot begin with these frames: expected RGB, RGBA or GRAY8 of %dx%d square pixels, or 2 to %d "
-          "times that both ways; found %s"),
-       model.width, model.height, std::min(most_times, largest_factor(model)), found),
-      ("videoconvert and videoscale before the element make them so"));
+  GST_ELEMENT_ERROR(f.base, STREAM, FORMAT,
+                    (tr("expected frames of %dx%d square pixels, or 2 to %d times that both ways; found %s"),
+                     model.width, model.height, std::min(most_times, largest_factor(model)), found),
+                    ("videoconvert and videoscale before the element make them so"));
   g_free(found);
 }
 
