@@ -82,7 +82,11 @@ std::vector<std::shared_ptr<const Icon>> paint(Filter& f, const std::vector<cons
 GstFlowReturn take_frame(Filter& f, GstBuffer* buffer) {
   WaitingFrame frame{
       .buffer = OwnedBuffer(buffer), .drawing = {}, .gap = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP)};
-  const GstClockTime time = gst_segment_to_stream_time(&f.base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+  // Of a segment of bytes, such as appsrc's, nobody knows the time.
+  const GstSegment& segment = f.base->segment;
+  const GstClockTime time = segment.format == GST_FORMAT_TIME
+                                ? gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer))
+                                : GST_CLOCK_TIME_NONE;
   if (GST_CLOCK_TIME_IS_VALID(time)) gst_object_sync_values(GST_OBJECT(f.base), time);
   Drawing& drawing = frame.drawing;
   drawing.settings = f.snapshot();
@@ -138,6 +142,8 @@ void finish_frame(Filter& f, GstBuffer* buffer) {
   const PaintedFrame& frame = f.painted.front();
   if (f.origin.model.empty() && f.model_hash.valid()) f.origin.model = f.model_hash.get();
   add_meta(buffer, frame.icon->caption, f.origin, frame.repeated);
+  // The first frame may say that it shows nothing new, but its icon is.
+  if (!frame.repeated) GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_GAP);
   {
     const ObjectLock lock(f.base);
     count(f.stats, frame.icon->caption, frame.repeated);

@@ -155,6 +155,33 @@ TEST(DitFilterFrames, GapsShowTheIconBefore) {
   EXPECT_EQ(filter.pull().bytes, painted(drawing(1), {}));
 }
 
+TEST(DitFilterFrames, AFirstGapIsPaintedAndNone) {
+  FilterHarness filter(fox);
+  ASSERT_EQ(filter.push(drawing(1), 0, GST_BUFFER_FLAG_GAP), GST_FLOW_OK);
+  GstBuffer* icon = filter.take();
+  ASSERT_NE(icon, nullptr);
+  EXPECT_FALSE(GST_BUFFER_FLAG_IS_SET(icon, GST_BUFFER_FLAG_GAP));
+  EXPECT_EQ(frame_of(icon, filter.harness()->sinkpad).bytes, painted(drawing(1), {}));
+  gst_buffer_unref(icon);
+}
+
+TEST(DitFilterFrames, NeedNoTime) {
+  FilterHarness filter(with({{"seed-mode", "advance"}}), "");
+  gst_harness_push_event(filter.harness(), gst_event_new_stream_start("bytes"));
+  GstCaps* caps = gst_caps_from_string("video/x-raw,format=RGBA,width=8,height=12,framerate=0/1");
+  gst_harness_push_event(filter.harness(), gst_event_new_caps(caps));
+  gst_caps_unref(caps);
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_BYTES);
+  gst_harness_push_event(filter.harness(), gst_event_new_segment(&segment));
+  for (unsigned n = 0; n < 2; ++n) {
+    GstBuffer* buffer = FilterHarness::buffer_of(drawing(0), n);
+    GST_BUFFER_PTS(buffer) = GST_BUFFER_DURATION(buffer) = GST_CLOCK_TIME_NONE;
+    ASSERT_EQ(gst_harness_push(filter.harness(), buffer), GST_FLOW_OK);
+    EXPECT_EQ(filter.pull().bytes, painted(drawing(0), {.index = n})) << "counted";
+  }
+}
+
 TEST(DitFilterFrames, GapEventsPassInOrder) {
   FilterHarness filter(with({{"batch-size", "4"}}));
   while (GstEvent* event = gst_harness_try_pull_event(filter.harness())) gst_event_unref(event);
