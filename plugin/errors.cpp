@@ -42,6 +42,13 @@ void post(GstElement* element, Code code, const char* text, Phase phase) noexcep
 
 }  // namespace
 
+bool drop_further_error(GstElement* element, GstMessage* message, std::atomic<bool>& failed) noexcept {
+  if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR || !failed.exchange(true)) return false;
+  GST_DEBUG_OBJECT(element, "not posting a further error: %" GST_PTR_FORMAT, static_cast<void*>(message));
+  gst_message_unref(message);
+  return true;
+}
+
 void post_current_exception(GstElement* element, Phase phase) noexcept {
   try {
     throw;

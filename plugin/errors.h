@@ -4,6 +4,7 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
 #include <exception>
 #include <utility>
 
@@ -18,6 +19,11 @@ enum class Phase { opening, running };
 ///   wrong_format  STREAM WRONG_TYPE      out_of_memory  RESOURCE NO_SPACE_LEFT
 ///   settings      RESOURCE SETTINGS      anything else  LIBRARY FAILED
 void post_current_exception(GstElement* element, Phase phase) noexcept;
+
+/// Base classes add an error of their own to each of ours ("Failed to start", "Internal data stream error"), which
+/// tells nobody anything. The first error of a run is the one that says what happened: true, and the message is gone,
+/// if this is an error and another was on the bus before it.
+bool drop_further_error(GstElement* element, GstMessage* message, std::atomic<bool>& failed) noexcept;
 
 /// Runs `body`; an exception is posted and turned into `failed`.
 template <typename Result, typename Body>

@@ -3,16 +3,12 @@
 
 #include <gst/video/video.h>
 
-#include <algorithm>
-
+#include "plugin/shared/sizes.h"
 #include "plugin/source/frames/latency.h"
 #include "plugin/source/messages.h"
 
 namespace dit::plugin {
 namespace {
-
-/// The largest side; beyond it nobody wants nearest neighbour, and sizes in bytes come near the limits of int.
-constexpr int max_side = 16384;
 
 // Luma has no RGB matrix, so GRAY8 says full range, BT.709 matrix, sRGB transfer, BT.709 primaries.
 #define GRAY_COLORIMETRY "1:3:7:1"
@@ -21,48 +17,9 @@ constexpr int max_side = 16384;
   "pixel-aspect-ratio = (fraction) 1/1, interlace-mode = (string) progressive, "                   \
   "multiview-mode = (string) { mono, left, right }, colorimetry = (string) "
 
-struct Size {
-  int width = 0;
-  int height = 0;
-};
-
 Size model_size(Element& e) {
   const ObjectLock lock(e.base);
   return {e.width, e.height};
-}
-
-int largest_factor(Size size) { return std::max(1, max_side / std::max(size.width, size.height)); }
-
-/// `side`, 2 · side, … , factors · side.
-void set_multiples(GstCaps* caps, const char* field, int side, int factors) {
-  GValue range = G_VALUE_INIT;
-  if (factors == 1) {
-    gst_caps_set_simple(caps, field, G_TYPE_INT, side, nullptr);
-    return;
-  }
-  g_value_init(&range, GST_TYPE_INT_RANGE);
-  gst_value_set_int_range_step(&range, side, side * factors, side);
-  gst_caps_set_value(caps, field, &range);
-  g_value_unset(&range);
-}
-
-bool allows(const GstStructure* structure, const char* field, int value) {
-  const GValue* allowed = gst_structure_get_value(structure, field);
-  if (allowed == nullptr) return true;
-  GValue wanted = G_VALUE_INIT;
-  g_value_init(&wanted, G_TYPE_INT);
-  g_value_set_int(&wanted, value);
-  const bool can = gst_value_intersect(nullptr, allowed, &wanted) != FALSE;
-  g_value_unset(&wanted);
-  return can;
-}
-
-/// The smallest factor at which both sides are allowed; 0 if there is none.
-int smallest_factor(const GstStructure* structure, Size size) {
-  for (int k = 1; k <= largest_factor(size); ++k) {
-    if (allows(structure, "width", k * size.width) && allows(structure, "height", k * size.height)) return k;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -79,11 +36,7 @@ GstStaticPadTemplate* source_template() {
 GstCaps* caps_of(Element& e, GstCaps* filter) {
   GstCaps* caps = gst_pad_get_pad_template_caps(GST_BASE_SRC_PAD(e.base));
   const Size size = model_size(e);
-  if (size.width > 0) {
-    caps = gst_caps_make_writable(caps);
-    set_multiples(caps, "width", size.width, largest_factor(size));
-    set_multiples(caps, "height", size.height, largest_factor(size));
-  }
+  if (size.width > 0) caps = in_multiples(caps, size);
   if (filter != nullptr) {
     GstCaps* both = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref(caps);
@@ -117,8 +70,7 @@ GstCaps* prefer(Element& e, GstCaps* caps) {
 bool use_caps(Element& e, GstCaps* caps) {
   GstVideoInfo info;
   const Size size = model_size(e);
-  const bool usable = gst_video_info_from_caps(&info, caps) && size.width > 0 && info.width % size.width == 0 &&
-                      info.height % size.height == 0 && info.width / size.width == info.height / size.height;
+  const bool usable = gst_video_info_from_caps(&info, caps) && factor_of({info.width, info.height}, size) > 0;
   if (!usable) {
     GST_ERROR_OBJECT(e.base, "cannot use caps %" GST_PTR_FORMAT ": expected %dx%d or a multiple of it",
                      static_cast<void*>(caps), size.width, size.height);

@@ -67,7 +67,7 @@ void gst_dit_src_get_property(GObject* object, guint id, GValue* value, GParamSp
   const bool known = guarded(object, Phase::running, true, [&] {
     const ObjectLock lock(object);
     if (id != dit::plugin::prop_stats) return dit::plugin::get_property(*e.settings, id, value);
-    g_value_take_boxed(value, dit::plugin::stats_of(e));
+    g_value_take_boxed(value, dit::plugin::structure_of(e.stats, e.base->is_live ? e.latency.told() : 0));
     return true;
   });
   if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
@@ -82,16 +82,10 @@ bool tells_of_downstream(Element& e, GstMessage* message) {
          e.filled;
 }
 
-/// The base class adds an error of its own to each of ours ("Failed to start", "Internal data stream error"), which
-/// tells nobody anything, and to those of elements downstream. The first error of a run is the one that says what
-/// happened; the rest stay here.
 gboolean gst_dit_src_post_message(GstElement* element, GstMessage* message) {
   Element& e = state_of(element);
-  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && (tells_of_downstream(e, message) || e.failed.exchange(true))) {
-    GST_DEBUG_OBJECT(element, "not posting a further error: %" GST_PTR_FORMAT, static_cast<void*>(message));
-    gst_message_unref(message);
-    return TRUE;
-  }
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && tells_of_downstream(e, message)) e.failed = true;
+  if (dit::plugin::drop_further_error(element, message, e.failed)) return TRUE;
   return PARENT_CLASS(GST_ELEMENT_CLASS)->post_message(element, message);
 }
 
@@ -124,13 +118,10 @@ void open(Element& e) {
   const auto engine = dit::Engine::open(settings->session());
   const auto stream = std::make_shared<Stream>(engine, *settings);
   const dit::Session& session = stream->session();
-  const std::filesystem::path& path = session.model().path();
-  e.model_hash = dit::plugin::fingerprint(path);
+  e.model_hash = dit::plugin::fingerprint(session.model().path());
   const std::string unknown = stream->read_prompts(dit::plugin::Itinerary(*settings));
   if (!unknown.empty()) dit::plugin::warn_of_words(e.element(), unknown);
-  const std::unique_ptr<gchar, decltype(&g_free)> name(g_utf8_make_valid(path.filename().c_str(), -1), g_free);
-  e.origin = {
-      .model = "", .model_name = name.get(), .device = session.device().spec, .precision = session.device().precision};
+  e.origin = dit::plugin::origin_of(session);
   e.position = {};
   e.seek_pending = true;
   e.grid_started = e.discont = e.tags_sent = false;
@@ -155,7 +146,7 @@ void open(Element& e) {
   e.height = static_cast<int>(session.model().config().height);
   e.clock = {};
   e.stats = {};
-  e.latency = e.slowest = 0;
+  e.latency = {};
 }
 
 gboolean gst_dit_src_start(GstBaseSrc* base) {
@@ -332,7 +323,7 @@ static void gst_dit_src_class_init(GstDitSrcClass* klass) {
   object_class->set_property = gst_dit_src_set_property;
   object_class->get_property = gst_dit_src_get_property;
   object_class->finalize = gst_dit_src_finalize;
-  dit::plugin::install_properties(object_class);
+  dit::plugin::install_properties(object_class, dit::plugin::Role::source);
 
   auto* element_class = GST_ELEMENT_CLASS(klass);
   element_class->post_message = gst_dit_src_post_message;

@@ -11,6 +11,9 @@
 #include <mutex>
 #include <optional>
 
+#include "plugin/shared/latency.h"
+#include "plugin/shared/object_lock.h"
+#include "plugin/shared/stats.h"
 #include "plugin/source/frames/clock_wait.h"
 #include "plugin/source/frames/meta.h"
 #include "plugin/source/frames/timestamps.h"
@@ -23,29 +26,6 @@ GST_DEBUG_CATEGORY_EXTERN(gst_dit_src_debug);
 #define GST_CAT_DEFAULT gst_dit_src_debug
 
 namespace dit::plugin {
-
-/// Holds a GObject's lock for a scope.
-class ObjectLock {
- public:
-  explicit ObjectLock(void* object) : object_(object) { GST_OBJECT_LOCK(object_); }
-  ~ObjectLock() { GST_OBJECT_UNLOCK(object_); }
-  ObjectLock(const ObjectLock&) = delete;
-  ObjectLock& operator=(const ObjectLock&) = delete;
-
- private:
-  void* object_;
-};
-
-/// What the `stats` property tells.
-struct Stats {
-  guint64 frames = 0;          ///< handed out
-  guint64 icons = 0;           ///< finished ones among them
-  guint64 repeated = 0;        ///< frames that showed the picture before them again
-  guint64 skipped = 0;         ///< frames left out
-  guint64 render_ns = 0;       ///< sum over icons
-  guint64 last_render_ns = 0;  ///< the last icon's
-  guint steps = 0;             ///< the last icon's
-};
 
 /// Where the next frame comes from.
 struct Position {
@@ -87,10 +67,9 @@ struct Element {
   std::shared_ptr<Painter> painter;  ///< null unless started, live, and late-policy is repeat; the same until the stop
   int width = 0;                     ///< the model's; 0 unless started
   int height = 0;
-  FrameClock clock;          ///< written by the streaming thread only
-  Stats stats;               ///< written by the streaming thread only
-  GstClockTime latency = 0;  ///< as told to the pipeline
-  GstClockTime slowest = 0;  ///< making of a picture, of late
+  FrameClock clock;  ///< written by the streaming thread only
+  Stats stats;       ///< written by the streaming thread only
+  Latency latency;
 
   /// Held by whoever paints. Needed at a live still only: the streaming thread paints it, and the painter may still be
   /// at the frame before the change of rate.

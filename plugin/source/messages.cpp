@@ -12,6 +12,12 @@ void post(GstElement* element, GstStructure* structure) {
   gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), structure));
 }
 
+/// A message's name: that of the element's kind, and of what it says.
+std::string name_of(GstElement* element, const char* what) {
+  GstElementFactory* factory = gst_element_get_factory(element);
+  return std::string(factory != nullptr ? GST_OBJECT_NAME(factory) : "ditsrc") + "-" + what;
+}
+
 /// What both messages of a picture say.
 GstStructure* of_icon(const char* name, const Caption& caption, GstClockTime pts) {
   const IconKey& from = caption.station.point.from;
@@ -51,7 +57,8 @@ void post_device(GstElement* element, const Session& session) {
   const DeviceInfo& device = session.device();
   // A path may hold any bytes, a message's string only UTF-8.
   const std::unique_ptr<gchar, decltype(&g_free)> model(g_utf8_make_valid(session.model().path().c_str(), -1), g_free);
-  post(element, gst_structure_new("ditsrc-device", "device", G_TYPE_STRING, device.spec.c_str(), "name", G_TYPE_STRING,
+  const std::string message = name_of(element, "device");
+  post(element, gst_structure_new(message.c_str(), "device", G_TYPE_STRING, device.spec.c_str(), "name", G_TYPE_STRING,
                                   device.name.c_str(), "note", G_TYPE_STRING, session.device_note().c_str(), "model",
                                   G_TYPE_STRING, model.get(), nullptr));
   if (!device.warning.empty()) {
@@ -141,15 +148,6 @@ void send_tags(Element& e) {
   add(GST_TAG_COMMENT, settings->style.empty() ? "" : "style: " + settings->style);
   if (!e.origin.model_name.empty()) add(GST_TAG_EXTENDED_COMMENT, "model=" + e.origin.model_name);
   gst_pad_push_event(GST_BASE_SRC_PAD(e.base), gst_event_new_tag(tags));
-}
-
-GstStructure* stats_of(const Element& e) {
-  const Stats& s = e.stats;
-  return gst_structure_new("ditsrc-stats", "frames", G_TYPE_UINT64, s.frames, "icons", G_TYPE_UINT64, s.icons,
-                           "repeated", G_TYPE_UINT64, s.repeated, "skipped", G_TYPE_UINT64, s.skipped, "render-time",
-                           G_TYPE_UINT64, s.icons > 0 ? s.render_ns / s.icons : 0, "last-render-time", G_TYPE_UINT64,
-                           s.last_render_ns, "steps", G_TYPE_UINT, s.steps, "latency", G_TYPE_UINT64,
-                           e.base->is_live ? e.latency : 0, nullptr);
 }
 
 }  // namespace dit::plugin

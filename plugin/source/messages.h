@@ -10,8 +10,8 @@
 
 namespace dit::plugin {
 
-/// Element message "ditsrc-device", once per start: device, name, note, model (strings); and a warning where the device
-/// fails at what was asked of it and something else is used instead.
+/// Element message "ditsrc-device" ("ditfilter-device"), once per start: device, name, note, model (strings); and a
+/// warning where the device fails at what was asked of it and something else is used instead.
 void post_device(GstElement* element, const Session& session);
 /// Element message "ditsrc-icon", once per icon when its finished picture is handed out: index, seed, pts (uint64),
 /// prompt, style (strings), steps (uint), render-time (uint64, ns; the icon's share of its batch), and gpu-time (the
@@ -39,8 +39,5 @@ void post_latency(GstElement* element);
 
 /// Title, comment and program of the stream, once per start.
 void send_tags(Element& element);
-
-/// Value of the `stats` property. The caller holds the object lock.
-GstStructure* stats_of(const Element& element);
 
 }  // namespace dit::plugin

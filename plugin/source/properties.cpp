@@ -10,6 +10,7 @@
 #define GST_TYPE_DIT_SRC_LATE_POLICY (gst_dit_src_late_policy_get_type())
 #define GST_TYPE_DIT_SRC_PRECISION (gst_dit_src_precision_get_type())
 #define GST_TYPE_DIT_SRC_FUSION (gst_dit_src_fusion_get_type())
+#define GST_TYPE_DIT_FILTER_SEED_MODE (gst_dit_filter_seed_mode_get_type())
 
 namespace dit::plugin {
 namespace {
@@ -21,6 +22,16 @@ GType gst_dit_src_emit_get_type() {
       {0, nullptr, nullptr},
   };
   static const GType type = g_enum_register_static("GstDitSrcEmit", values);
+  return type;
+}
+
+GType gst_dit_filter_seed_mode_get_type() {
+  static const GEnumValue values[] = {
+      {static_cast<int>(SeedMode::fixed), "The same noise for every frame: a still picture is a still icon", "fixed"},
+      {static_cast<int>(SeedMode::advance), "Frame k from the noise of icon k", "advance"},
+      {0, nullptr, nullptr},
+  };
+  static const GType type = g_enum_register_static("GstDitFilterSeedMode", values);
   return type;
 }
 
@@ -111,7 +122,8 @@ struct Seed {
 
 struct Setting {
   std::variant<Member<std::string>, Path, Seed, Member<unsigned>, Member<int>, Member<double>, Member<bool>> place;
-  GParamSpec* spec;
+  GParamSpec* spec;            ///< floating
+  Role only = Role::everyone;  ///< whose property it is
 };
 
 constexpr auto common = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
@@ -119,7 +131,7 @@ constexpr auto before_start = static_cast<GParamFlags>(common | GST_PARAM_MUTABL
 constexpr auto any_time = static_cast<GParamFlags>(common | GST_PARAM_MUTABLE_PLAYING);
 constexpr auto animated = static_cast<GParamFlags>(any_time | GST_PARAM_CONTROLLABLE);
 
-void add_opening(std::vector<Setting>& all) {
+void add_opening(std::vector<Setting>& all, Role role) {
   all.push_back(
       {Path{&Settings::model_location},
        g_param_spec_string("model-location", "Model location",
@@ -132,14 +144,18 @@ void add_opening(std::vector<Setting>& all) {
                                      "vulkan:<index or part of the name>",
                                      "auto", before_start)});
   all.push_back({&Settings::batch_size,
-                 g_param_spec_uint("batch-size", "Batch size", "Icons painted at once; never changes a picture", 1, 64,
-                                   1, before_start)});
+                 g_param_spec_uint("batch-size", "Batch size",
+                                   role == Role::filter
+                                       ? "Frames that are waited for and painted at once; never changes a picture"
+                                       : "Icons painted at once; never changes a picture",
+                                   1, 64, 1, before_start)});
   all.push_back(
       {&Settings::pipelined,
        g_param_spec_boolean("pipelined", "Pipelined",
                             "Keep the icons of a batch at different steps, so that they are finished one "
                             "after the other and not all at once; never changes a picture. Only for emit=final",
-                            FALSE, before_start)});
+                            FALSE, before_start),
+       Role::source});
   all.push_back({&Settings::precision,
                  g_param_spec_enum("precision", "Precision", "Numbers that the device computes with",
                                    GST_TYPE_DIT_SRC_PRECISION, static_cast<int>(Precision::automatic), before_start)});
@@ -152,7 +168,7 @@ void add_opening(std::vector<Setting>& all) {
                                              0, 1024, 0, before_start)});
 }
 
-void add_icon(std::vector<Setting>& all) {
+void add_icon(std::vector<Setting>& all, Role role) {
   all.push_back(
       {&Settings::prompt,
        g_param_spec_string("prompt", "Prompt",
@@ -160,10 +176,13 @@ void add_icon(std::vector<Setting>& all) {
                            animated)});
   all.push_back({&Settings::style,
                  g_param_spec_string("style", "Style", "One of the model's styles; unset: none", nullptr, animated)});
-  all.push_back({Seed{&Settings::seed},
-                 g_param_spec_uint64("seed", "Seed",
-                                     "Icon k of the stream is icon k of this seed; the same again on every device", 0,
-                                     G_MAXUINT64, 0, animated)});
+  all.push_back(
+      {Seed{&Settings::seed},
+       g_param_spec_uint64("seed", "Seed",
+                           role == Role::filter
+                               ? "Frames are painted from the noise of icon 0 of this seed, or see seed-mode"
+                               : "Icon k of the stream is icon k of this seed; the same again on every device",
+                           0, G_MAXUINT64, 0, animated)});
   all.push_back({&Settings::seed_name,
                  g_param_spec_string("seed-name", "Seed name",
                                      "Any text, e.g. the name of a project or user, that owns a seed; replaces seed "
@@ -179,59 +198,104 @@ void add_icon(std::vector<Setting>& all) {
                                      "How strongly prompt and style are followed; 1 = as trained and twice as fast, "
                                      "negative = the model's default",
                                      -1, 100, -1, animated)});
+  all.push_back({&Settings::background,
+                 g_param_spec_uint("background", "Background",
+                                   "Colour under the icon in formats without alpha, as 0xAARRGGBB; AA is ignored", 0,
+                                   G_MAXUINT32, 0xffffffff, animated)});
+}
+
+void add_sketch(std::vector<Setting>& all) {
+  all.push_back({&Settings::strength,
+                 g_param_spec_double("strength", "Strength",
+                                     "How far an icon may go from its frame: 0 = not at all, 1 = it begins with noise "
+                                     "alone; strength x steps of the steps are run, rounded up",
+                                     0, 1, 0.7, animated),
+                 Role::filter});
+  all.push_back({&Settings::mask,
+                 g_param_spec_boolean("mask", "Mask",
+                                      "Keep what is solid in the frame, by its alpha, and paint only what is clear",
+                                      FALSE, any_time),
+                 Role::filter});
+  all.push_back({&Settings::seed_mode,
+                 g_param_spec_enum("seed-mode", "Seed mode", "Which noise frames are painted from",
+                                   GST_TYPE_DIT_FILTER_SEED_MODE, static_cast<int>(SeedMode::fixed), any_time),
+                 Role::filter});
 }
 
 void add_stream(std::vector<Setting>& all) {
   all.push_back(
       {&Settings::live,
        g_param_spec_boolean("is-live", "Is live", "Frames leave when the pipeline's clock says so, from PLAYING on",
-                            FALSE, before_start)});
+                            FALSE, before_start),
+       Role::source});
   all.push_back({&Settings::emit,
                  g_param_spec_enum("emit", "Emit", "What becomes a frame; at framerate 0/1 always the finished icon",
-                                   GST_TYPE_DIT_SRC_EMIT, static_cast<int>(Emit::final), any_time)});
-  all.push_back({&Settings::hold, g_param_spec_uint("hold", "Hold", "Frames for which emit=steps shows a finished icon",
-                                                    1, G_MAXINT, 1, any_time)});
+                                   GST_TYPE_DIT_SRC_EMIT, static_cast<int>(Emit::final), any_time),
+                 Role::source});
+  all.push_back(
+      {&Settings::hold,
+       g_param_spec_uint("hold", "Hold", "Frames for which emit=steps shows a finished icon", 1, G_MAXINT, 1, any_time),
+       Role::source});
   all.push_back({&Settings::walk,
                  g_param_spec_uint("walk", "Walk",
                                    "Frames in which the picture moves from one icon of the seed to the next; with "
                                    "emit=steps, icons. 0 = every icon stands for itself",
-                                   0, G_MAXINT, 0, animated)});
+                                   0, G_MAXINT, 0, animated),
+                 Role::source});
   all.push_back({&Settings::walk_loop,
                  g_param_spec_uint("walk-loop", "Walk loop",
                                    "Icons after which a walk is back at its first, so that its film has no seam; "
                                    "0 = it never comes back",
-                                   0, G_MAXINT, 0, any_time)});
+                                   0, G_MAXINT, 0, any_time),
+                 Role::source});
   all.push_back({&Settings::walk_prompts,
                  g_param_spec_string("walk-prompts", "Walk prompts",
                                      "Prompts of a walk's icons, separated by |, over and over again; replaces prompt "
                                      "while walk is above 0",
-                                     nullptr, any_time)});
-  all.push_back({&Settings::background,
-                 g_param_spec_uint("background", "Background",
-                                   "Colour under the icon in formats without alpha, as 0xAARRGGBB; AA is ignored", 0,
-                                   G_MAXUINT32, 0xffffffff, animated)});
+                                     nullptr, any_time),
+                 Role::source});
   all.push_back({&Settings::late_policy,
                  g_param_spec_enum("late-policy", "Late policy",
                                    "What a live stream does when an icon takes longer than its frames",
-                                   GST_TYPE_DIT_SRC_LATE_POLICY, static_cast<int>(LatePolicy::repeat), before_start)});
+                                   GST_TYPE_DIT_SRC_LATE_POLICY, static_cast<int>(LatePolicy::repeat), before_start),
+                 Role::source});
   all.push_back({&Settings::min_steps,
                  g_param_spec_uint("min-steps", "Minimum of steps",
                                    "When icons are too slow for a live stream or a sink, spend fewer steps on each, "
                                    "but never fewer than this; 0 = never fewer than steps",
-                                   0, 1000, 0, any_time)});
+                                   0, 1000, 0, any_time),
+                 Role::source});
   all.push_back({&Settings::post_steps,
                  g_param_spec_boolean("post-steps", "Post steps",
                                       "Post an element message for every step that is shown, not only for every icon",
-                                      FALSE, any_time)});
+                                      FALSE, any_time),
+                 Role::source});
 }
 
-/// Property id first_setting + i is entry i.
-const std::vector<Setting>& table() {
+void drop(GParamSpec*& spec) {
+  if (spec != nullptr) g_param_spec_unref(g_param_spec_ref_sink(spec));
+  spec = nullptr;
+}
+
+/// Property id first_setting + i is entry i, whoever asks. A specification belongs to one class, so that every class
+/// has its own; those that are not `role`'s are null.
+std::vector<Setting> make_table(Role role) {
+  std::vector<Setting> all;
+  add_opening(all, role);
+  add_icon(all, role);
+  add_sketch(all);
+  add_stream(all);
+  for (Setting& setting : all) {
+    if (setting.only != Role::everyone && setting.only != role) drop(setting.spec);
+  }
+  return all;
+}
+
+/// Where settings are kept.
+const std::vector<Setting>& places() {
   static const std::vector<Setting> all = [] {
-    std::vector<Setting> list;
-    add_opening(list);
-    add_icon(list);
-    add_stream(list);
+    std::vector<Setting> list = make_table(Role::everyone);
+    for (Setting& setting : list) drop(setting.spec);
     return list;
   }();
   return all;
@@ -277,22 +341,26 @@ struct Getter {
 
 const Setting* find(guint id) {
   const std::size_t place = id - first_setting;
-  return id >= first_setting && place < table().size() ? &table()[place] : nullptr;
+  return id >= first_setting && place < places().size() ? &places()[place] : nullptr;
 }
 
 }  // namespace
 
-void install_properties(GObjectClass* object_class) {
+void install_properties(GObjectClass* object_class, Role role) {
   g_object_class_install_property(
       object_class, prop_stats,
       g_param_spec_boxed("stats", "Statistics",
                          "Frames, icons, repeated and skipped frames, times in ns, steps, since the start",
                          GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
   guint id = first_setting;
-  for (const Setting& setting : table()) g_object_class_install_property(object_class, id++, setting.spec);
-  for (const GType type : {GST_TYPE_DIT_SRC_EMIT, GST_TYPE_DIT_SRC_SAMPLER, GST_TYPE_DIT_SRC_LATE_POLICY,
-                           GST_TYPE_DIT_SRC_PRECISION, GST_TYPE_DIT_SRC_FUSION}) {
-    gst_type_mark_as_plugin_api(type, static_cast<GstPluginAPIFlags>(0));
+  for (const Setting& setting : make_table(role)) {
+    if (setting.spec != nullptr) {
+      g_object_class_install_property(object_class, id, setting.spec);
+      if (G_IS_PARAM_SPEC_ENUM(setting.spec)) {
+        gst_type_mark_as_plugin_api(setting.spec->value_type, static_cast<GstPluginAPIFlags>(0));
+      }
+    }
+    ++id;
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The GObject properties of ditsrc: names, ranges, flags, and where each lives in Settings.
+// The GObject properties of ditsrc and ditfilter: names, ranges, flags, and where each lives in Settings.
 #pragma once
 
 #include <gst/gst.h>
@@ -11,8 +11,11 @@ namespace dit::plugin {
 /// Properties that the element answers itself.
 enum OwnProperty : guint { prop_stats = 1, first_setting };
 
-/// Adds every property to the class.
-void install_properties(GObjectClass* object_class);
+/// Whose properties: most are everyone's.
+enum class Role { everyone, source, filter };
+
+/// Adds every property of the role to the class.
+void install_properties(GObjectClass* object_class, Role role);
 
 /// Both return false for an id that is none of Settings'. The caller guards `settings`.
 bool set_property(Settings& settings, guint id, const GValue* value);

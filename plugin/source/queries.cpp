@@ -67,7 +67,7 @@ bool answer_latency(Element& e, GstQuery* query) {
   GstClockTime latency = 0;
   {
     const ObjectLock lock(e.base);
-    latency = e.latency;
+    latency = e.latency.told();
   }
   gst_query_set_latency(query, TRUE, latency, GST_CLOCK_TIME_NONE);
   return true;

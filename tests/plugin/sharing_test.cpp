@@ -4,8 +4,9 @@
 
 #include <filesystem>
 #include <system_error>
+#include <thread>
 
-#include "tests/plugin/support/source.h"
+#include "tests/plugin/support/filter.h"
 
 namespace dit::plugin_test {
 namespace {
@@ -107,6 +108,44 @@ TEST(DitSrcSharing, AMosaicOfSixteenOpensOneEngine) {
   gst_object_unref(sink);
   gst_object_unref(pipeline);
   EXPECT_EQ(kept_open(model.path()), 0) << "the last element closes it";
+}
+
+TEST(DitSrcSharing, SourcesAndFiltersShareOne) {
+  const OwnModel model("kinds.safetensors");
+  const Properties properties = {{"model-location", model.path().string()}, {"prompt", "red fox"}, {"steps", "4"}};
+  GstElement* source = make_element(properties);
+  GstElement* filters[] = {make_element(properties, "ditfilter"), make_element(properties, "ditfilter")};
+  gst_object_ref_sink(source);
+  EXPECT_NE(gst_element_set_state(source, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  for (GstElement* filter : filters) {
+    gst_object_ref_sink(filter);
+    EXPECT_NE(gst_element_set_state(filter, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+    EXPECT_EQ(kept_open(model.path()), 1);
+  }
+  gst_element_set_state(source, GST_STATE_NULL);
+  gst_object_unref(source);
+  EXPECT_EQ(kept_open(model.path()), 1) << "the filters still have it";
+  for (GstElement* filter : filters) {
+    gst_element_set_state(filter, GST_STATE_NULL);
+    gst_object_unref(filter);
+  }
+  EXPECT_EQ(kept_open(model.path()), 0);
+}
+
+/// Two filters at once, a step each in turn, paint what each would alone.
+TEST(DitSrcSharing, FiltersSideBySidePaintTheirOwn) {
+  FilterHarness fox(Properties{{"prompt", "red fox"}, {"steps", "9"}, {"strength", "0.5"}});
+  FilterHarness tree(Properties{{"prompt", "green tree"}, {"steps", "9"}, {"strength", "1"}});
+  const auto play = [](FilterHarness& filter) {
+    for (unsigned n = 0; n < 20; ++n) EXPECT_EQ(filter.push(drawing(n % 3), n), GST_FLOW_OK);
+  };
+  std::thread other([&] { play(tree); });
+  play(fox);
+  other.join();
+  for (unsigned n = 0; n < 20; ++n) {
+    EXPECT_EQ(fox.pull().bytes, painted(drawing(n % 3), {.steps = 9})) << n;
+    EXPECT_EQ(tree.pull().bytes, painted(drawing(n % 3), {.prompt = "green tree", .steps = 9, .strength = 1})) << n;
+  }
 }
 
 }  // namespace

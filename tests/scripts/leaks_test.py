@@ -11,7 +11,10 @@ from support.places import BUILD, SOURCE, run
 # Start and stop, seeks, changes of caps, live streams, walks, errors.
 RUNS = ["DitSrcStates.A*", "DitSrcStates.Next*", "*DitSrcSeek*", "DitSrcCaps.*",
         "DitSrcTime.*", "DitSrcErrors.*", "DitSrcUri.*", "DitSrcMeta.*", "DitSrcTags.*", "DitSrcBatch.*", "DitSrcSharing.*",
-        "DitSrcLive.QuickIconsAreOneAFrameOnTheClock", "DitSrcControl.*"]
+        "DitSrcLive.QuickIconsAreOneAFrameOnTheClock", "DitSrcControl.*",
+        "DitFilterStates.A*", "DitFilterStates.Next*", "DitFilterFrames.*", "DitFilterBatch.*", "DitFilterFormats.*",
+        "DitFilterSizes.*", "DitFilterMeta.*", "DitFilterQos.*", "DitFilterLatency.*", "DitFilterFlush.*", "DitFilterQueries.*",
+        "DitFilterCaps.*", "DitFilterErrors.*", "DitFilterClass.*"]
 TINY = SOURCE / "tests/golden/tiny.safetensors"
 
 

@@ -200,6 +200,54 @@ class Pipelines(unittest.TestCase):
         for target in re.findall(r'href="([^"]+)"', done.stdout):
             self.assertTrue((self.scratch / "site" / target).exists(), target)
 
+    # From pictures
+
+    def test_photo_to_emoji(self):
+        self.script("from-pictures/photo-to-emoji.sh")
+        self.assertEqual(self.files(), ["emoji.png"])
+        icon = self.picture("emoji.png")
+        red, green, blue, alpha = icon.getpixel((32, 40))
+        self.assertGreater(red, green + 60, "the photo's apple is red, and so is the emoji's")
+        self.assertGreater(red, blue + 60)
+        self.assertEqual(alpha, 255)
+        (self.scratch / "tall.png").write_bytes((SOURCE / "pipelines/images/contact-sheet.png").read_bytes())
+        self.script("from-pictures/photo-to-emoji.sh", "tall.png", "rocket", "noto", "0.2")
+        self.assertNotEqual(self.picture("emoji.png").tobytes(), icon.tobytes())
+
+    def test_evolution(self):
+        self.script("from-pictures/evolution.py", SOURCE / "pipelines/images/blob.png", "red apple", "noto", "6")
+        with Image.open(self.scratch / "evolution.webp") as image, Image.open(SOURCE / "pipelines/images/blob.png") as blob:
+            self.assertEqual((image.size, image.n_frames), ((64, 64), 6), "the last one is held")
+            frames = []
+            for k in range(6):
+                image.seek(k)
+                frames.append(image.convert("RGBA"))
+            drawing = blob.convert("RGBA")
+        def distance(a, b):
+            """Of what is seen, over white."""
+            over = [Image.alpha_composite(Image.new("RGBA", (64, 64), "white"), one).tobytes() for one in (a, b)]
+            return sum(abs(x - y) for x, y in zip(*over))
+        self.assertLess(distance(frames[0], drawing), 64 * 64 * 2, "strength 0 is the drawing")
+        self.assertGreater(distance(frames[5], drawing), 4 * distance(frames[1], drawing))
+        done = run([BUILD / "dit", "generate", "--quiet", "--prompt", "red apple", "--style", "noto", "--seed", "1",
+                    "--steps", "16"], self.scratch)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(frames[5].tobytes(), self.picture("icon.png").tobytes(), "strength 1 is the icon of noise alone")
+
+    def test_camera_wall(self):
+        self.script("from-pictures/camera-wall.sh", "ball", "4")
+        with Image.open(self.scratch / "camera-wall.webp") as image:
+            self.assertEqual((image.size, image.n_frames), ((192, 128), 4))
+            wall = image.convert("RGBA")
+        tiles = [wall.crop((x, y, x + 64, y + 64)) for y in (0, 64) for x in (0, 64, 128)]
+        self.assertEqual(len({tile.tobytes() for tile in tiles}), 6)
+        for tile in tiles:
+            red, green, blue, alpha = tile.getpixel((32, 34))
+            self.assertGreater(red, max(green, blue) + 60, "all of them follow the ball")
+            self.assertEqual(alpha, 255)
+        missing = run([SOURCE / "pipelines/from-pictures/camera-wall.sh", "no-camera"], self.scratch)
+        self.assertEqual((missing.returncode, missing.stderr), (77, "skipped: no camera no-camera; 'ball' needs none\n"))
+
     # Elsewhere
 
     def test_terminal(self):

@@ -62,6 +62,38 @@ print("end", end.type.first_value_nick if end else None)
 pipeline.set_state(Gst.State.NULL)
 """
 
+FILTER = "ditfilter device=cpu steps=2 strength=1 seed=0 prompt=\"red fox\""
+EFFECT_SCRIPT = r"""
+import sys
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GES", "1.0")
+from gi.repository import GES, Gst
+Gst.init(None)
+GES.init()
+timeline, track = GES.Timeline.new(), GES.VideoTrack.new()
+track.set_restriction_caps(Gst.Caps("video/x-raw,format=RGB,width=8,height=12,framerate=10/1"))
+timeline.add_track(track)
+clip = GES.TestClip.new()
+clip.set_vpattern(GES.VideoTestPattern.RED)
+clip.props.duration = Gst.SECOND // 2
+timeline.append_layer().add_clip(clip)
+assert clip.add(GES.Effect.new(sys.argv[1]))
+timeline.commit()
+pipeline = GES.Pipeline.new()
+pipeline.set_timeline(timeline)
+pipeline.set_mode(GES.PipelineFlags.VIDEO_PREVIEW)
+sink = Gst.ElementFactory.make("fakesink")
+sink.props.signal_handoffs = True
+sink.connect("handoff", lambda _, data, __: print(data.extract_dup(0, data.get_size()).hex()))
+pipeline.preview_set_video_sink(sink)
+pipeline.set_state(Gst.State.PLAYING)
+end = pipeline.get_bus().timed_pop_filtered(40 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+pipeline.set_state(Gst.State.NULL)
+if end is None or end.type == Gst.MessageType.ERROR:
+    sys.exit(end.parse_error().gerror.message if end else "nothing in 40 s")
+"""
+
 
 def over_black(scratch, count):
     """The first frames of the URI's stream as RGB bytes, the way that an editor's mixer shows them."""
@@ -158,11 +190,41 @@ class Players(unittest.TestCase):
         player.until(lambda _, __: player.process.poll() is not None, "quit", 30)
         self.assertEqual(player.process.returncode, 0)
 
-    def test_an_editor_scrubs_through_clips(self):
+    def python_with_ges(self):
         python = shutil.which("python3", path="/usr/bin")
         probe = subprocess.run([python, "-c", "import gi; gi.require_version('GES', '1.0')"], capture_output=True)
         if probe.returncode != 0:
             self.skipTest("GStreamer's editing services are not installed (gir1.2-ges-1.0)")
+        return python
+
+    def test_an_editor_has_the_filter_as_an_effect(self):
+        pictures = {}
+        for effect in ("identity", FILTER, FILTER.replace("seed=0", "seed=1")):
+            done = run([self.python_with_ges(), "-c", EFFECT_SCRIPT, effect], self.scratch, DIT_MODEL=str(TINY))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            frames = done.stdout.split()[:5]  # the clip's; GES fits them into the frame in a way of its own
+            self.assertEqual(len(frames), 5)
+            self.assertEqual(len(set(frames)), 1, "what comes in is red, and of strength 1 it does not matter")
+            self.assertGreater(max(bytes.fromhex(frames[0])), 100)
+            pictures[effect] = frames[0]
+        self.assertEqual(len(set(pictures.values())), 3)
+
+    def test_playbin_has_it_as_its_video_filter(self):
+        film, seen = self.scratch + "/film.avi", self.scratch + "/seen.rgba"
+        done = run(["gst-launch-1.0", "-q", "videotestsrc", "num-buffers=4", "!", "video/x-raw,width=320,height=240,framerate=10/1",
+                    "!", "jpegenc", "!", "avimux", "!", "filesink", f"location={film}"], self.scratch)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = run(["gst-launch-1.0", "-q", "playbin", f"uri=file://{film}", f"video-filter=videoscale ! {FILTER}".replace('"red fox"', "fox"),
+                    f"video-sink=video/x-raw,format=RGBA ! filesink location={seen}"], self.scratch, DIT_MODEL=str(TINY))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(seen, "rb") as file:
+            data = file.read()
+        size = 8 * 12 * 4
+        self.assertEqual(len(data), 4 * size)
+        self.assertEqual(len({data[i:i + size] for i in range(0, 4 * size, size)}), 1, "of strength 1 they are alike")
+
+    def test_an_editor_scrubs_through_clips(self):
+        python = self.python_with_ges()
         at = [15, 3, 24, 19, 0, 29, 3]
         done = run([python, "-c", GES_SCRIPT, URI + "40", *map(str, at)], self.scratch, DIT_MODEL=str(TINY))
         self.assertEqual(done.returncode, 0, done.stderr)

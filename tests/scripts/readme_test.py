@@ -9,11 +9,11 @@ from support.places import BUILD, SOURCE, run, source_files
 
 README = (SOURCE / "README.md").read_text(encoding="utf-8")
 # Whose commands need nothing but a build.
-WITH_COMMANDS = ("README.md", "plugin/README.md", "models/README.md", "engine/model/formats/README.md")
+WITH_COMMANDS = ("README.md", "plugin/README.md", "plugin/filter/README.md", "models/README.md", "engine/model/formats/README.md")
 # Commands that install or build. tests/run.sh has done both by the time this runs; first-icon.sh is in pipelines_test.py.
 DONE_BEFORE = re.compile(r"^(\./setup\.sh|tests/run\.sh|pipelines/first-icon\.sh|git clone|sudo |cmake |\(cd build && cpack|ctest )")
-# Properties of every GStreamer source.
-INHERITED = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp", "automatic-eos"}
+# Properties of every GStreamer source and filter.
+INHERITED = {"qos", "name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp", "automatic-eos"}
 
 
 def commands(text):
@@ -35,9 +35,9 @@ def anchors(text):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def inspected_properties(scratch):
-    """name -> default, of ditsrc's own properties, as gst-inspect-1.0 prints them."""
-    text = run(["gst-inspect-1.0", "--no-colors", "ditsrc"], scratch).stdout
+def inspected_properties(scratch, element="ditsrc"):
+    """name -> default, of an element's own properties, as gst-inspect-1.0 prints them."""
+    text = run(["gst-inspect-1.0", "--no-colors", element], scratch).stdout
     properties = {}
     for name, body in re.findall(r"^  ([a-z][a-z-]*) +: (.*?)(?=^  [a-z][a-z-]* +: |\Z)", text, re.S | re.M):
         default = re.search(r"Default: *(.*)$", body, re.M)
@@ -86,10 +86,13 @@ class Readme(unittest.TestCase):
         self.assertEqual(sorted(every), sorted(found))
         most_used = written_properties(README)
         self.assertGreaterEqual(len(most_used), 10)
-        for table in (every, most_used):
+        of_filter = inspected_properties(self.scratch, "ditfilter")
+        written_of_filter = written_properties((SOURCE / "plugin/filter/README.md").read_text(encoding="utf-8"))
+        self.assertEqual(sorted(written_of_filter), sorted(of_filter))
+        for table, inspected in ((every, found), (most_used, found), (written_of_filter, of_filter)):
             for name, written in table.items():
                 with self.subTest(name):
-                    self.assert_default(written, found[name])
+                    self.assert_default(written, inspected[name])
 
     def assert_default(self, written, inspected):
         if inspected == "null":

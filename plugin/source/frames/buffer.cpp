@@ -5,21 +5,6 @@
 #include "plugin/source/messages.h"
 
 namespace dit::plugin {
-namespace {
-
-void count(Element& e, const Caption& caption, bool repeated) {
-  const ObjectLock lock(e.base);
-  ++e.stats.frames;
-  if (repeated) ++e.stats.repeated;
-  if (repeated || !caption.finished) return;
-  ++e.stats.icons;
-  e.stats.last_render_ns = static_cast<guint64>(caption.render_time.count());
-  e.stats.render_ns += e.stats.last_render_ns;
-  e.stats.steps = caption.steps;
-}
-
-}  // namespace
-
 GstFlowReturn write(Element& e, std::uint64_t n, std::span<const std::uint8_t> rgba, const Caption& caption,
                     bool repeated, GstBuffer* buffer) {
   GstVideoFrame frame;
@@ -43,7 +28,10 @@ GstFlowReturn write(Element& e, std::uint64_t n, std::span<const std::uint8_t> r
   GST_LOG_OBJECT(e.base, "frame %" G_GUINT64_FORMAT ": icon %" G_GUINT64_FORMAT ", step %u of %u%s",
                  static_cast<guint64>(n), static_cast<guint64>(caption.icon), caption.step, caption.steps,
                  repeated ? ", repeated" : "");
-  count(e, caption, repeated);
+  {
+    const ObjectLock lock(e.base);
+    count(e.stats, caption, repeated);
+  }
   if (!repeated) {
     if (caption.finished) post_icon(e.element(), caption, GST_BUFFER_PTS(buffer));
     if (caption.settings->post_steps && !caption.once_more) post_step(e.element(), caption, GST_BUFFER_PTS(buffer));

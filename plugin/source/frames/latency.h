@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How late a live stream's frames are: as measured, and as told to the pipeline.
+// A live stream of the source tells the pipeline how late its frames are.
 #pragma once
 
 #include "plugin/source/element.h"

@@ -10,6 +10,13 @@ void register_meta() {
   static_cast<void>(once);
 }
 
+Origin origin_of(const Session& session) {
+  const std::string name = session.model().path().filename();
+  const std::unique_ptr<gchar, decltype(&g_free)> valid(g_utf8_make_valid(name.c_str(), -1), g_free);
+  return {
+      .model = "", .model_name = valid.get(), .device = session.device().spec, .precision = session.device().precision};
+}
+
 void add_meta(GstBuffer* buffer, const Caption& caption, const Origin& origin, bool repeated) {
   GstCustomMeta* meta = gst_buffer_add_custom_meta(buffer, meta_name);
   if (meta == nullptr) return;
@@ -19,12 +26,12 @@ void add_meta(GstBuffer* buffer, const Caption& caption, const Origin& origin, b
       G_TYPE_UINT64, static_cast<guint64>(at.point.from.index), "toward-index", G_TYPE_UINT64,
       static_cast<guint64>(at.point.toward.index), "blend", G_TYPE_DOUBLE, at.point.blend, "step", G_TYPE_UINT,
       static_cast<guint>(caption.step), "steps", G_TYPE_UINT, static_cast<guint>(caption.steps), "t", G_TYPE_DOUBLE,
-      caption.t, "sigma", G_TYPE_DOUBLE, caption.sigma, "guidance", G_TYPE_DOUBLE, caption.guidance, "prompt",
-      G_TYPE_STRING, caption.prompt().c_str(), "toward-prompt", G_TYPE_STRING, caption.toward_prompt().c_str(), "style",
-      G_TYPE_STRING, caption.settings->style.c_str(), "sampler", G_TYPE_STRING, name_of(caption.sampler), "model",
-      G_TYPE_STRING, origin.model.c_str(), "model-name", G_TYPE_STRING, origin.model_name.c_str(), "device",
-      G_TYPE_STRING, origin.device.c_str(), "precision", G_TYPE_STRING, origin.precision.c_str(), "repeated",
-      G_TYPE_BOOLEAN, repeated ? TRUE : FALSE, nullptr);
+      caption.t, "sigma", G_TYPE_DOUBLE, caption.sigma, "guidance", G_TYPE_DOUBLE, caption.guidance, "strength",
+      G_TYPE_DOUBLE, caption.strength, "prompt", G_TYPE_STRING, caption.prompt().c_str(), "toward-prompt",
+      G_TYPE_STRING, caption.toward_prompt().c_str(), "style", G_TYPE_STRING, caption.settings->style.c_str(),
+      "sampler", G_TYPE_STRING, name_of(caption.sampler), "model", G_TYPE_STRING, origin.model.c_str(), "model-name",
+      G_TYPE_STRING, origin.model_name.c_str(), "device", G_TYPE_STRING, origin.device.c_str(), "precision",
+      G_TYPE_STRING, origin.precision.c_str(), "repeated", G_TYPE_BOOLEAN, repeated ? TRUE : FALSE, nullptr);
 }
 
 }  // namespace dit::plugin

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "plugin/shared/pixel_bytes.h"
+
 namespace dit::plugin {
 namespace {
 
@@ -19,19 +21,6 @@ std::uint8_t blend(std::uint8_t colour, std::uint8_t background, std::uint8_t al
 std::uint8_t luma(const Rgb& rgb) noexcept {
   return static_cast<std::uint8_t>((2126U * rgb[0] + 7152U * rgb[1] + 722U * rgb[2] + 5000U) / 10000U);
 }
-
-/// Byte positions inside a pixel, from GStreamer's own description of the format.
-struct PixelBytes {
-  explicit PixelBytes(const GstVideoFormatInfo* info) noexcept
-      : size(static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_PSTRIDE(info, 0))),
-        r(static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_POFFSET(info, GST_VIDEO_COMP_R))),
-        g(static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_POFFSET(info, GST_VIDEO_COMP_G))),
-        b(static_cast<std::size_t>(GST_VIDEO_FORMAT_INFO_POFFSET(info, GST_VIDEO_COMP_B))),
-        fourth(6 - r - g - b) {}
-
-  std::size_t size, r, g, b;
-  std::size_t fourth;  ///< alpha or padding: of 0+1+2+3 what r, g and b leave; meaningless in 3-byte pixels
-};
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a user asks of ditsrc, as plain values. The element keeps them as an immutable snapshot that a setter replaces,
-// so the streaming thread takes all of them at once and copies nothing.
+// What a user asks of ditsrc and ditfilter, as plain values. The element keeps them as an immutable snapshot that a
+// setter replaces, so the streaming thread takes all of them at once and copies nothing.
 #pragma once
 
 #include <glib.h>
@@ -23,6 +23,12 @@ enum class LatePolicy : int {
   repeat,  ///< frames leave on time and show the last finished picture until there is a newer one
   skip,    ///< frames that are over are left out
   late,    ///< every frame is painted and leaves when it is done
+};
+
+/// Which noise a filter's frames are painted from.
+enum class SeedMode : int {
+  fixed,    ///< all from the same
+  advance,  ///< every frame from its own
 };
 
 struct Settings {
@@ -50,7 +56,11 @@ struct Settings {
   std::string walk_prompts;  ///< prompts of a walk's icons, separated by |; empty = prompt
   unsigned background = 0xffffffff;
   bool post_steps = false;
+  double strength = 0.7;  ///< see Sketch::strength
+  bool mask = false;      ///< what is solid in the sketch stays
+  int seed_mode = static_cast<int>(SeedMode::fixed);
 
+  bool operator==(const Settings&) const = default;
   std::uint64_t effective_seed() const noexcept;
   bool every_step() const noexcept { return emit == static_cast<int>(Emit::steps); }
   LatePolicy policy() const noexcept { return static_cast<LatePolicy>(late_policy); }

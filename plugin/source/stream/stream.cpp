@@ -2,7 +2,6 @@
 #include "plugin/source/stream/stream.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace dit::plugin {
@@ -27,21 +26,7 @@ Stream::Stream(std::shared_ptr<Engine> engine, const Settings& settings)
 }
 
 std::string Stream::read_prompts(const Itinerary& itinerary) {
-  const std::vector<std::string>& prompts = itinerary.prompts();
-  const std::string& style = itinerary.common().style;
-  if (!read_.labels.empty() && read_.style == style && read_.prompts == prompts) return {};
-  const ModelConfig& config = session_->model().config();
-  ReadPrompts read = {.style = style, .prompts = prompts, .labels = {}};
-  Label unknown;  // of all prompts, each word once
-  std::set<std::string> seen;
-  for (const std::string& prompt : prompts) {
-    read.labels.push_back(std::make_shared<const Label>(parse_label(config, prompt, style, cancelled_)));
-    for (const std::string& word : read.labels.back()->unknown) {
-      if (seen.insert(word).second) unknown.unknown.push_back(word);
-    }
-  }
-  read_ = std::move(read);
-  return describe_unknown(config, unknown);
+  return prompts_.read(session_->model().config(), itinerary, cancelled_);
 }
 
 std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner) {
@@ -129,18 +114,6 @@ bool Stream::covers(std::uint64_t icon) const noexcept {
   return fits(false) && icon >= batch_->first && icon - batch_->first < batch_->count;
 }
 
-/// Sets the prompts of the icon.
-void Stream::aim(std::uint64_t icon) {
-  const Station station = itinerary_->station(icon);
-  icon_.prompt = read_.prompts[station.prompt];
-  icon_.label = read_.labels[station.prompt];
-  icon_.toward_prompt.reset();
-  icon_.toward_label.reset();
-  if (!itinerary_->changes_prompt()) return;
-  icon_.toward_prompt = read_.prompts[station.toward];
-  icon_.toward_label = read_.labels[station.toward];
-}
-
 /// Points of a batch for the icon that is wanted first.
 Stream::IconRange Stream::choose_points(std::uint64_t icon) {
   // Backwards, the batch ends with the icon that is wanted first. Icons between other prompts are another batch.
@@ -160,7 +133,7 @@ void Stream::begin(std::uint64_t icon) {
   batch_.reset();
   const auto start = Clock::now();
   const IconRange range = choose_points(icon);
-  aim(icon);
+  prompts_.aim(*itinerary_, itinerary_->station(icon), icon_);
   const Announced wanted = {.itinerary = itinerary_, .steps = steps_, .size = new_batch_, .icons = range};
   if (std::exchange(announced_, std::nullopt) == wanted && !every_step_) {
     session_->begin_announced();
@@ -212,7 +185,7 @@ void Stream::begin_pipeline(std::uint64_t icon) {
   batch_.reset();
   announced_.reset();
   const bool back = manner_.reverse;
-  aim(icon);
+  prompts_.aim(*itinerary_, itinerary_->station(icon), icon_);
   const auto source = [itinerary = itinerary_, icon, back](std::uint64_t n) {
     // Backwards past the first icon nobody looks, but something must be painted.
     return itinerary->station(back ? icon - std::min(icon, n) : icon + n).point;

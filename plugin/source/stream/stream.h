@@ -15,6 +15,7 @@
 #include "engine/session/session.h"
 #include "plugin/source/stream/icon_clock.h"
 #include "plugin/source/stream/itinerary.h"
+#include "plugin/source/stream/prompts.h"
 #include "plugin/source/stream/settings.h"
 
 namespace dit::plugin {
@@ -31,6 +32,7 @@ struct Caption {
   double t = 0;  ///< time and noise level of the sample that entered the step
   double sigma = 0;
   double guidance = 1;
+  double strength = 1;  ///< see Sketch::effective_strength
   Sampler sampler = Sampler::euler;
   bool finished = false;                             ///< the first frame that shows the finished icon
   bool once_more = false;                            ///< shows the finished icon again
@@ -72,9 +74,7 @@ class Stream {
     session_->resume();
   }
 
-  /// Reads the prompts with the model's vocabulary, unless they are those read last. Returns their words that the model
-  /// does not know, as a sentence; empty if there are none, and for prompts that were read before.
-  /// errors  settings, if of one prompt no word or if not the style is known
+  /// See Prompts::read.
   std::string read_prompts(const Itinerary& itinerary);
 
   /// True if frame n starts an icon, or lies in another one than the last: time to take new settings.
@@ -109,13 +109,6 @@ class Stream {
     std::optional<Time> gpu_time;
   };
 
-  /// Prompts as the network sees them, so that no session reads them again.
-  struct ReadPrompts {
-    std::string style;
-    std::vector<std::string> prompts;
-    std::vector<std::shared_ptr<const Label>> labels;  ///< of prompts
-  };
-
   struct IconRange {
     std::uint64_t first = 0;
     std::uint32_t count = 0;
@@ -138,7 +131,6 @@ class Stream {
   void announce(const Batch& batch);
   void begin_pipeline(std::uint64_t icon);
   void next_of_pipeline(std::uint64_t icon);
-  void aim(std::uint64_t icon);
   Caption caption(std::uint64_t position, std::uint32_t step) const;
   std::span<std::uint8_t> kept_picture(std::uint32_t icon, std::uint32_t step);
 
@@ -147,11 +139,11 @@ class Stream {
   std::size_t picture_bytes_ = 0;
   std::uint32_t batch_size_ = 1;
   bool pipelined_ = false;
-  ReadPrompts read_;
+  Prompts prompts_;
 
   Snapshot settings_;  ///< of the icon in span_
   std::shared_ptr<const Itinerary> itinerary_;
-  IconSettings icon_;  ///< as the engine wants them; prompts are set by aim()
+  IconSettings icon_;  ///< as the engine wants them; prompts are set by Prompts::aim
   Manner manner_;
   std::uint32_t wanted_steps_ = 0;
   std::uint32_t steps_ = 0;       ///< of the icon in span_

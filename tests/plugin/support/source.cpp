@@ -39,10 +39,10 @@ std::uint64_t allocated_bytes() {
   return heap.uordblks + heap.hblkhd;
 }
 
-GstElement* make_element(const Properties& properties) {
+GstElement* make_element(const Properties& properties, const char* kind) {
   init_gstreamer();
-  GstElement* element = gst_element_factory_make("ditsrc", nullptr);
-  if (element == nullptr) throw std::runtime_error("no element ditsrc in " DIT_BUILD_DIR "/plugin");
+  GstElement* element = gst_element_factory_make(kind, nullptr);
+  if (element == nullptr) throw std::runtime_error(std::string("no element ") + kind + " in " DIT_BUILD_DIR "/plugin");
   set(element, {{"model-location", tiny_model()}, {"device", "cpu"}});
   set(element, properties);
   return element;

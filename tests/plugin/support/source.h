@@ -42,6 +42,8 @@ struct Frame {
   std::size_t stride = 0;  ///< of the first plane, as it came
 };
 
+/// Of the caps that a pad has at present.
+GstVideoInfo info_of(GstPad* pad);
 /// What a buffer holds, read with the caps of `pad`.
 Frame frame_of(GstBuffer* buffer, GstPad* pad);
 
@@ -55,8 +57,8 @@ struct Report {
 
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
-/// `ditsrc` on the tiny model and the CPU unless the properties say otherwise.
-GstElement* make_element(const Properties& properties);
+/// `ditsrc` or `ditfilter` on the tiny model and the CPU unless the properties say otherwise.
+GstElement* make_element(const Properties& properties, const char* kind = "ditsrc");
 /// Sets properties from text, as gst-launch does.
 void set(GstElement* element, const Properties& properties);
 

@@ -14,8 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.places import BUILD, DIT, SOURCE  # noqa: E402
 
-# What GstBaseSrc and its parents bring; automatic-eos since GStreamer 1.24.
-INHERITED = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp", "automatic-eos"}
+# What GstBaseSrc, GstBaseTransform and their parents bring; automatic-eos since GStreamer 1.24.
+INHERITED = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-timestamp", "automatic-eos", "qos"}
 LAUNCH = "ditsrc device=cpu prompt=rocket num-buffers=1"
 
 
@@ -147,10 +147,27 @@ class Install(unittest.TestCase):
             self.assertIn("controllable", dict((n, f) for n, _, f in own)[name], name)
         self.assertIn("dit", re.search(r"URI handling capabilities:(.*?)\n\n", done.stdout, re.S).group(1))
 
+    def test_every_property_of_the_filter_too(self):
+        done = self.gst("gst-inspect-1.0", "ditfilter")
+        own = re.findall(r"^  ([a-z-]+) +: (.+)\n +flags: (.+)$", done.stdout, re.M)
+        flags = {name: flags for name, _, flags in own if name not in INHERITED}
+        self.assertLessEqual({"prompt", "strength", "mask", "seed-mode", "stats"}, set(flags))
+        self.assertFalse({"emit", "hold", "walk", "is-live", "late-policy"} & set(flags), "the source's own")
+        for name, text in flags.items():
+            if "writable" in text:
+                self.assertRegex(text, "changeable", name)
+        for name in ("strength", "prompt", "seed"):
+            self.assertIn("controllable, changeable in NULL, READY, PAUSED or PLAYING", flags[name], name)
+
     def test_manual_has_every_property(self):
-        page = self.prefix / "share/man/man7/ditsrc.7"
+        for element in ("ditsrc", "ditfilter"):
+            with self.subTest(element):
+                self.check_manual(element)
+
+    def check_manual(self, element):
+        page = self.prefix / f"share/man/man7/{element}.7"
         text = page.read_text(encoding="utf-8").replace("\\-", "-")
-        done = self.gst("gst-inspect-1.0", "ditsrc")
+        done = self.gst("gst-inspect-1.0", element)
         for name in set(re.findall(r"^  ([a-z-]+) +: ", done.stdout, re.M)) - INHERITED:
             self.assertIn(f".B {name}\n", text)
         rendered = run("man", "--warnings", "-E", "UTF-8", "-l", page) if run("which", "man").returncode == 0 else None
@@ -170,6 +187,10 @@ assert {"Draft", "Fine", "Film of the steps", "Live"} <= set(names), names
 for name in names:
     assert source.load_preset(name), name
     print(name, source.get_meta(name, "comment"))
+painter = Gst.ElementFactory.make("ditfilter")
+assert {"Retouch", "Redraw", "Fill", "Flicker"} == set(painter.get_preset_names()), painter.get_preset_names()
+assert painter.load_preset("Fill") and (painter.props.mask, painter.props.strength) == (True, 1)
+assert painter.load_preset("Flicker") and painter.props.seed_mode.value_nick == "advance"
 assert source.load_preset("Film of the steps")
 assert (source.props.steps, source.props.hold, source.props.emit.value_nick) == (16, 10, "steps")
 """

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A drawing becomes an icon, evolution.webp: from the drawing itself to what noise alone would give, by strength.
+
+  /usr/bin/python3 pipelines/from-pictures/evolution.py [DRAWING [PROMPT [STYLE [FRAMES]]]]
+
+The drawing is a PNG of 64x64 pixels, or 2 to 64 times that. `strength` is controlled: GStreamer sets it for each frame."""
+import os
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("DIT_BUILD", ROOT / "build"))
+os.environ["GST_PLUGIN_PATH"] = ":".join(filter(None, [str(BUILD / "plugin"), os.environ.get("GST_PLUGIN_PATH")]))
+
+try:
+    import gi
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstController", "1.0")
+    from gi.repository import Gst, GstController
+except (ImportError, ValueError) as missing:
+    print(f"skipped: {missing}; install Debian's python3-gi and gir1.2-gstreamer-1.0", file=sys.stderr)
+    sys.exit(77)
+
+RATE = 10  # frames a second
+HELD = 10  # frames that show the last icon
+
+
+def evolution(drawing, prompt, style, frames):
+    pipeline = Gst.parse_launch(
+        f"filesrc name=drawing ! pngdec ! imagefreeze num-buffers={frames + HELD} ! video/x-raw,framerate={RATE}/1 "
+        "! videoconvert ! ditfilter name=filter seed=1 steps=16 ! ditwebpenc ! filesink location=evolution.webp")
+    pipeline.get_by_name("drawing").props.location = drawing
+    painter = pipeline.get_by_name("filter")
+    painter.props.prompt, painter.props.style = prompt, style
+    strength = GstController.InterpolationControlSource(mode=GstController.InterpolationMode.LINEAR)
+    strength.set(0, 0)
+    strength.set((frames - 1) * Gst.SECOND // RATE, 1)
+    painter.add_control_binding(GstController.DirectControlBinding.new_absolute(painter, "strength", strength))
+    pipeline.set_state(Gst.State.PLAYING)
+    message = pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+    pipeline.set_state(Gst.State.NULL)
+    if message.type == Gst.MessageType.ERROR:
+        sys.exit(f"evolution.py: {message.parse_error()[0].message}")
+
+
+if __name__ == "__main__":
+    Gst.init(None)
+    given = sys.argv[1:]
+    evolution(*given[:3], *[str(ROOT / "pipelines/images/blob.png"), "red apple", "noto"][len(given):],
+              int(given[3]) if len(given) > 3 else 24)
