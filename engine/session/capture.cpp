@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/model/prompts/prompt.h"
 #include "engine/network/conditioning.h"
 #include "engine/network/dit.h"
 #include "engine/session/sketches.h"
@@ -164,7 +165,7 @@ CaptureInfo capture(const std::shared_ptr<const Model>& model, Executor& executo
                         .sketches = kind.sketches,
                         .masks = kind.masks};
   const Conditioning conditioning(model);
-  const Label label = parse_label(config, wanted.prompt, wanted.style);
+  const Label label = read_prompt(config, wanted.prompt, wanted.style);
   const auto plan = executor.plan(record(config, shape));
   const Request request = request_of(conditioning, shape, label, table, icon);
   plan->set_request(request);

@@ -81,8 +81,7 @@ void open(Filter& f) {
   const auto engine = dit::Engine::open(settings->session());
   auto painter = std::make_shared<SketchPainter>(engine, *settings);
   const dit::Session& session = painter->session();
-  const std::string unknown = painter->take_settings(settings);
-  if (!unknown.empty()) dit::plugin::warn_of_words(f.element(), unknown);
+  dit::plugin::post_words(f.element(), painter->take_settings(settings));
   f.model_hash = dit::plugin::fingerprint(session.model().path());
   f.origin = dit::plugin::origin_of(session);
   f.warned_of_mask = false;

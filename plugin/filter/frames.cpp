@@ -56,8 +56,7 @@ std::vector<std::shared_ptr<const Icon>> paint(Filter& f, const std::vector<cons
   if (drawings.empty()) return {};
   const auto painter = f.opened();
   if (!painter) throw Cancelled();
-  const std::string unknown = painter->take_settings(drawings.front()->settings);
-  if (!unknown.empty()) warn_of_words(f.element(), unknown);
+  post_words(f.element(), painter->take_settings(drawings.front()->settings));
   const auto start = std::chrono::steady_clock::now();
   auto icons = painter->paint(drawings);
   if (const std::string mistakes = painter->take_warning(); !mistakes.empty()) warn_of_kernels(f.element(), mistakes);

@@ -27,15 +27,15 @@ Size SketchPainter::size() const noexcept {
   return {static_cast<int>(config.width), static_cast<int>(config.height)};
 }
 
-std::string SketchPainter::take_settings(const Snapshot& settings) {
+WordNotes SketchPainter::take_settings(const Snapshot& settings) {
   if (settings == settings_) return {};
   auto itinerary = std::make_shared<const Itinerary>(*settings);
-  std::string unknown = prompts_.read(session_->model().config(), *itinerary, cancelled_);
+  WordNotes notes = prompts_.read(session_->model().config(), *itinerary, cancelled_);
   itinerary_ = std::move(itinerary);
   icon_ = itinerary_->common();
   prompts_.aim(*itinerary_, itinerary_->station(0), icon_);
   settings_ = settings;
-  return unknown;
+  return notes;
 }
 
 std::vector<std::shared_ptr<const Icon>> SketchPainter::paint(std::span<const Drawing* const> drawings) {

@@ -56,7 +56,7 @@ class SketchPainter {
   }
 
   /// See Prompts::read.
-  std::string take_settings(const Snapshot& settings);
+  WordNotes take_settings(const Snapshot& settings);
   /// Paints 1 … batch_size() drawings; all are of the settings taken last, but for their strengths.
   /// errors  Cancelled, settings, device, out_of_memory
   std::vector<std::shared_ptr<const Icon>> paint(std::span<const Drawing* const> drawings);

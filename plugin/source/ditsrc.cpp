@@ -119,8 +119,7 @@ void open(Element& e) {
   const auto stream = std::make_shared<Stream>(engine, *settings);
   const dit::Session& session = stream->session();
   e.model_hash = dit::plugin::fingerprint(session.model().path());
-  const std::string unknown = stream->read_prompts(dit::plugin::Itinerary(*settings));
-  if (!unknown.empty()) dit::plugin::warn_of_words(e.element(), unknown);
+  dit::plugin::post_words(e.element(), stream->read_prompts(dit::plugin::Itinerary(*settings)));
   e.origin = dit::plugin::origin_of(session);
   e.position = {};
   e.seek_pending = true;

@@ -78,6 +78,7 @@ class Job {
   void write_icons(std::span<const IconPoint> icons);
   void write_sheet() const;
   void warn();
+  void tell_readings();
   void warn_of(const std::string& text);
   Image read(std::uint32_t icon);
   template <typename... Args>
@@ -116,8 +117,10 @@ void Job::report(fmt::format_string<const Args&...> text, const Args&... args) c
 
 void Job::open() {
   const auto start = Clock::now();
-  session_ = Session::open(
-      {.model = model_path(options_.model), .device = options_.machine.device, .options = options_.machine.options()});
+  session_ = Session::open({.model = model_path(options_.model),
+                            .lexicon = lexicon_path(),
+                            .device = options_.machine.device,
+                            .options = options_.machine.options()});
   interrupt_.watch(session_.get());
   report("{}\n", session_->device_note());
   if (const std::string& warning = session_->device().warning; !warning.empty()) {
@@ -182,6 +185,12 @@ void Job::warn() {
     warn_of(text);
 }
 
+/// What is painted for words that the model has not: said once, as it is no mistake.
+void Job::tell_readings() {
+  const std::string text = describe_readings(session_->label());
+  if (!text.empty() && warned_.insert(text).second) report("{}\n", text);
+}
+
 void Job::warn_of(const std::string& text) {
   if (text.empty() || !warned_.insert(text).second) return;
   if (progress_) progress_->clear();
@@ -230,6 +239,7 @@ void Job::paint(const IconSettings& settings, std::span<const IconPoint> icons) 
   session_->begin(settings, icons, stepwise ? Pace::step_by_step : Pace::whole);
   auto painting = Clock::now() - start;
   warn();
+  tell_readings();
   const std::uint32_t steps = session_->steps();
   most_steps_ = std::max(most_steps_, steps);
   if (!progress_) progress_ = std::make_unique<Progress>(this->icons() * parts);

@@ -14,7 +14,7 @@ namespace {
 /// once.
 void refuse(Element& e, const Snapshot& settings, Snapshot instead, const Error& error) {
   Tried& tried = e.tried;
-  if (tried.why != error.what()) warn_of_words(e.element(), error.what());
+  if (tried.why != error.what()) post_words(e.element(), {.unknown = error.what(), .readings = {}});
   tried.why = error.what();
   tried.refused = settings;
   tried.instead = std::move(instead);
@@ -25,6 +25,7 @@ Snapshot with_good_words(const Element& e, const Settings& settings) {
   auto kept = std::make_shared<Settings>(settings);
   kept->prompt = e.tried.good->prompt;
   kept->style = e.tried.good->style;
+  kept->strict_words = e.tried.good->strict_words;
   kept->walk_prompts = e.tried.good->walk_prompts;
   return kept;
 }
@@ -42,8 +43,7 @@ void take(Element& e, Stream& stream, std::uint64_t n, const Snapshot& settings,
   const bool is_less = steps < wanted;
   const bool news = is_less != was_less || (is_less && steps != stream.steps());
   const Manner manner = {.still = clock.still(), .reverse = !live && e.seek.reverse, .steps_limit = steps};
-  const std::string unknown = stream.take_settings(n, settings, manner);
-  if (!unknown.empty()) warn_of_words(e.element(), unknown);
+  post_words(e.element(), stream.take_settings(n, settings, manner));
   if (news) post_quality(e, time, live, steps, wanted);
 }
 

@@ -25,16 +25,16 @@ Stream::Stream(std::shared_ptr<Engine> engine, const Settings& settings)
   picture_bytes_ = std::size_t{config.width} * config.height * 4;
 }
 
-std::string Stream::read_prompts(const Itinerary& itinerary) {
+WordNotes Stream::read_prompts(const Itinerary& itinerary) {
   return prompts_.read(session_->model().config(), itinerary, cancelled_);
 }
 
-std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner) {
+WordNotes Stream::take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner) {
   const ModelConfig& config = session_->model().config();
-  std::string unknown;
+  WordNotes notes;
   if (settings_ != settings) {
     auto itinerary = std::make_shared<const Itinerary>(*settings);
-    unknown = read_prompts(*itinerary);
+    notes = read_prompts(*itinerary);
     // Kept if nothing of it has changed, and with it what has been painted ahead.
     if (!itinerary_ || *itinerary != *itinerary_) itinerary_ = std::move(itinerary);
   }
@@ -55,7 +55,7 @@ std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings,
     if (fit > 0) kept_steps_ = steps_;
   }
   span_ = icons_.at(frame, every_step_ ? std::uint64_t{steps_} + settings->hold - 1 : 1);
-  return unknown;
+  return notes;
 }
 
 void Stream::forget_position() noexcept {
@@ -87,6 +87,7 @@ Caption Stream::caption(std::uint64_t position, std::uint32_t step) const {
   const SolverStep& entry = schedule_.at(step - 1);
   Caption result = {.settings = settings_,
                     .itinerary = itinerary_,
+                    .label = read_.labels[itinerary_->station(span_.index).prompt],
                     .station = itinerary_->station(span_.index),
                     .icon = span_.index,
                     .step = step,

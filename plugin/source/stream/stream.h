@@ -24,6 +24,7 @@ namespace dit::plugin {
 struct Caption {
   Snapshot settings;
   std::shared_ptr<const Itinerary> itinerary;
+  std::shared_ptr<const Label> label;  ///< what the prompt was read as
   Station station;
   std::uint64_t icon = 0;   ///< place in the stream; without a walk the index too
   std::uint32_t step = 0;   ///< 1 … steps
@@ -75,13 +76,13 @@ class Stream {
   }
 
   /// See Prompts::read.
-  std::string read_prompts(const Itinerary& itinerary);
+  WordNotes read_prompts(const Itinerary& itinerary);
 
   /// True if frame n starts an icon, or lies in another one than the last: time to take new settings.
   bool wants_settings(std::uint64_t frame) const noexcept { return !span_.contains(frame); }
   /// The settings of the icon that frame n belongs to. Returns what read_prompts
   /// does, and has its errors.
-  std::string take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner);
+  WordNotes take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner);
   /// Steps of the icons at present, and how many were asked for.
   std::uint32_t steps() const noexcept { return steps_; }
   std::uint32_t wanted_steps() const noexcept { return wanted_steps_; }
