@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""emojibase-data: emoji sequences to words, and labels and keywords of its languages to English ones.
+
+A word of another language is paired with the English one that stands at the same emoji (Dice's coefficient of weighted sets):
+"Katze" is at 🐈 🐱 😺 ..., and so is "cat". A word of one emoji only stands for that emoji's name.
+"""
+import collections
+import json
+import re
+
+from .text import emoji_key, key_of, name_words, without_accents, words_of
+
+LABEL, PART, TAG = 3.0, 2.0, 1.0  # a term's weight at an emoji: its whole name, a word of the name, a keyword
+TONES = re.compile(r": (light|medium-light|medium|medium-dark|dark) skin tone.*")
+
+
+def read(package, language):
+    return json.loads(package[f"{language}/data.json"])
+
+
+def english_label(entry):
+    return re.sub(r"^(flag|keycap): ", r"\1 ", TONES.sub("", entry["label"]))
+
+
+def flag_of(emoji):
+    """"DE" of the flag of two regional indicators; empty for all else."""
+    letters = [chr(ord(c) - 0x1F1E6 + 65) for c in emoji if 0x1F1E6 <= ord(c) <= 0x1F1FF]
+    return "".join(letters) if len(letters) == 2 and len(emoji) == 2 else ""
+
+
+def picture_candidates(entry, concepts, flag_colours):
+    """[(sure, kind, concept)] for what an emoji shows."""
+    label = english_label(entry)
+    words = name_words(label)
+    found = [(0.99, "emoji", " ".join(words))]
+    country = flag_of(entry["emoji"])
+    if country in flag_colours:
+        found.append((0.8, "emoji", " ".join(["flag", *flag_colours[country].split()])))
+    for vocabulary in concepts.vocabularies:
+        left = [word for word in words if word in vocabulary]
+        found.append((0.75 if "flag" not in words else 0.7, "emoji", " ".join(left)))
+    for tag in entry.get("tags", []):
+        found.append((0.6 * concepts.clearness(" ".join(name_words(tag)) or "-"), "emoji", " ".join(name_words(tag))))
+    return concepts.best(found, 3)
+
+
+def sequences(entries, concepts, flag_colours):
+    """{emoji without tones and variation selectors: candidates}"""
+    found = {}
+    for entry in entries:
+        candidates = picture_candidates(entry, concepts, flag_colours)
+        for form in [entry, *entry.get("skins", [])]:
+            found.setdefault(emoji_key(form["emoji"]), candidates)
+    return found
+
+
+class Terms:
+    """A language's words for emoji: term -> {emoji: weight}."""
+
+    def __init__(self, entries, stop_words):
+        self.weights = collections.defaultdict(dict)
+        self.labels = {}
+        for entry in entries:
+            label = re.sub(r"^[^:]+: ", "", entry["label"]) if flag_of(entry["emoji"]) else entry["label"]
+            parts = words_of(label)
+            self.put(" ".join(parts), entry["hexcode"], LABEL)
+            self.labels.setdefault(" ".join(parts), entry["hexcode"])
+            for tag in entry.get("tags", []):
+                self.put(key_of(tag), entry["hexcode"], TAG)
+            for part in parts:
+                if part not in stop_words:
+                    self.put(part, entry["hexcode"], PART)
+
+    def put(self, term, hexcode, weight):
+        if term and len(term) <= 60:
+            self.weights[term][hexcode] = max(weight, self.weights[term].get(hexcode, 0))
+
+
+class English:
+    """English terms by emoji, of those that the models know."""
+
+    def __init__(self, entries, concepts):
+        self.concepts = concepts
+        self.label = {entry["hexcode"]: " ".join(name_words(english_label(entry))) for entry in entries}
+        self.weights, self.at = collections.defaultdict(dict), collections.defaultdict(list)
+        for entry in entries:
+            label = name_words(english_label(entry))
+            terms = {" ".join(label): LABEL} | {word: PART for word in label if len(label) > 1}
+            for tag in entry.get("tags", []):
+                terms.setdefault(" ".join(name_words(tag)), TAG)
+            for term, weight in terms.items():
+                if concepts.known(term.split()):
+                    self.weights[term][entry["hexcode"]] = weight
+                    self.at[entry["hexcode"]].append(term)
+        self.total = {term: sum(at.values()) for term, at in self.weights.items()}
+
+    def pairs(self, at, most=6):
+        """English terms for a term at these emoji {hexcode: weight}, best first: [(Dice, emoji in common, term)]"""
+        common, count = collections.Counter(), collections.Counter()
+        for hexcode, weight in at.items():
+            for term in self.at.get(hexcode, ()):
+                common[term] += min(weight, self.weights[term][hexcode])
+                count[term] += 1
+        total = sum(at.values())
+        ranked = sorted(((2 * c / (total + self.total[term]), count[term], term) for term, c in common.items()),
+                        key=lambda p: (-p[0] * (1 - 0.5 / p[1]) * self.concepts.clearness(p[2]), p[2]))
+        return ranked[:most]
+
+
+def answers(term, at, labels, english, own_language):
+    """[(sure, kind, concept)] for a term of a language."""
+    found = []
+    if term in labels:
+        found.append((0.96, "label", english.label.get(labels[term], "")))
+    named = sorted(at, key=lambda h: -at[h])
+    few = len(at) == 1
+    for dice, count, concept in english.pairs(at):
+        if count > 1 and dice >= 0.3:
+            found.append((min(0.93, 0.5 + 0.5 * dice), "keyword", concept))
+    for place, hexcode in enumerate(named[:4]):
+        found.append(((0.78 if few else 0.55 if at[hexcode] >= PART else 0.5) - 0.03 * place, "keyword",
+                      english.label.get(hexcode, "")))
+    own = " ".join(name_words(term))
+    return [candidate for candidate in found if not own_language or candidate[2] != own]
+
+
+def language_entries(package, language, english, stop_words):
+    """{key: candidates} of one language."""
+    terms = Terms(read(package, language), stop_words)
+    concepts, entries = english.concepts, {}
+    for term, at in terms.weights.items():
+        best = concepts.best(answers(term, at, terms.labels, english, language.startswith("en")), 3)
+        if best:
+            entries[term] = best
+    for term in sorted(entries):
+        plain = [without_accents(term)]
+        if language == "de":
+            plain.append(term.translate({0xE4: "ae", 0xF6: "oe", 0xFC: "ue"}))
+        for key in plain:
+            entries.setdefault(key, [(sure * 0.95, kind, concept) for sure, kind, concept in entries[term]])
+    return entries

