@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+#include "engine/model/prompt.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <system_error>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/model/interpreter.h"
+#include "engine/model/pieces.h"
+#include "engine/model/text.h"
+#include "engine/model/word_index.h"
+
+namespace dit {
+namespace {
+
+constexpr std::size_t most_words_of_a_key = 4;
+// Unknown words that are taken apart where the lexicon has not the whole: that costs ten times a look-up.
+constexpr std::size_t most_taken_apart = 64;
+
+/// How many pieces say a letter that the model can paint as such ("A" in quotes, "letter a", "digit 7"); 0 if none do.
+std::size_t letter_pieces(const WordIndex& index, const std::vector<Piece>& pieces, std::size_t at) {
+  constexpr std::array<std::string_view, 4> names = {"letter", "digit", "number", "character"};
+  const auto is_letter = [&](const Piece& piece) { return !index.rows("l:" + piece.text).empty(); };
+  if (pieces[at].kind == Piece::Kind::letter) return is_letter(pieces[at]) ? 1 : 0;
+  const bool named = pieces[at].kind == Piece::Kind::word && std::ranges::find(names, pieces[at].text) != names.end();
+  return named && at + 1 < pieces.size() && is_letter(pieces[at + 1]) ? 2 : 0;
+}
+
+/// One prompt, read with the lexicon's help.
+class Interpretation {
+ public:
+  Interpretation(const ModelConfig& config, const WordIndex& index, const Lexicon& lexicon,
+                 const std::atomic<bool>& cancel)
+      : index_(index), interpreter_(lexicon, index, config.lexicon->locale()), cancel_(cancel) {}
+
+  Label read(std::vector<Piece> pieces, std::uint32_t style);
+
+ private:
+  void add(const std::vector<std::uint32_t>& rows);
+  void add(const std::string& typed, const Meaning& meaning);
+  void add_word(const std::string& word);
+  void add_pictures(const std::string& text);
+  std::size_t add_several(const std::vector<Piece>& pieces, std::size_t at);
+  std::size_t add_letter(const std::vector<Piece>& pieces, std::size_t at);
+  bool is_known(const Piece& piece) const { return !index_.rows(piece.text).empty(); }
+
+  const WordIndex& index_;
+  Interpreter interpreter_;
+  const std::atomic<bool>& cancel_;
+  Label label_;
+  std::unordered_set<std::uint32_t> taken_;
+  std::unordered_set<std::string> seen_;
+  std::vector<std::string> ignored_;
+  std::size_t taken_apart_ = 0;
+};
+
+void Interpretation::add(const std::vector<std::uint32_t>& rows) {
+  for (const std::uint32_t row : rows) {
+    if (taken_.insert(row).second) label_.words.push_back(row);
+  }
+}
+
+void Interpretation::add(const std::string& typed, const Meaning& meaning) {
+  add(meaning.rows);
+  if (meaning.rows.empty()) return;  // a stop word says nothing, and nothing is said of it
+  label_.readings.push_back({typed, meaning.painted, interpreter_.explain(meaning), meaning.sure});
+}
+
+void Interpretation::add_word(const std::string& word) {
+  if (const auto& rows = index_.rows(word); !rows.empty()) {
+    const auto foreign = interpreter_.foreign(word);
+    foreign ? add(word, *foreign) : add(rows);
+    return;
+  }
+  if (const auto meaning = interpreter_.meaning(word)) {
+    add(word, *meaning);
+    if (meaning->rows.empty()) ignored_.push_back(word);
+    return;
+  }
+  std::vector<Meaning> parts;
+  if (++taken_apart_ <= most_taken_apart) parts = interpreter_.taken_apart(word);
+  if (parts.empty()) {
+    label_.unknown.push_back(word);
+    label_.meant.push_back(taken_apart_ <= most_taken_apart ? interpreter_.near(word) : "");
+    return;
+  }
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    parts[0].rows.insert(parts[0].rows.end(), parts[i].rows.begin(), parts[i].rows.end());
+    parts[0].painted += " " + parts[i].painted;
+    parts[0].sure = std::min(parts[0].sure, parts[i].sure);
+  }
+  add(word, parts[0]);
+}
+
+void Interpretation::add_pictures(const std::string& text) {
+  std::vector<std::string> unknown;
+  for (const auto& [typed, meaning] : interpreter_.pictures(text, unknown)) add(typed, meaning);
+  for (std::string& picture : unknown) {
+    label_.unknown.push_back(std::move(picture));
+    label_.meant.emplace_back();
+  }
+}
+
+/// Several words that the lexicon has as one, of which the model does not know all. Returns how many; 0 if none.
+std::size_t Interpretation::add_several(const std::vector<Piece>& pieces, std::size_t at) {
+  const auto is_word = [&](std::size_t i) { return i < pieces.size() && pieces[i].kind == Piece::Kind::word; };
+  if (!is_word(at) || !is_word(at + 1) || !interpreter_.begins_several(pieces[at].text)) return 0;
+  std::vector<std::string> keys = {pieces[at].text};
+  std::size_t first_unknown = is_known(pieces[at]) ? most_words_of_a_key : 0;
+  for (std::size_t n = 1; n < most_words_of_a_key && is_word(at + n); ++n) {
+    keys.push_back(keys.back() + " " + pieces[at + n].text);
+    if (!is_known(pieces[at + n])) first_unknown = std::min(first_unknown, n);
+  }
+  for (std::size_t n = keys.size(); n >= 2 && first_unknown < n; --n) {
+    const auto meaning = interpreter_.meaning(keys[n - 1]);
+    if (!meaning || meaning->rows.empty()) continue;
+    add(keys[n - 1], *meaning);
+    return n;
+  }
+  return 0;
+}
+
+/// A letter or digit that is to be painted as such: "A" in quotes, "letter a", "digit 7". Returns how many pieces.
+std::size_t Interpretation::add_letter(const std::vector<Piece>& pieces, std::size_t at) {
+  const std::size_t count = letter_pieces(index_, pieces, at);
+  if (count > 0) add(index_.rows("l:" + pieces[at + count - 1].text));
+  return count;
+}
+
+Label Interpretation::read(std::vector<Piece> pieces, std::uint32_t style) {
+  label_.style = style;
+  std::vector<std::string> unknown;
+  for (const Piece& piece : pieces) {
+    if (piece.kind == Piece::Kind::word && !is_known(piece)) unknown.push_back(piece.text);
+  }
+  interpreter_.listen(unknown);
+  for (std::size_t at = 0; at < pieces.size();) {
+    if (cancel_) throw Cancelled();
+    std::size_t used = add_letter(pieces, at);
+    if (used == 0) used = add_several(pieces, at);
+    if (used == 0) {
+      if (seen_.insert(pieces[at].text).second) {
+        pieces[at].kind == Piece::Kind::pictures ? add_pictures(pieces[at].text) : add_word(pieces[at].text);
+      }
+      used = 1;
+    }
+    at += used;
+  }
+  if (label_.words.empty() && label_.unknown.empty()) {
+    label_.meant.resize(ignored_.size());
+    label_.unknown = std::move(ignored_);
+  }
+  return std::move(label_);
+}
+
+}  // namespace
+
+std::string environment_locale() {
+  for (const char* name : {"LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    const std::string_view text = value;
+    return std::string(text.substr(0, text.find(':')));
+  }
+  return "en";
+}
+
+LexiconFile::LexiconFile(std::vector<std::filesystem::path> places, std::string locale)
+    : places_(std::move(places)), locale_(std::move(locale)) {}
+
+std::shared_ptr<const Lexicon> LexiconFile::open() const {
+  const std::lock_guard lock(mutex_);
+  if (opened_) return lexicon_;
+  std::error_code ignored;
+  const auto place = std::ranges::find_if(places_, [&](const auto& path) { return std::filesystem::exists(path, ignored); });
+  if (place != places_.end()) lexicon_ = Lexicon::open(*place);
+  opened_ = true;
+  return lexicon_;
+}
+
+Label read_prompt(const ModelConfig& config, std::string_view prompt, std::string_view style, bool strict,
+                  const std::atomic<bool>& cancel) {
+  if (strict || !config.lexicon || !config.has_words || prompt.size() > most_prompt_bytes) {
+    return parse_label(config, prompt, style, cancel);
+  }
+  const auto index = index_of(config);
+  std::vector<Piece> pieces = split_pieces(prompt);
+  bool known = true;
+  for (std::size_t at = 0; at < pieces.size() && known; ++at) {
+    known = pieces[at].kind != Piece::Kind::pictures && !index->rows(pieces[at].text).empty() &&
+            letter_pieces(*index, pieces, at) == 0;
+  }
+  const auto lexicon = known ? nullptr : config.lexicon->open();
+  if (!lexicon) return parse_label(config, prompt, style, cancel);
+  Label label = Interpretation(config, *index, *lexicon, cancel).read(std::move(pieces), style_row(config, style));
+  refuse_unknown(config, prompt, label);
+  return label;
+}
+
+std::string describe_readings(const Label& label) {
+  constexpr std::size_t most = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, label.readings.size()); ++i) {
+    const Reading& reading = label.readings[i];
+    text += fmt::format("{}{} → {} ({})", text.empty() ? "" : ", ", shorten(reading.typed), reading.painted, reading.how);
+  }
+  if (label.readings.size() > most) text += fmt::format(", and {} more", label.readings.size() - most);
+  return text;
+}
+
+}  // namespace dit
