@@ -9,7 +9,7 @@ set -euo pipefail
 build_packages=(
   g++ cmake ninja-build pkg-config
   glslc libvulkan-dev libhwy-dev
-  libfmt-dev nlohmann-json3-dev libcli11-dev libpng-dev zlib1g-dev
+  libfmt-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev libpng-dev zlib1g-dev
   libwebp-dev libgif-dev libssl-dev gettext
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libsoup-3.0-dev
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good)

@@ -8,6 +8,7 @@
 #include "engine/model/formats/open.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
+#include "engine/model/word_index.h"
 #include "engine/network/dit.h"
 #include "engine/network/solver.h"
 
@@ -223,6 +224,7 @@ std::shared_ptr<const Model> Model::from(std::shared_ptr<const Weights> weights,
   if (is_wts1(*weights)) weights = wts1::to_model(weights, path.string(), "");
   std::shared_ptr<Model> model(new Model);
   model->config_ = parse_config(*weights, path.string());
+  model->config_.index = std::make_shared<const WordIndex>(model->config_);
   model->weights_ = std::move(weights);
   model->path_ = std::move(path);
   model->check_tensors();

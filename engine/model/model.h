@@ -12,6 +12,8 @@
 
 namespace dit {
 
+class WordIndex;
+
 enum class Prediction { x, epsilon, v };
 enum class ScheduleType { flow, vp_cosine, vp_linear };
 enum class Activation { none, silu, gelu_erf, gelu_tanh };
@@ -80,6 +82,7 @@ struct ModelConfig {
   std::uint32_t default_steps = 16;
   std::string default_sampler = "euler";
   double default_guidance = 1.0;
+  std::shared_ptr<const WordIndex> index;  ///< of words, aliases and styles; null in a configuration without a model
 
   std::uint32_t tokens() const noexcept { return (height / patch) * (width / patch); }
   std::uint32_t head_size() const noexcept { return head_dim ? head_dim : dim / heads; }

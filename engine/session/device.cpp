@@ -2,21 +2,16 @@
 #include "engine/session/device.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include "engine/cpu/executor.h"
 #include "engine/error.h"
+#include "engine/model/text.h"
 #include "engine/session/self_test.h"
 #include "engine/vulkan/executor.h"
 
 namespace dit {
 namespace {
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 std::string describe_all(const std::vector<DeviceInfo>& devices) {
   std::string text;
@@ -30,10 +25,10 @@ std::string describe_all(const std::vector<DeviceInfo>& devices) {
 /// The device that the part after "vulkan:" names: an index, or a part of the name in any case.
 std::size_t find_vulkan(const std::vector<DeviceInfo>& devices, const std::string& wanted) {
   const bool number = !wanted.empty() && wanted.size() < 4 &&
-                      std::all_of(wanted.begin(), wanted.end(), [](unsigned char c) { return std::isdigit(c); });
+                      std::all_of(wanted.begin(), wanted.end(), [](char c) { return c >= '0' && c <= '9'; });
   for (std::size_t i = 0; i < devices.size(); ++i) {
     const bool match =
-        number ? i == std::stoul(wanted) : lower(devices[i].name).find(lower(wanted)) != std::string::npos;
+        number ? i == std::stoul(wanted) : lower_ascii(devices[i].name).find(lower_ascii(wanted)) != std::string::npos;
     if (!match) continue;
     expect(devices[i].problem.empty(), ErrorKind::device, "device 'vulkan:{}': {}: {}", wanted, devices[i].name,
            devices[i].problem);
@@ -113,7 +108,7 @@ const SelfTest& self_test() {
 
 OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, const DeviceOptions& options,
                          const SelfTestSource& test) {
-  const std::string wanted = lower(spec);
+  const std::string wanted = lower_ascii(spec);
   if (wanted == "auto") return open_auto(*model, options, test);
   if (wanted == "cpu") return open_cpu(*model, options, "asked for");
   if (wanted == "vulkan") return open_vulkan(first_vulkan(vulkan::describe()), *model, options, test, "asked for");

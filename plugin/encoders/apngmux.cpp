@@ -65,6 +65,7 @@ class ApngMuxer final : public Encoder {
   Bytes header_, palette_, transparency_;
   std::size_t control_at_ = 0;  ///< of acTL in the file
   std::uint32_t frames_ = 0, sequence_ = 0;
+  ShortFrames short_frames_{"may show those of an animated PNG for 100 ms"};
 };
 
 /// The data of a chunk, empty if there is none.
@@ -115,6 +116,7 @@ void ApngMuxer::check_same(const std::vector<PngChunk>& chunks, const std::strin
 }
 
 void ApngMuxer::put_frame_control(const Frame& frame) {
+  short_frames_.check(frame, frame.duration, 1, output_);
   const Delay delay = delay_of(frame, input_);
   Bytes data;
   put_u32(data, sequence_++);
@@ -207,6 +209,7 @@ static void gst_dit_apng_mux_class_init(GstDitApngMuxClass* klass) {
   gst_dit_encoder_class_describe(GST_DIT_ENCODER_CLASS(klass), &sink_template, &src_template, "Animated PNG muxer",
                                  "Codec/Muxer", "Joins PNG files, one a buffer as from pngenc, into one animated PNG");
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::ApngMuxer, GstDitApngMux>;
+  GST_DIT_ENCODER_CLASS(klass)->lasts_until_next = true;
 }
 
 gboolean gst_dit_apng_mux_register(GstPlugin* plugin) {

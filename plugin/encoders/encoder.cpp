@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plugin/encoders/encoder.h"
 
-#include <cstring>
-#include <functional>
-#include <optional>
-
-#include "plugin/encoders/pad_output.h"
+#include "plugin/encoders/frames/encoder_state.h"
 #include "plugin/errors.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_dit_encoder_debug);
@@ -13,148 +9,10 @@ GST_DEBUG_CATEGORY_STATIC(gst_dit_encoder_debug);
 
 namespace dit::plugin {
 
-/// Touched under the sink pad's stream lock, or while no data flows.
-class EncoderState {
- public:
-  EncoderState(GstDitEncoder* self, GstPad* sink, GstPad* src)
-      : self_(self), class_(GST_DIT_ENCODER_GET_CLASS(self)), sink_(sink), output_(src) {}
-  ~EncoderState() { reset(); }
-  EncoderState(const EncoderState&) = delete;
-  EncoderState& operator=(const EncoderState&) = delete;
-
-  void set_caps(GstCaps* caps);
-  void set_segment(GstEvent* event) { output_.set_segment(event, class_->timed_output); }
-  void hold(GstEvent* event) { output_.hold(event); }
-  /// Takes the buffer.
-  GstFlowReturn add(GstBuffer* buffer);
-  void finish();
-  /// Forgets the file that was begun.
-  void reset();
-
- private:
-  void encode(GstBuffer* buffer, GstClockTime duration);
-  void encode_bytes(std::span<const std::uint8_t> bytes, GstClockTime pts, GstClockTime duration);
-  /// What the frame rate says, 0 if it is unknown.
-  GstClockTime frame_period() const;
-  /// How long the pending frame is shown before `next`.
-  GstClockTime until(GstBuffer* next) const;
-  void forget_pending() { gst_clear_buffer(&pending_); }
-
-  GstDitEncoder* self_;
-  GstDitEncoderClass* class_;
-  GstPad* sink_;
-  PadOutput output_;
-  Input input_;
-  std::optional<GstVideoInfo> video_;  ///< of raw video
-  std::unique_ptr<Encoder> encoder_;   ///< null before the first frame of a file
-  GstBuffer* pending_ = nullptr;       ///< a frame whose duration only the next one tells
-  std::uint64_t frames_ = 0;
-  GstClockTime elapsed_ = 0, last_duration_ = 0;
-  std::vector<std::uint8_t> rows_;  ///< scratch for frames with padded rows
-};
-
-void EncoderState::set_caps(GstCaps* caps) {
-  const GstStructure* structure = gst_caps_get_structure(caps, 0);
-  Input input;
-  std::optional<GstVideoInfo> video;
-  if (gst_structure_has_name(structure, "video/x-raw")) {
-    video.emplace();
-    expect_frame(gst_video_info_from_caps(&*video, caps), "expected video, found other caps");
-    input = {GST_VIDEO_INFO_WIDTH(&*video), GST_VIDEO_INFO_HEIGHT(&*video), GST_VIDEO_INFO_FPS_N(&*video),
-             GST_VIDEO_INFO_FPS_D(&*video)};
-  } else {
-    gst_structure_get_fraction(structure, "framerate", &input.fps_n, &input.fps_d);
-    gst_structure_get_int(structure, "width", &input.width);
-    gst_structure_get_int(structure, "height", &input.height);
-  }
-  if (encoder_ && class_->frame_by_frame) encoder_.reset();
-  const bool begun = encoder_ != nullptr || pending_ != nullptr;
-  expect_frame(!begun || (input.width == input_.width && input.height == input_.height),
-               "frame {}: expected {}x{} like the frames before it, found {}x{}", frames_, input_.width, input_.height,
-               input.width, input.height);
-  input_ = input;
-  video_ = video;
-}
-
-void EncoderState::encode(GstBuffer* buffer, GstClockTime duration) {
-  const GstClockTime pts = GST_BUFFER_PTS(buffer);
-  if (!video_) {
-    GstMapInfo map;
-    expect_frame(gst_buffer_map(buffer, &map, GST_MAP_READ), "frame {}: cannot be read", frames_);
-    const std::unique_ptr<GstBuffer, std::function<void(GstBuffer*)>> unmap(
-        buffer, [&map](GstBuffer* b) { gst_buffer_unmap(b, &map); });
-    return encode_bytes({map.data, map.size}, pts, duration);
-  }
-  GstVideoFrame frame;
-  expect_frame(gst_video_frame_map(&frame, &*video_, buffer, GST_MAP_READ), "frame {}: expected {} bytes, found {}",
-               frames_, GST_VIDEO_INFO_SIZE(&*video_), gst_buffer_get_size(buffer));
-  const std::unique_ptr<GstVideoFrame, decltype(&gst_video_frame_unmap)> unmap(&frame, gst_video_frame_unmap);
-  const auto* data = static_cast<const std::uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, 0));
-  const auto row = static_cast<std::size_t>(input_.width) * 4;
-  const auto stride = static_cast<std::size_t>(GST_VIDEO_FRAME_PLANE_STRIDE(&frame, 0));
-  const auto height = static_cast<std::size_t>(input_.height);
-  if (stride == row) return encode_bytes({data, row * height}, pts, duration);
-  rows_.resize(row * height);
-  for (std::size_t y = 0; y < height; ++y) std::memcpy(&rows_[y * row], data + y * stride, row);
-  encode_bytes(rows_, pts, duration);
-}
-
-void EncoderState::encode_bytes(std::span<const std::uint8_t> bytes, GstClockTime pts, GstClockTime duration) {
-  if (!encoder_) encoder_ = class_->open(self_, input_, output_);
-  encoder_->add({bytes, frames_, pts, elapsed_, duration});
-  ++frames_;
-  elapsed_ += duration;
-  last_duration_ = duration;
-}
-
-GstClockTime EncoderState::frame_period() const {
-  return input_.fps_n > 0 ? gst_util_uint64_scale_int(GST_SECOND, input_.fps_d, input_.fps_n) : 0;
-}
-
-GstClockTime EncoderState::until(GstBuffer* next) const {
-  const GstClockTime from = GST_BUFFER_PTS(pending_);
-  const GstClockTime to = GST_BUFFER_PTS(next);
-  if (!GST_CLOCK_TIME_IS_VALID(from) || !GST_CLOCK_TIME_IS_VALID(to)) {
-    expect_frame(frame_period() > 0, "frame {}: expected a duration, a time or a frame rate, found none", frames_);
-    return frame_period();
-  }
-  expect_frame(to >= from, "frame {}: expected a time of at least {} ns, found {} ns", frames_ + 1, from, to);
-  return to - from;
-}
-
-GstFlowReturn EncoderState::add(GstBuffer* buffer) {
-  const std::unique_ptr<GstBuffer, decltype(&gst_buffer_unref)> owned(buffer, gst_buffer_unref);
-  if (pending_ != nullptr) {
-    encode(pending_, until(buffer));
-    forget_pending();
-  }
-  if (class_->frame_by_frame) {
-    encode(buffer, GST_BUFFER_DURATION_IS_VALID(buffer) ? GST_BUFFER_DURATION(buffer) : 0);
-  } else if (GST_BUFFER_DURATION_IS_VALID(buffer)) {
-    encode(buffer, GST_BUFFER_DURATION(buffer));
-  } else {
-    pending_ = gst_buffer_ref(buffer);
-  }
-  return output_.ended() ? GST_FLOW_EOS : GST_FLOW_OK;
-}
-
-void EncoderState::finish() {
-  if (pending_ != nullptr) {
-    // Nothing says how long the last frame lasts: as long as the one before it, else as the frame rate says.
-    encode(pending_, frames_ > 0 ? last_duration_ : frame_period());
-    forget_pending();
-  }
-  if (output_.ended()) return;
-  expect_frame(frames_ > 0, "no frame came before the end of the stream: expected at least one");
-  if (encoder_) encoder_->finish();
-}
-
-void EncoderState::reset() {
-  forget_pending();
-  encoder_.reset();
-  output_.reset();
-  frames_ = 0;
-  elapsed_ = last_duration_ = 0;
+void ShortFrames::check(const Frame& frame, std::uint64_t length, std::uint64_t unit_ns, Output& output) {
+  if (warned_ || frame.duration == 0 || length >= 20 * GST_MSECOND / unit_ns) return;
+  warned_ = true;
+  output.warn(fmt::format("frames last less than 20 ms: browsers {}", shown_).c_str());
 }
 
 void install_loop_count(GObjectClass* object_class, guint id, guint most) {

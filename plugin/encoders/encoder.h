@@ -37,7 +37,8 @@ struct Frame {
   std::span<const std::uint8_t> bytes;  ///< raw video: RGBA rows without padding; otherwise the buffer as it came
   std::uint64_t number;                 ///< from 0 in each file
   GstClockTime pts;                     ///< of the buffer, or GST_CLOCK_TIME_NONE
-  GstClockTime start, duration;         ///< ns; start = all durations before it, so rounding cannot drift
+  GstClockTime start, duration;         ///< ns; start = all durations before it, so rounding cannot drift. No sum of
+                                        ///< the two is near 2^64
 
   /// Units of `unit_ns` from this frame to the next: the rounded end less the rounded start.
   std::uint64_t length_in(std::uint64_t unit_ns) const {
@@ -68,6 +69,19 @@ class Encoder {
   virtual void add(const Frame& frame) = 0;
   /// After the last frame; there was at least one.
   virtual void finish() = 0;
+};
+
+/// Warns once a file of frames that viewers show for longer than they say.
+class ShortFrames {
+ public:
+  /// shown  what viewers do: "show those of a GIF for 100 ms"
+  explicit ShortFrames(const char* shown) : shown_(shown) {}
+  /// A frame that lasts `length` units of `unit_ns` in the file. One that lasts no time at all is not meant to be seen.
+  void check(const Frame& frame, std::uint64_t length, std::uint64_t unit_ns, Output& output);
+
+ private:
+  const char* shown_;
+  bool warned_ = false;
 };
 
 class EncoderState;
@@ -107,6 +121,8 @@ struct _GstDitEncoderClass {
                                                 dit::plugin::Output& output);
   /// Each frame becomes a buffer of its own: its duration does not matter, and the next one may have another size.
   bool frame_by_frame;
+  /// A frame lasts until the next one comes, or longer if it says so; else as long as it says.
+  bool lasts_until_next;
   /// The output is video with upstream's segment, not a file with offsets.
   bool timed_output;
 };

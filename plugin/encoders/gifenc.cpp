@@ -14,7 +14,6 @@ namespace {
 
 constexpr GstClockTime centisecond = 10 * GST_MSECOND;
 constexpr std::uint64_t most_cs = 0xffff;
-constexpr std::uint64_t slow_cs = 2;  ///< browsers show what is shorter for 10 cs
 
 struct GifSettings {
   guint alpha_threshold;
@@ -62,7 +61,7 @@ class GifEncoder final : public Encoder {
   Output& output_;
   std::vector<std::uint8_t> bytes_;  ///< not yet sent; outlives gif_, which writes into it
   std::unique_ptr<GifFileType, CloseGif> gif_;
-  bool warned_ = false;
+  ShortFrames short_frames_{"show those of a GIF for 100 ms"};
 };
 
 GifEncoder::GifEncoder(const GifSettings& settings, const Input& input, Output& output)
@@ -106,10 +105,7 @@ void GifEncoder::add(const Frame& frame) {
   const std::uint64_t length_cs = frame.length_in(centisecond);
   expect_frame(length_cs <= most_cs, "frame {}: lasts {} cs, and GIF knows at most {}", frame.number, length_cs,
                most_cs);
-  if (frame.duration > 0 && length_cs < slow_cs && !warned_) {
-    warned_ = true;
-    output_.warn("frames last less than 20 ms: browsers show those of a GIF for 100 ms");
-  }
+  short_frames_.check(frame, length_cs, centisecond, output_);
   if (frame.number == 0) begin();
   Paletted picture = make_palette(frame.bytes, settings_.alpha_threshold);
   const auto map = colour_map(picture);
@@ -177,6 +173,7 @@ static void gst_dit_gif_enc_class_init(GstDitGifEncClass* klass) {
                                  "Codec/Encoder/Image",
                                  "Writes frames as one animated GIF file, a palette of 256 colours a frame");
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::GifEncoder, GstDitGifEnc>;
+  GST_DIT_ENCODER_CLASS(klass)->lasts_until_next = true;
 }
 
 gboolean gst_dit_gif_enc_register(GstPlugin* plugin) {

@@ -68,7 +68,12 @@ void SheetMaker::add(const Frame& frame) {
     duration_ = 0;
   }
   pictures_.insert(pictures_.end(), frame.bytes.begin(), frame.bytes.end());
+  // From the first frame's start to the last one's end, over whatever was left out between them.
   duration_ += frame.duration;
+  if (GST_CLOCK_TIME_IS_VALID(pts_) && GST_CLOCK_TIME_IS_VALID(frame.pts) && frame.pts > pts_ &&
+      frame.pts - pts_ <= GST_CLOCK_TIME_NONE / 2) {
+    duration_ = std::max(duration_, frame.pts - pts_ + frame.duration);
+  }
   ++count_;
   if (count_ == settings_.frames) send();
 }

@@ -35,6 +35,7 @@ class WebpEncoder final : public Encoder {
   WebPConfig config_;
   std::unique_ptr<WebPAnimEncoder, DeleteEncoder> encoder_;
   int end_ms_ = 0;
+  ShortFrames short_frames_{"may show those of a WebP for 100 ms"};
 };
 
 WebpEncoder::WebpEncoder(const WebpSettings& settings, const Input& input, Output& output)
@@ -59,6 +60,7 @@ WebpEncoder::WebpEncoder(const WebpSettings& settings, const Input& input, Outpu
 void WebpEncoder::add(const Frame& frame) {
   const std::uint64_t ms = frame.length_in(GST_MSECOND);
   expect_frame(ms <= most_ms, "frame {}: lasts {} ms, and WebP knows at most {}", frame.number, ms, most_ms);
+  short_frames_.check(frame, ms, GST_MSECOND, output_);
   WebPPicture picture;
   expect_frame(WebPPictureInit(&picture), "libwebp: other version than built for");
   const std::unique_ptr<WebPPicture, decltype(&WebPPictureFree)> owned(&picture, WebPPictureFree);
@@ -151,6 +153,7 @@ static void gst_dit_webp_enc_class_init(GstDitWebpEncClass* klass) {
   gst_dit_encoder_class_describe(GST_DIT_ENCODER_CLASS(klass), &sink_template, &src_template, "Animated WebP encoder",
                                  "Codec/Encoder/Image", "Writes frames with transparency as one animated WebP file");
   GST_DIT_ENCODER_CLASS(klass)->open = dit::plugin::open_encoder<dit::plugin::WebpEncoder, GstDitWebpEnc>;
+  GST_DIT_ENCODER_CLASS(klass)->lasts_until_next = true;
 }
 
 gboolean gst_dit_webp_enc_register(GstPlugin* plugin) {

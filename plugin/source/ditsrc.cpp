@@ -91,6 +91,7 @@ gboolean gst_dit_src_send_event(GstElement* element, GstEvent* event) {
     gst_event_unref(event);
     return FALSE;
   }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) dit::plugin::note_seek(state_of(element), event);
   return PARENT_CLASS(GST_ELEMENT_CLASS)->send_event(element, event);
 }
 
@@ -220,6 +221,16 @@ gboolean gst_dit_src_query(GstBaseSrc* base, GstQuery* query) {
 
 gboolean gst_dit_src_is_seekable(GstBaseSrc* base) { return dit::plugin::seekable(state_of(base)); }
 
+/// Called for seeks in other formats than time. The base class holds the stream lock, and may have flushed, only where
+/// a side is relative; elsewhere a refusal changes nothing.
+gboolean gst_dit_src_prepare_seek_segment(GstBaseSrc* base, GstEvent* event, GstSegment* segment) {
+  if (PARENT_CLASS(GST_BASE_SRC_CLASS)->prepare_seek_segment(base, event, segment)) return TRUE;
+  GstSeekType start_type = GST_SEEK_TYPE_NONE, stop_type = GST_SEEK_TYPE_NONE;
+  gst_event_parse_seek(event, nullptr, nullptr, nullptr, &start_type, nullptr, &stop_type, nullptr);
+  if (start_type == GST_SEEK_TYPE_END || stop_type == GST_SEEK_TYPE_END) dit::plugin::go_on(state_of(base));
+  return FALSE;
+}
+
 gboolean gst_dit_src_do_seek(GstBaseSrc* base, GstSegment* segment) {
   return dit::plugin::do_seek(state_of(base), segment);
 }
@@ -230,6 +241,7 @@ gboolean gst_dit_src_event(GstBaseSrc* base, GstEvent* event) {
     gst_event_parse_qos(event, nullptr, nullptr, &jitter, nullptr);
     state_of(base).governor.judged(jitter);
   }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) dit::plugin::note_seek(state_of(base), event);
   return PARENT_CLASS(GST_BASE_SRC_CLASS)->event(base, event);
 }
 
@@ -316,6 +328,7 @@ static void gst_dit_src_class_init(GstDitSrcClass* klass) {
   base_class->negotiate = gst_dit_src_negotiate;
   base_class->query = gst_dit_src_query;
   base_class->is_seekable = gst_dit_src_is_seekable;
+  base_class->prepare_seek_segment = gst_dit_src_prepare_seek_segment;
   base_class->do_seek = gst_dit_src_do_seek;
   base_class->event = gst_dit_src_event;
   GST_PUSH_SRC_CLASS(klass)->fill = gst_dit_src_fill;

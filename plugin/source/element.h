@@ -57,7 +57,8 @@ struct Position {
 
 /// A seek that waits for the streaming thread, which knows the rate.
 struct Seek {
-  GstClockTime time = 0;  ///< where playing starts: the segment's start, or its stop if backwards
+  GstClockTime time = 0;  ///< where playing starts: the segment's position
+  bool nothing = false;   ///< backwards from the segment's start or from before it: only what is on show there
   bool reverse = false;
   std::uint64_t stride = 1;
 };
@@ -66,7 +67,8 @@ struct Element {
   explicit Element(GstBaseSrc* source) : base(source) {}
 
   GstBaseSrc* const base;
-  std::atomic<bool> failed{false};  ///< an error is on the bus already
+  std::atomic<bool> failed{false};         ///< an error is on the bus already
+  std::atomic<bool> seek_from_end{false};  ///< what the last seek says in words that the base class does not pass on
   ClockWait wait;
   Governor governor;
 

@@ -26,6 +26,27 @@ bool seekable(Element& e) {
   return !live && !(clock.known() && clock.still());
 }
 
+void note_seek(Element& e, GstEvent* event) {
+  gdouble rate = 1;
+  GstSeekType type = GST_SEEK_TYPE_NONE;
+  gint64 stop = 0;
+  gst_event_parse_seek(event, &rate, nullptr, nullptr, nullptr, nullptr, &type, &stop);
+  e.seek_from_end = rate < 0 && type == GST_SEEK_TYPE_SET && stop == -1;
+}
+
+void go_on(Element& e) {
+  GstSegment segment;
+  {
+    const ObjectLock lock(e.base);
+    gst_segment_copy_into(&e.base->segment, &segment);
+  }
+  constexpr auto flags = static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH);
+  // A flush has set running time to 0, which is now the time of the present position.
+  gst_segment_do_seek(&segment, segment.rate, segment.format, flags, GST_SEEK_TYPE_NONE, 0, GST_SEEK_TYPE_NONE, 0,
+                      nullptr);
+  gst_base_src_new_segment(e.base, &segment);
+}
+
 bool do_seek(Element& e, GstSegment* segment) {
   const bool reverse = segment->rate < 0;
   // Every seek returns to the plain grid, on which a frame's time depends on its number alone.
@@ -33,22 +54,25 @@ bool do_seek(Element& e, GstSegment* segment) {
   grid.shift(0, 0);
   if (reverse) {
     const GstClockTime end = total_time(e, grid);
-    if (GST_CLOCK_TIME_IS_VALID(end) && (!GST_CLOCK_TIME_IS_VALID(segment->stop) || segment->stop > end)) {
-      segment->stop = end;
-    }
-    if (!GST_CLOCK_TIME_IS_VALID(segment->stop) || segment->stop <= segment->start) {
-      GST_WARNING_OBJECT(e.base, "cannot play backwards from %" GST_TIME_FORMAT " to %" GST_TIME_FORMAT,
-                         GST_TIME_ARGS(segment->stop), GST_TIME_ARGS(segment->start));
+    // The base class knows no end, and makes 0 of it.
+    const bool from_end = e.seek_from_end && !GST_CLOCK_TIME_IS_VALID(segment->stop) && segment->position == 0;
+    if (from_end && !GST_CLOCK_TIME_IS_VALID(end)) {
+      GST_WARNING_OBJECT(e.base, "cannot play backwards from the end of an endless stream");
+      go_on(e);
       return false;
     }
-    segment->position = segment->stop;
-  } else {
-    segment->position = segment->start;
+    if (from_end) segment->position = end;
+    if (GST_CLOCK_TIME_IS_VALID(end)) {
+      segment->stop = std::max(std::min(segment->stop, end), segment->start);
+      segment->position = std::min(segment->position, end);
+    }
   }
   segment->time = segment->start;
   const double speed = std::floor(std::abs(segment->rate));
   const bool skip = (segment->flags & GST_SEGMENT_FLAG_SKIP) != 0 && speed >= 2;
-  e.seek = {segment->position, reverse, skip ? static_cast<std::uint64_t>(speed) : 1};
+  constexpr double most_skipped = 1U << 31;
+  const bool nothing = reverse && segment->position <= segment->start;
+  e.seek = {segment->position, nothing, reverse, skip ? static_cast<std::uint64_t>(std::min(speed, most_skipped)) : 1};
   e.seek_pending = true;
   // The base class counts frames across seeks; the exact number is set when the frame is known.
   e.base->num_buffers_left = e.base->num_buffers;
@@ -70,7 +94,9 @@ bool settle_seek(Element& e) {
     e.stream->forget_position();
   }
   if (e.clock.still()) return true;
-  // Backwards, the first frame is the last one that starts before the stop.
+  p.ended = e.seek.nothing && e.clock.pts(e.clock.frame_at(e.seek.time)) >= e.seek.time;
+  if (p.ended) return false;
+  // Backwards, the first frame is the last one that starts before the position.
   p.next = e.clock.frame_at(p.reverse ? e.seek.time - 1 : e.seek.time);
   const gint64 total = total_frames(e, e.clock);
   if (total < 0) return true;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Fuzzes the readers of weight files, one after the other, with libFuzzer under Address- and UndefinedBehaviorSanitizer.
+# Fuzzes the readers of weight files and the seeks of ditsrc, one after the other, with libFuzzer under Address- and UndefinedBehaviorSanitizer.
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]    default: 600 seconds each, every target
 # Needs clang (it is installed if it is not there). Findings are left in build/fuzz/findings/TARGET-*.
 set -euo pipefail
@@ -18,7 +18,7 @@ if ! command -v clang++ >/dev/null; then
 fi
 
 cmake -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo -DDIT_FUZZ=ON \
-  -DDIT_BUILD_TESTS=OFF -DDIT_BUILD_PLUGIN=OFF -DDIT_SANITIZE=address,undefined >/dev/null
+  -DDIT_BUILD_TESTS=OFF -DDIT_BUILD_PIPELINES=OFF -DDIT_SANITIZE=address,undefined >/dev/null
 cmake --build build/fuzz --target "${targets[@]/#/fuzz_}" >build/fuzz/build.log 2>&1 || { tail -n 30 build/fuzz/build.log >&2; exit 1; }
 
 mkdir -p build/fuzz/findings
@@ -29,8 +29,11 @@ for target in "${targets[@]}"; do
   # New inputs go to $work and stay there for the next run; the committed corpus only seeds.
   # A 64 KiB file may not ask for more than 16 MiB at once: f64 values of a 4-bit tensor are 14 times its bytes.
   log=build/fuzz/$target.log
-  if build/fuzz/fuzz_"$target" "$work" tests/fuzz/corpus/"$target" -max_total_time="$seconds" -max_len=65536 -timeout=60 \
-    -malloc_limit_mb=16 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/findings/"$target"- \
+  limits=(-max_len=65536 -malloc_limit_mb=16)
+  # A way of 24 seeks is short; GStreamer keeps what it has once made for the whole process.
+  [ "$target" != seeks ] || limits=(-max_len=192 -detect_leaks=0)
+  if build/fuzz/fuzz_"$target" "$work" tests/fuzz/corpus/"$target" -max_total_time="$seconds" "${limits[@]}" -timeout=60 \
+    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/findings/"$target"- \
     >"$log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     printf '%-12s %s s, %s runs, no finding\n' "$target" "$seconds" "$runs"

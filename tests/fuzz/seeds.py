@@ -179,8 +179,19 @@ def wts1_seeds():
     yield "left-over", wts1([("a", (1,), 1, one)], tail=b"more")
 
 
+def seeks_seeds():
+    """First the frame rate and whether the stream ends; then, a seek: kind and frames, rate, flags, types, start, stop."""
+    rates = [bytes([0x60, 0, 0, 5, 20, 0]), bytes([0x60, 1, 0, 0, 0, 0]), bytes([0x65, 2, 0, 0, 0, 0])]
+    yield "rates", bytes([0]) + b"".join(rates)
+    yield "backwards", bytes([1, 0x60, 0, 0, 5, 20, 0, 0x60, 3, 0, 0, 0, 0, 0x60, 4, 0, 5, 2, 9])
+    yield "segments", bytes([2, 0xe0, 0, 4, 5, 2, 5, 0xe5, 0, 4, 5, 2, 5, 0xe0, 3, 4, 0, 0, 0])
+    yield "frames", bytes([3, 0x63, 0, 0, 5, 7, 9, 0x43, 3, 0, 5, 2, 6])
+    yield "flushes", bytes([0, 0x7f, 0x60, 0, 0, 1, 5, 0, 0x7f, 0x60, 1, 0, 0, 0, 0])
+    yield "finite", bytes([12, 0x60, 3, 0, 5, 0, 255, 0xe0, 0, 0, 0, 0, 0, 0xe0, 0, 0, 5, 23, 24])
+
+
 SEEDS = {"safetensors": safetensors_seeds, "gguf": gguf_seeds, "onnx": onnx_seeds, "npy": npy_seeds,
-         "wts1": wts1_seeds}
+         "wts1": wts1_seeds, "seeks": seeks_seeds}
 
 
 def main():

@@ -3,8 +3,6 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <cctype>
 #include <memory>
 #include <set>
 
@@ -12,6 +10,7 @@
 #include "engine/cli/model_path.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
+#include "engine/model/text.h"
 #include "engine/model/vocabulary.h"
 
 namespace dit::cli {
@@ -25,17 +24,17 @@ struct Options {
 void print_words(const Options& options) {
   const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
   const ModelConfig& config = model->config();
-  std::string part = options.part;
-  std::transform(part.begin(), part.end(), part.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string part = fold_text(options.part);
 
   std::set<std::string> lines;
   for (const std::string& word : config.words) {
-    if (word.find(part) != std::string::npos && !config.aliases.contains(word)) lines.insert(word);
+    if (fold_text(word).find(part) != std::string::npos && !config.aliases.contains(word)) lines.insert(word);
   }
   for (const auto& [alias, words] : config.aliases) {
-    if (alias.find(part) != std::string::npos) lines.insert(fmt::format("{} -> {}", alias, fmt::join(words, " ")));
+    if (fold_text(alias).find(part) != std::string::npos)
+      lines.insert(fmt::format("{} -> {}", alias, fmt::join(words, " ")));
   }
-  expect(!lines.empty(), ErrorKind::settings, "no word with '{}' in it in model {}; nearest: {}", options.part,
+  expect(!lines.empty(), ErrorKind::settings, "no word with '{}' in it in model {}; nearest: {}", shorten(options.part),
          config.name, fmt::join(nearest_words(config, part), ", "));
   for (const std::string& line : lines) fmt::print("{}\n", line);
 }

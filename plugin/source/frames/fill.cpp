@@ -28,12 +28,29 @@ void advance(Position& p) {
   }
 }
 
+/// The base class sends a segment with its first frame only, and an end without a segment is the end of nothing.
+/// sought  no frame has come since the last seek
+void end_segment(Element& e, bool sought) {
+  GstPad* pad = GST_BASE_SRC_PAD(e.base);
+  GstEvent* sent = gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0);
+  if (sought || sent == nullptr) gst_pad_push_event(pad, gst_event_new_segment(&e.base->segment));
+  if (sent != nullptr) gst_event_unref(sent);
+  if (!sought || !e.seek.reverse) return;
+  // As after a last frame.
+  const ObjectLock lock(e.base);
+  e.base->segment.position = e.base->segment.start;
+}
+
 }  // namespace
 
 GstFlowReturn fill(Element& e, GstBuffer* buffer) {
   const auto stream = e.opened();
   if (!stream) return GST_FLOW_FLUSHING;
-  if (!settle_seek(e) || e.clock.ended(e.position.next)) return GST_FLOW_EOS;
+  const bool sought = e.seek_pending;
+  if (!settle_seek(e) || e.clock.ended(e.position.next)) {
+    end_segment(e, sought);
+    return GST_FLOW_EOS;
+  }
   if (!e.tags_sent) send_tags(e);
   const bool live = gst_base_src_is_live(e.base) && !e.clock.still();
   const GstFlowReturn flow = live ? fill_live(e, *stream, buffer) : fill_directly(e, *stream, buffer);

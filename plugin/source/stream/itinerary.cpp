@@ -8,6 +8,8 @@ namespace {
 
 /// "red fox | castle" -> its parts without the spaces around them; an empty part is an unset prompt.
 std::vector<std::string> split_prompts(std::string_view text) {
+  expect(text.size() <= most_prompt_bytes, ErrorKind::settings, "walk-prompts: expected at most {} bytes, found {}",
+         most_prompt_bytes, text.size());
   std::vector<std::string> parts;
   while (true) {
     const std::size_t bar = text.find('|');

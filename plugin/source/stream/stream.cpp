@@ -2,6 +2,7 @@
 #include "plugin/source/stream/stream.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace dit::plugin {
@@ -31,14 +32,16 @@ std::string Stream::read_prompts(const Itinerary& itinerary) {
   if (!read_.labels.empty() && read_.style == style && read_.prompts == prompts) return {};
   const ModelConfig& config = session_->model().config();
   ReadPrompts read = {.style = style, .prompts = prompts, .labels = {}};
-  std::string unknown;
+  Label unknown;  // of all prompts, each word once
+  std::set<std::string> seen;
   for (const std::string& prompt : prompts) {
-    read.labels.push_back(std::make_shared<const Label>(parse_label(config, prompt, style)));
-    const std::string more = describe_unknown(config, *read.labels.back());
-    if (!more.empty()) unknown += (unknown.empty() ? "" : "; ") + more;
+    read.labels.push_back(std::make_shared<const Label>(parse_label(config, prompt, style, cancelled_)));
+    for (const std::string& word : read.labels.back()->unknown) {
+      if (seen.insert(word).second) unknown.unknown.push_back(word);
+    }
   }
   read_ = std::move(read);
-  return unknown;
+  return describe_unknown(config, unknown);
 }
 
 std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner) {

@@ -3,6 +3,7 @@
 // neither the batch size, nor the mode, nor the order of asking changes a picture.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -62,8 +63,14 @@ class Stream {
   const Session& session() const noexcept { return *session_; }
   /// See Session.
   std::string take_warning() { return session_->take_warning(); }
-  void cancel() noexcept { session_->cancel(); }
-  void resume() noexcept { session_->resume(); }
+  void cancel() noexcept {
+    cancelled_ = true;
+    session_->cancel();
+  }
+  void resume() noexcept {
+    cancelled_ = false;
+    session_->resume();
+  }
 
   /// Reads the prompts with the model's vocabulary, unless they are those read last. Returns their words that the model
   /// does not know, as a sentence; empty if there are none, and for prompts that were read before.
@@ -136,6 +143,7 @@ class Stream {
   std::span<std::uint8_t> kept_picture(std::uint32_t icon, std::uint32_t step);
 
   std::unique_ptr<Session> session_;
+  std::atomic<bool> cancelled_{false};
   std::size_t picture_bytes_ = 0;
   std::uint32_t batch_size_ = 1;
   bool pipelined_ = false;

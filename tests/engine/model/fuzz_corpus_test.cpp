@@ -43,7 +43,8 @@ TEST(FuzzCorpus, NoFileTakesAReaderDown) {
   for (const fuzz::Target& target : fuzz::targets()) names.emplace_back(target.name);
   std::ranges::sort(names);
   std::ranges::sort(folders);
-  EXPECT_EQ(names, folders);
+  // Not all that is fuzzed is a reader.
+  EXPECT_TRUE(std::ranges::includes(folders, names));
   EXPECT_GE(files, 40u);
 }
 

@@ -66,7 +66,7 @@ bool Player::seek(double rate, GstFormat format, GstSeekFlags flags, gint64 star
       this, nullptr);
   while (GstMessage* old = gst_bus_pop_filtered(GST_ELEMENT_BUS(pipeline_), GST_MESSAGE_EOS)) gst_message_unref(old);
   const gboolean done = gst_element_seek(pipeline_, rate, format, flags, GST_SEEK_TYPE_SET, start,
-                                         stop < 0 ? GST_SEEK_TYPE_NONE : GST_SEEK_TYPE_SET, stop);
+                                         stop < 0 && rate > 0 ? GST_SEEK_TYPE_NONE : GST_SEEK_TYPE_SET, stop);
   gst_pad_remove_probe(pad, probe);
   gst_object_unref(pad);
   return done != FALSE;

@@ -25,7 +25,7 @@ class Player {
   /// Both wait until the state is reached, at most 20 s.
   void pause();
   void play();
-  /// Forgets the frames so far. stop = -1: none.
+  /// Forgets the frames so far. stop = -1: none; backwards, the end.
   bool seek(double rate, GstFormat format, GstSeekFlags flags, gint64 start, gint64 stop = -1);
 
   /// Frames up to the end of the stream.
