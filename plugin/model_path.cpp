@@ -22,4 +22,8 @@ std::filesystem::path model_path(const std::string& location) {
   return find_model(location, own_folder(), {DIT_MODEL_FROM_INSTALLED, DIT_MODEL_FROM_BUILT});
 }
 
+std::filesystem::path lexicon_path() {
+  return find_lexicon(own_folder(), {DIT_MODEL_FROM_INSTALLED, DIT_MODEL_FROM_BUILT});
+}
+
 }  // namespace dit::plugin

@@ -63,6 +63,11 @@ def vocabularies(models, words):
     return found
 
 
+def own_words(text):
+    """Words of a concept in own.json, attributes ("c:red") as they are."""
+    return [word for part in text.split() for word in ([part] if ":" in part else name_words(part))]
+
+
 class Entries:
     """key -> candidates of all languages; the same answer in several languages is one candidate."""
 
@@ -120,8 +125,11 @@ def build(packages, known):
             entries.add(key, bits["en"], best)
     add_stop_words(entries, packages["stopwords-iso"], bits)
     for key, concept in own["words"].items():
-        place = [text.strip() for text in concept.split(";")]
-        entries.add(key, bits["en"], [(0.98 - 0.02 * i, "own", text) for i, text in enumerate(place)])
+        texts = [" ".join(own_words(text)) for text in concept.split(";")]
+        best = concepts.best([(0.98 - 0.02 * i, "own", text) for i, text in enumerate(texts)])
+        if not best and not concepts.known([key]):
+            print(f"own.json: {key}: no model has {concept}")
+        entries.add(key_of(key), bits["en"], [candidate for candidate in best if candidate[2] != key])
     return entries.sorted()
 
 

@@ -3,12 +3,20 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
+
+#include "engine/model/model.h"
 
 namespace dit::cli {
 
 /// find_model() (engine/model/model_path.h) from the running program's own place.
 std::filesystem::path model_path(const std::string& given);
+
+/// find_lexicon() from there.
+std::filesystem::path lexicon_path();
+/// The model that a command is about, with its lexicon. errors  Model::open's
+std::shared_ptr<const Model> open_model(const std::string& given);
 
 /// Help text of every --model option.
 inline constexpr const char* model_help =

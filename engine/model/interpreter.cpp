@@ -21,8 +21,8 @@ std::size_t shared_beginning(std::u32string_view a, std::u32string_view b) {
 }
 
 bool is_strong(const Meaning& meaning) {
-  return meaning.sure >= 0.6f && (meaning.kind == AnswerKind::label || meaning.kind == AnswerKind::keyword ||
-                                  meaning.kind == AnswerKind::own);
+  return meaning.sure >= 0.6f &&
+         (meaning.kind == AnswerKind::label || meaning.kind == AnswerKind::keyword || meaning.kind == AnswerKind::own);
 }
 
 std::vector<std::string_view> split(std::string_view text) {
@@ -67,8 +67,11 @@ float Interpreter::weight(std::uint32_t languages) const {
 }
 
 std::optional<Meaning> Interpreter::resolve(const Answer& answer) const {
-  Meaning meaning = {.rows = {}, .painted = std::string(answer.concept_text), .kind = answer.kind,
-                     .languages = answer.languages, .sure = answer.sure};
+  Meaning meaning = {.rows = {},
+                     .painted = std::string(answer.concept_text),
+                     .kind = answer.kind,
+                     .languages = answer.languages,
+                     .sure = answer.sure};
   if (answer.kind == AnswerKind::stop) return meaning;
   for (const std::string_view word : split(answer.concept_text)) {
     const std::vector<std::uint32_t>& rows = index_.rows(std::string(word));
@@ -142,7 +145,8 @@ std::optional<Meaning> Interpreter::other_form(const std::string& word) {
   return found;
 }
 
-/// "Kaffeetasse": two words that the lexicon is sure of, perhaps with a letter between them; the longest last one counts.
+/// "Kaffeetasse": two words that the lexicon is sure of, perhaps with a letter between them; the longest last one
+/// counts.
 std::vector<Meaning> Interpreter::compound(const std::string& word) {
   constexpr std::size_t least_part = 3;
   const std::size_t size = decode_utf8(word).size();
@@ -168,7 +172,8 @@ std::vector<Meaning> Interpreter::segments(const std::string& word) {
   std::size_t looked_at = 0;
   for (std::size_t at = 0; at < word.size() && ++looked_at <= most;) {
     std::vector<std::size_t> ends;
-    for (std::size_t end = at; ends.size() < longest && end < word.size();) ends.push_back(end = next_code_point(word, end));
+    for (std::size_t end = at; ends.size() < longest && end < word.size();)
+      ends.push_back(end = next_code_point(word, end));
     std::size_t next = ends.front();
     while (!ends.empty()) {
       if (auto meaning = this->meaning(word.substr(at, ends.back() - at))) {

@@ -27,7 +27,7 @@ std::uint16_t u16_of(std::span<const std::byte> bytes) {
 }  // namespace
 
 const char* name_of(AnswerKind kind) {
-  constexpr std::array names = {"stop word",     "emoji",         "name",         "keyword",   "form",    "synonym",
+  constexpr std::array names = {"stop word",    "emoji",         "name",         "keyword",   "form",    "synonym",
                                 "broader word", "narrower word", "related word", "near word", "our list"};
   return names.at(static_cast<std::size_t>(kind));
 }
@@ -166,7 +166,8 @@ std::vector<std::string> Lexicon::around(std::string_view key, std::size_t count
   for (std::uint32_t block = middle > 0 ? middle - 1 : 0; block <= last; ++block) {
     for (Entry& entry : entries_of(block)) (entry.key < key ? before : after).push_back(std::move(entry.key));
   }
-  std::vector<std::string> found(before.end() - static_cast<std::ptrdiff_t>(std::min(count, before.size())), before.end());
+  std::vector<std::string> found(before.end() - static_cast<std::ptrdiff_t>(std::min(count, before.size())),
+                                 before.end());
   found.insert(found.end(), after.begin(), after.begin() + static_cast<std::ptrdiff_t>(std::min(count, after.size())));
   return found;
 }

@@ -15,7 +15,19 @@
 namespace dit {
 
 /// How an answer was found. The values are those of the file.
-enum class AnswerKind : std::uint8_t { stop, emoji, label, keyword, form, synonym, broader, narrower, related, near, own };
+enum class AnswerKind : std::uint8_t {
+  stop,
+  emoji,
+  label,
+  keyword,
+  form,
+  synonym,
+  broader,
+  narrower,
+  related,
+  near,
+  own
+};
 
 /// "name", "keyword", "broader word"… for people.
 const char* name_of(AnswerKind kind);
@@ -24,7 +36,7 @@ const char* name_of(AnswerKind kind);
 struct Answer {
   std::uint32_t languages = 0;  ///< bit i: language i of the lexicon; bit 31: an emoji, of all languages
   AnswerKind kind = AnswerKind::stop;
-  float sure = 0;            ///< 0 … 1
+  float sure = 0;                 ///< 0 … 1
   std::string_view concept_text;  ///< words that a model may have, with blanks between them; empty for a stop word
 };
 

@@ -8,6 +8,8 @@
 #include "engine/model/formats/open.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
+#include "engine/model/good.h"
+#include "engine/model/prompt.h"
 #include "engine/model/word_index.h"
 #include "engine/network/dit.h"
 #include "engine/network/solver.h"
@@ -214,16 +216,19 @@ bool is_wts1(const Weights& weights) {
 
 }  // namespace
 
-std::shared_ptr<const Model> Model::open(const std::filesystem::path& path) {
+std::shared_ptr<const Model> Model::open(const std::filesystem::path& path, const std::filesystem::path& lexicon) {
   auto weights = open_weights(path);
   if (is_wts1(*weights)) weights = wts1::to_model(weights, path.string(), wts1::read_changes(path));
-  return from(std::move(weights), path);
+  return from(std::move(weights), path, lexicon);
 }
 
-std::shared_ptr<const Model> Model::from(std::shared_ptr<const Weights> weights, std::filesystem::path path) {
+std::shared_ptr<const Model> Model::from(std::shared_ptr<const Weights> weights, std::filesystem::path path,
+                                         const std::filesystem::path& lexicon) {
   if (is_wts1(*weights)) weights = wts1::to_model(weights, path.string(), "");
   std::shared_ptr<Model> model(new Model);
   model->config_ = parse_config(*weights, path.string());
+  model->config_.good = read_good(*weights, model->config_, path.string());
+  model->config_.lexicon = std::make_shared<const LexiconFile>(lexicon_places(path, lexicon));
   model->config_.index = std::make_shared<const WordIndex>(model->config_);
   model->weights_ = std::move(weights);
   model->path_ = std::move(path);

@@ -12,6 +12,7 @@
 
 namespace dit {
 
+class LexiconFile;
 class WordIndex;
 
 enum class Prediction { x, epsilon, v };
@@ -82,8 +83,14 @@ struct ModelConfig {
   std::uint32_t default_steps = 16;
   std::string default_sampler = "euler";
   double default_guidance = 1.0;
+  /// How often icons of a word are recognised, of 255: word by word, or word by word a byte for each style. Empty if
+  /// the file does not say.
+  std::vector<std::uint8_t> good;
+  std::shared_ptr<const LexiconFile> lexicon;  ///< for what the words do not say; null in one without a model
   std::shared_ptr<const WordIndex> index;  ///< of words, aliases and styles; null in a configuration without a model
 
+  /// How well the model knows the word of a row of word_embed, 0 … 1, over all styles; 1 if the file does not say.
+  float goodness(std::uint32_t row) const noexcept;
   std::uint32_t tokens() const noexcept { return (height / patch) * (width / patch); }
   std::uint32_t head_size() const noexcept { return head_dim ? head_dim : dim / heads; }
   /// Width of q, of k and of v: all heads side by side.
@@ -98,10 +105,13 @@ class Model {
   /// Opens and checks a weight file: safetensors, GGUF, or WTS1, whose configuration is inferred from its shapes and
   /// from a file of configuration keys beside it, see formats/wts1_model.h. errors  not_found, unreadable, wrong_format
   /// (names the tensor or key, what was expected, what was found)
-  static std::shared_ptr<const Model> open(const std::filesystem::path& path);
+  /// lexicon  where it is if $DIT_LEXICON is not set and no lexicon.bin lies beside the weights; none need be there
+  static std::shared_ptr<const Model> open(const std::filesystem::path& path,
+                                           const std::filesystem::path& lexicon = {});
 
   /// Checks weights that are already in memory (tests, converters).
-  static std::shared_ptr<const Model> from(std::shared_ptr<const Weights> weights, std::filesystem::path path);
+  static std::shared_ptr<const Model> from(std::shared_ptr<const Weights> weights, std::filesystem::path path,
+                                           const std::filesystem::path& lexicon = {});
 
   const ModelConfig& config() const noexcept { return config_; }
   const std::filesystem::path& path() const noexcept { return path_; }

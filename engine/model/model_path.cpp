@@ -22,4 +22,14 @@ std::filesystem::path find_model(const std::string& given, const std::filesystem
   fail(ErrorKind::not_found, "no model: none was named, $DIT_MODEL is not set, and there is none at {}", tried);
 }
 
+std::filesystem::path find_lexicon(const std::filesystem::path& binary_folder,
+                                   std::initializer_list<const char*> places) {
+  for (const char* place : places) {
+    auto path = (binary_folder / place / "lexicon.bin").lexically_normal();
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(path, ignored)) return path;
+  }
+  return {};
+}
+
 }  // namespace dit

@@ -14,4 +14,8 @@ namespace dit {
 std::filesystem::path find_model(const std::string& given, const std::filesystem::path& binary_folder,
                                  std::initializer_list<const char*> places);
 
+/// The first lexicon.bin among the places that find_model() looks at; empty if there is none.
+std::filesystem::path find_lexicon(const std::filesystem::path& binary_folder,
+                                   std::initializer_list<const char*> places);
+
 }  // namespace dit

@@ -170,6 +170,14 @@ std::string environment_locale() {
   return "en";
 }
 
+std::vector<std::filesystem::path> lexicon_places(const std::filesystem::path& weights,
+                                                  const std::filesystem::path& installed) {
+  if (const char* set = std::getenv("DIT_LEXICON"); set != nullptr && *set != '\0') return {set};
+  std::vector<std::filesystem::path> places = {weights.parent_path() / "lexicon.bin"};
+  if (!installed.empty()) places.push_back(installed);
+  return places;
+}
+
 LexiconFile::LexiconFile(std::vector<std::filesystem::path> places, std::string locale)
     : places_(std::move(places)), locale_(std::move(locale)) {}
 
@@ -177,7 +185,8 @@ std::shared_ptr<const Lexicon> LexiconFile::open() const {
   const std::lock_guard lock(mutex_);
   if (opened_) return lexicon_;
   std::error_code ignored;
-  const auto place = std::ranges::find_if(places_, [&](const auto& path) { return std::filesystem::exists(path, ignored); });
+  const auto place =
+      std::ranges::find_if(places_, [&](const auto& path) { return std::filesystem::exists(path, ignored); });
   if (place != places_.end()) lexicon_ = Lexicon::open(*place);
   opened_ = true;
   return lexicon_;
@@ -207,7 +216,8 @@ std::string describe_readings(const Label& label) {
   std::string text;
   for (std::size_t i = 0; i < std::min(most, label.readings.size()); ++i) {
     const Reading& reading = label.readings[i];
-    text += fmt::format("{}{} → {} ({})", text.empty() ? "" : ", ", shorten(reading.typed), reading.painted, reading.how);
+    text +=
+        fmt::format("{}{} → {} ({})", text.empty() ? "" : ", ", shorten(reading.typed), reading.painted, reading.how);
   }
   if (label.readings.size() > most) text += fmt::format(", and {} more", label.readings.size() - most);
   return text;

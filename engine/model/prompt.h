@@ -18,6 +18,11 @@ namespace dit {
 /// The locale of messages by the environment: the first of $LANGUAGE, $LC_ALL, $LC_MESSAGES and $LANG; "en" if none is.
 std::string environment_locale();
 
+/// Where a weight file's lexicon may be, in this order: only $DIT_LEXICON if it is set; lexicon.bin beside the weights;
+/// `installed` if it is not empty.
+std::vector<std::filesystem::path> lexicon_places(const std::filesystem::path& weights,
+                                                  const std::filesystem::path& installed);
+
 /// A model's lexicon, opened when a prompt has the first word that is not the model's own. thread  any
 class LexiconFile {
  public:

@@ -20,12 +20,6 @@ std::string join(const std::vector<std::string>& parts) {
   return text;
 }
 
-/// The model's index, or one made for a configuration that no model has.
-std::shared_ptr<const WordIndex> index_of(const ModelConfig& config) {
-  if (config.index && config.index->is_of(config)) return config.index;
-  return std::make_shared<const WordIndex>(config);
-}
-
 std::uint32_t style_row(const ModelConfig& config, const WordIndex& index, std::string_view style) {
   if (style.empty()) return static_cast<std::uint32_t>(config.styles.size());
   expect(config.has_styles, ErrorKind::settings, "no style '{}': model {} was trained without styles", shorten(style),
@@ -41,7 +35,12 @@ std::string describe(const ModelConfig& config, const WordIndex& index, const La
   for (std::size_t i = 0; i < label.unknown.size() && i < most_named; ++i) {
     const std::string& word = label.unknown[i];
     if (!text.empty()) text += "; ";
-    text += "no word '" + shorten(word) + "' in model " + config.name + "; nearest: " + join(index.nearest(word, 3));
+    std::vector<std::string> nearest = index.nearest(word, 3);
+    if (i < label.meant.size() && !label.meant[i].empty()) {
+      std::erase(nearest, label.meant[i]);
+      nearest.insert(nearest.begin(), label.meant[i]);
+    }
+    text += "no word '" + shorten(word) + "' in model " + config.name + "; nearest: " + join(nearest);
   }
   if (label.unknown.size() > most_named) {
     text += fmt::format("; and {} more unknown words", label.unknown.size() - most_named);
@@ -80,9 +79,17 @@ Label parse_label(const ModelConfig& config, std::string_view prompt, std::strin
       if (taken.insert(row).second) label.words.push_back(row);
     }
   }
-  expect(!label.words.empty() || label.unknown.empty(), ErrorKind::settings, "prompt '{}': {}", shorten(prompt),
-         label.unknown.empty() ? "" : describe(config, *index, label));
+  refuse_unknown(config, prompt, label);
   return label;
+}
+
+void refuse_unknown(const ModelConfig& config, std::string_view prompt, const Label& label) {
+  if (!label.words.empty() || label.unknown.empty()) return;
+  fail(ErrorKind::settings, "prompt '{}': {}", shorten(prompt), describe_unknown(config, label));
+}
+
+std::uint32_t style_row(const ModelConfig& config, std::string_view style) {
+  return style_row(config, *index_of(config), style);
 }
 
 }  // namespace dit

@@ -121,4 +121,9 @@ std::vector<std::string> WordIndex::nearest(std::string_view word, std::size_t c
   return result;
 }
 
+std::shared_ptr<const WordIndex> index_of(const ModelConfig& config) {
+  if (config.index && config.index->is_of(config)) return config.index;
+  return std::make_shared<const WordIndex>(config);
+}
+
 }  // namespace dit

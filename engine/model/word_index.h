@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -48,5 +49,8 @@ class WordIndex {
   mutable std::unordered_map<std::string, std::uint32_t> styles_;
   mutable std::vector<Candidate> candidates_;  ///< by length
 };
+
+/// The model's index, or one made for a configuration that no model has.
+std::shared_ptr<const WordIndex> index_of(const ModelConfig& config);
 
 }  // namespace dit

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "engine/model/prompt.h"
+
 namespace dit {
 namespace {
 
@@ -20,7 +22,7 @@ struct Resolved {
 
 Resolved resolve(const ModelConfig& config, const IconSettings& settings) {
   const auto read = [&](const std::shared_ptr<const Label>& label, const std::string& prompt) {
-    return label ? *label : parse_label(config, prompt, settings.style);
+    return label ? *label : read_prompt(config, prompt, settings.style);
   };
   Resolved resolved = {.label = read(settings.label, settings.prompt),
                        .toward = {},

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/model/prompt.h"
 #include "engine/network/conditioning.h"
 #include "engine/network/dit.h"
 
@@ -134,7 +135,7 @@ CaptureInfo capture(const std::shared_ptr<const Model>& model, Executor& executo
   const bool guided = info.guidance != 1;
   const PlanShape shape{.batch = 1, .conditions = guided ? 2u : 1u, .steps = info.steps, .guided = guided};
   const Conditioning conditioning(model);
-  const Label label = parse_label(config, wanted.prompt, wanted.style);
+  const Label label = read_prompt(config, wanted.prompt, wanted.style);
   const auto plan = executor.plan(record(config, shape));
   const Request request = request_of(conditioning, shape, label, table, {wanted.seed, point.index});
   plan->set_request(request);

@@ -57,7 +57,7 @@ std::shared_ptr<Entry> entry_for(const Key& key) {
 }  // namespace
 
 Engine::Engine(const SessionOptions& options)
-    : model_(Model::open(options.model)),
+    : model_(Model::open(options.model, options.lexicon)),
       device_(open_device(options.device, model_, options.options)),
       conditioning_(model_) {}
 

@@ -18,7 +18,7 @@ struct IconSettings {
   std::string style;
   /// A walk's other end: each icon's condition lies between the two prompts by its IconPoint::blend.
   std::optional<std::string> toward_prompt;
-  /// What parse_label() made of the two prompts with the style, from who has called it already; else begin() does.
+  /// What read_prompt() made of the two prompts with the style, from who has called it already; else begin() does.
   std::shared_ptr<const Label> label, toward_label;
   std::uint64_t seed = 0;  ///< read by the begin() that counts icons itself; an IconPoint has its own seeds
   std::optional<std::uint32_t> steps;

@@ -14,6 +14,7 @@
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/model/model_path.h"
+#include "engine/model/prompt.h"
 #include "engine/model/vocabulary.h"
 #include "engine/network/noise.h"
 #include "engine/network/solver.h"
@@ -82,7 +83,7 @@ class Session {
 
   std::uint32_t step() const noexcept;   ///< steps done of the batch begun
   std::uint32_t steps() const noexcept;  ///< steps of the icons begun
-  /// The label the last begin() rendered; its `unknown` words deserve a warning.
+  /// The label the last begin() rendered; its `unknown` words deserve a warning, its `readings` a note.
   const Label& label() const noexcept;
   /// The table the last begin() follows, one entry a step.
   const std::vector<SolverStep>& schedule() const noexcept;

@@ -114,8 +114,7 @@ void open(Element& e) {
   const dit::Session& session = stream->session();
   const std::filesystem::path& path = session.model().path();
   e.model_hash = dit::plugin::fingerprint(path);
-  const std::string unknown = stream->read_prompts(dit::plugin::Itinerary(*settings));
-  if (!unknown.empty()) dit::plugin::warn_of_words(e.element(), unknown);
+  dit::plugin::post_words(e.element(), stream->read_prompts(dit::plugin::Itinerary(*settings)));
   const std::unique_ptr<gchar, decltype(&g_free)> name(g_utf8_make_valid(path.filename().c_str(), -1), g_free);
   e.origin = {
       .model = "", .model_name = name.get(), .device = session.device().spec, .precision = session.device().precision};

@@ -77,8 +77,17 @@ void post_progress(GstElement* element, GstProgressType type) {
   gst_element_post_message(element, gst_message_new_progress(GST_OBJECT(element), type, "open", text));
 }
 
-void warn_of_words(GstElement* element, const std::string& unknown) {
-  GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", unknown.c_str()), (nullptr));
+void post_words(GstElement* element, const WordNotes& notes) {
+  for (const Reading& reading : notes.readings) {
+    GST_INFO_OBJECT(element, "%s is painted as %s: %s", reading.typed.c_str(), reading.painted.c_str(),
+                    reading.how.c_str());
+    post(element, gst_structure_new("ditsrc-word", "typed", G_TYPE_STRING, reading.typed.c_str(), "painted",
+                                    G_TYPE_STRING, reading.painted.c_str(), "how", G_TYPE_STRING, reading.how.c_str(),
+                                    "sure", G_TYPE_DOUBLE, static_cast<double>(reading.sure), nullptr));
+  }
+  if (!notes.unknown.empty()) {
+    GST_ELEMENT_WARNING(element, RESOURCE, SETTINGS, ("%s", notes.unknown.c_str()), (nullptr));
+  }
 }
 
 void warn_of_kernels(GstElement* element, const std::string& mistakes) {

@@ -23,7 +23,9 @@ void post_step(GstElement* element, const Caption& caption, GstClockTime pts);
 
 /// Progress of opening, code "open". type: START, COMPLETE or ERROR
 void post_progress(GstElement* element, GstProgressType type);
-void warn_of_words(GstElement* element, const std::string& unknown);
+/// A warning of unknown words; and element message "ditsrc-word" for each that is painted as others: typed, painted,
+/// how (strings), sure (double, 0 to 1).
+void post_words(GstElement* element, const WordNotes& notes);
 /// See Session::take_warning.
 void warn_of_kernels(GstElement* element, const std::string& mistakes);
 void error_no_map(GstElement* element, gsize bytes, std::uint64_t frame);

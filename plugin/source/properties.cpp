@@ -155,9 +155,13 @@ void add_opening(std::vector<Setting>& all) {
 void add_icon(std::vector<Setting>& all) {
   all.push_back(
       {&Settings::prompt,
-       g_param_spec_string("prompt", "Prompt",
-                           "What to paint, in words that the model knows; unset: whatever style and seed give", nullptr,
-                           animated)});
+       g_param_spec_string("prompt", "Prompt", "What to paint, in words or emoji; unset: whatever style and seed give",
+                           nullptr, animated)});
+  all.push_back({&Settings::strict_words,
+                 g_param_spec_boolean("strict-words", "Strict words",
+                                      "Take only words that the model has, and none that the lexicon beside the "
+                                      "weights has for others, such as emoji and words of other languages",
+                                      FALSE, any_time)});
   all.push_back({&Settings::style,
                  g_param_spec_string("style", "Style", "One of the model's styles; unset: none", nullptr, animated)});
   all.push_back({Seed{&Settings::seed},

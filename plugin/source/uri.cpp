@@ -13,10 +13,10 @@ namespace dit::plugin {
 namespace {
 
 /// Properties that a URI may set. A file to open is not among them: a link must not choose that.
-constexpr std::array keys = {"style",       "seed",      "seed-name",   "steps",      "min-steps", "sampler",
-                             "guidance",    "emit",      "hold",        "background", "is-live",   "batch-size",
-                             "late-policy", "device",    "num-buffers", "walk",       "walk-loop", "walk-prompts",
-                             "pipelined",   "precision", "fusion"};
+constexpr std::array keys = {"style",       "seed",      "seed-name",   "steps",       "min-steps", "sampler",
+                             "guidance",    "emit",      "hold",        "background",  "is-live",   "batch-size",
+                             "late-policy", "device",    "num-buffers", "walk",        "walk-loop", "walk-prompts",
+                             "pipelined",   "precision", "fusion",      "strict-words"};
 
 using Text = std::unique_ptr<gchar, decltype(&g_free)>;
 

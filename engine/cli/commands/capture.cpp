@@ -103,7 +103,7 @@ json describe(const Model& model, const DeviceInfo& device) {
 void run(Options& options) {
   if (!options.sampler.empty()) options.point.settings.sampler = sampler_from_name(options.sampler);
   if (!options.name.empty()) options.point.settings.seed = seed_from_name(options.name);
-  const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
+  const std::shared_ptr<const Model> model = open_model(options.model);
   const OpenedDevice opened = open_device(options.machine.device, model, options.machine.options());
   fmt::print("{}\n", opened.note);
   Folder folder(options.output);

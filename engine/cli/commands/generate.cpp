@@ -67,6 +67,7 @@ class Job {
   void write_icons(std::uint64_t first, std::uint32_t count);
   void write_sheet() const;
   void warn();
+  void tell_readings();
   void warn_of(const std::string& text);
   Image read(std::uint32_t icon);
   template <typename... Args>
@@ -99,7 +100,7 @@ void Job::report(fmt::format_string<Args...> text, Args&&... args) const {
 void Job::open() {
   const auto start = Clock::now();
   session_ = Session::open(
-      {.model = model_path(options_.model), .device = options_.machine.device, .options = options_.machine.options()});
+      {.model = model_path(options_.model), .lexicon = lexicon_path(), .device = options_.machine.device, .options = options_.machine.options()});
   interrupt_.watch(session_.get());
   report("{}\n", session_->device_note());
   if (const std::string& warning = session_->device().warning; !warning.empty()) {
@@ -137,6 +138,12 @@ void Job::warn() {
   for (const std::string& text :
        {describe_unknown(session_->model().config(), session_->label()), session_->take_warning()})
     warn_of(text);
+}
+
+/// What is painted for words that the model has not: said once, as it is no mistake.
+void Job::tell_readings() {
+  const std::string text = describe_readings(session_->label());
+  if (!text.empty() && warned_.insert(text).second) report("{}\n", text);
 }
 
 void Job::warn_of(const std::string& text) {
@@ -177,6 +184,7 @@ void Job::paint(const IconSettings& settings, std::uint64_t first, std::uint32_t
   session_->begin(settings, first, count, stepwise ? Pace::step_by_step : Pace::whole);
   auto painting = Clock::now() - start;
   warn();
+  tell_readings();
   const std::uint32_t steps = session_->steps();
   if (!progress_) progress_ = std::make_unique<Progress>(icons() * steps);
   for (std::uint32_t step = stepwise ? 1 : steps; step <= steps; ++step) {

@@ -3,13 +3,17 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/model_path.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
+#include "engine/model/prompt.h"
 #include "engine/model/text.h"
 #include "engine/model/vocabulary.h"
 
@@ -19,13 +23,10 @@ namespace {
 struct Options {
   std::string model;
   std::string part;
+  bool good = false;
 };
 
-void print_words(const Options& options) {
-  const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
-  const ModelConfig& config = model->config();
-  const std::string part = fold_text(options.part);
-
+std::set<std::string> lines_with(const ModelConfig& config, const std::string& part) {
   std::set<std::string> lines;
   for (const std::string& word : config.words) {
     if (fold_text(word).find(part) != std::string::npos && !config.aliases.contains(word)) lines.insert(word);
@@ -34,28 +35,75 @@ void print_words(const Options& options) {
     if (fold_text(alias).find(part) != std::string::npos)
       lines.insert(fmt::format("{} -> {}", alias, fmt::join(words, " ")));
   }
-  expect(!lines.empty(), ErrorKind::settings, "no word with '{}' in it in model {}; nearest: {}", shorten(options.part),
-         config.name, fmt::join(nearest_words(config, part), ", "));
+  return lines;
+}
+
+/// What is painted for words that the model has not, and what nobody knows. False if nothing is painted.
+bool print_readings(const ModelConfig& config, const std::string& prompt) {
+  try {
+    const Label label = read_prompt(config, prompt, "");
+    for (const Reading& reading : label.readings) {
+      fmt::print("{} → {}   {}, {:.0f} % sure\n", shorten(reading.typed), reading.painted, reading.how,
+                 100 * reading.sure);
+    }
+    if (!label.readings.empty() && !label.unknown.empty()) fmt::print("{}\n", describe_unknown(config, label));
+    return !label.readings.empty();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::settings) throw;
+    return false;
+  }
+}
+
+void print_good(const ModelConfig& config, const std::string& part) {
+  expect(!config.good.empty(), ErrorKind::settings,
+         "model {} does not say which words it knows well: its file has no metadata 'good'", config.name);
+  std::vector<std::pair<float, std::string>> ranked;
+  for (std::size_t i = 0; i < config.words.size(); ++i) {
+    if (config.words[i].find(part) == std::string::npos) continue;
+    ranked.emplace_back(-config.goodness(static_cast<std::uint32_t>(i + 1)), config.words[i]);
+  }
+  std::ranges::sort(ranked);
+  for (const auto& [good, word] : ranked) fmt::print("{:3.0f} %  {}\n", -100 * good, word);
+}
+
+void print_words(const Options& options) {
+  const std::shared_ptr<const Model> model = open_model(options.model);
+  const ModelConfig& config = model->config();
+  const std::string part = fold_text(options.part);
+  if (options.good) {
+    print_good(config, part);
+    return;
+  }
+  const std::set<std::string> lines = lines_with(config, part);
   for (const std::string& line : lines) fmt::print("{}\n", line);
+  const bool means = !options.part.empty() && print_readings(config, options.part);
+  expect(!lines.empty() || means, ErrorKind::settings, "no word with '{}' in it in model {}; nearest: {}",
+         shorten(options.part), config.name, fmt::join(nearest_words(config, part), ", "));
 }
 
 void print_styles(const Options& options) {
-  const std::shared_ptr<const Model> model = Model::open(model_path(options.model));
+  const std::shared_ptr<const Model> model = open_model(options.model);
   for (const std::string& style : model->config().styles) fmt::print("{}\n", style);
 }
 
 }  // namespace
 
 void add_words(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("words", "List the words that the model knows, with their aliases");
+  CLI::App* command = app.add_subcommand("words", "List the words that the model knows, and what others mean to it");
   auto options = std::make_shared<Options>();
-  command->add_option("part", options->part, "Only words with PART in them")->option_text("PART");
+  command
+      ->add_option("part", options->part, "Only words with PART in them; or any word or emoji, to see what it paints")
+      ->option_text("PART");
+  command->add_flag("--good", options->good, "How often icons of each word are recognised, best first");
   command->add_option("--model", options->model, model_help)->option_text("FILE");
   command->footer(
-      "An alias is printed as \"alias -> words\": typing it means those words.\n"
+      "An alias is printed as \"alias -> words\": typing it means those words. \"kaffee → hot beverage\" is what the\n"
+      "lexicon beside the weights has for a word that the model has not.\n"
       "Examples:\n"
       "  dit words\n"
-      "  dit words cat");
+      "  dit words cat\n"
+      "  dit words kaffee\n"
+      "  dit words 🍕");
   command->callback([options] { print_words(*options); });
 }
 

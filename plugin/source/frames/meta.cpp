@@ -20,11 +20,12 @@ void add_meta(GstBuffer* buffer, const Caption& caption, const Origin& origin, b
       static_cast<guint64>(at.point.toward.index), "blend", G_TYPE_DOUBLE, at.point.blend, "step", G_TYPE_UINT,
       static_cast<guint>(caption.step), "steps", G_TYPE_UINT, static_cast<guint>(caption.steps), "t", G_TYPE_DOUBLE,
       caption.t, "sigma", G_TYPE_DOUBLE, caption.sigma, "guidance", G_TYPE_DOUBLE, caption.guidance, "prompt",
-      G_TYPE_STRING, caption.prompt().c_str(), "toward-prompt", G_TYPE_STRING, caption.toward_prompt().c_str(), "style",
-      G_TYPE_STRING, caption.settings->style.c_str(), "sampler", G_TYPE_STRING, name_of(caption.sampler), "model",
-      G_TYPE_STRING, origin.model.c_str(), "model-name", G_TYPE_STRING, origin.model_name.c_str(), "device",
-      G_TYPE_STRING, origin.device.c_str(), "precision", G_TYPE_STRING, origin.precision.c_str(), "repeated",
-      G_TYPE_BOOLEAN, repeated ? TRUE : FALSE, nullptr);
+      G_TYPE_STRING, caption.prompt().c_str(), "read-as", G_TYPE_STRING, describe_readings(*caption.label).c_str(),
+      "toward-prompt", G_TYPE_STRING, caption.toward_prompt().c_str(), "style", G_TYPE_STRING,
+      caption.settings->style.c_str(), "sampler", G_TYPE_STRING, name_of(caption.sampler), "model", G_TYPE_STRING,
+      origin.model.c_str(), "model-name", G_TYPE_STRING, origin.model_name.c_str(), "device", G_TYPE_STRING,
+      origin.device.c_str(), "precision", G_TYPE_STRING, origin.precision.c_str(), "repeated", G_TYPE_BOOLEAN,
+      repeated ? TRUE : FALSE, nullptr);
 }
 
 }  // namespace dit::plugin

@@ -17,9 +17,8 @@ Picture paint(Element& e, Stream& stream, std::uint64_t n, GstClockTime time, bo
     const bool was_less = stream.steps() < stream.wanted_steps();
     const bool is_less = steps < wanted;
     const bool news = is_less != was_less || (is_less && steps != stream.steps());
-    const std::string unknown =
-        stream.take_settings(n, settings, {.still = still, .reverse = !live && e.seek.reverse, .steps_limit = steps});
-    if (!unknown.empty()) warn_of_words(e.element(), unknown);
+    const Manner manner = {.still = still, .reverse = !live && e.seek.reverse, .steps_limit = steps};
+    post_words(e.element(), stream.take_settings(n, settings, manner));
     if (news) post_quality(e, time, live, steps, wanted);
   }
   Picture picture = stream.paint(n);

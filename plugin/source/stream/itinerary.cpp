@@ -24,7 +24,7 @@ std::vector<std::string> split_prompts(std::string_view text) {
 
 }  // namespace
 
-Itinerary::Itinerary(const Settings& s) : walk_(s.walk), loop_(s.walk_loop) {
+Itinerary::Itinerary(const Settings& s) : strict_(s.strict_words), walk_(s.walk), loop_(s.walk_loop) {
   common_.style = s.style;
   common_.seed = s.effective_seed();
   if (s.steps > 0) common_.steps = s.steps;

@@ -30,6 +30,8 @@ class Itinerary {
   Station station(std::uint64_t icon) const noexcept;
   /// Prompts that the stream may ask for.
   const std::vector<std::string>& prompts() const noexcept { return prompts_; }
+  /// Whether prompts may have the model's own words only.
+  bool strict() const noexcept { return strict_; }
   bool changes_prompt() const noexcept { return prompts_.size() > 1; }
   /// First and last icon between the same two prompts as this one.
   std::pair<std::uint64_t, std::uint64_t> leg(std::uint64_t icon) const noexcept;
@@ -38,6 +40,7 @@ class Itinerary {
  private:
   IconSettings common_;
   std::vector<std::string> prompts_;  ///< at least one
+  bool strict_ = false;
   std::uint64_t walk_ = 0;
   std::uint64_t loop_ = 0;
 };

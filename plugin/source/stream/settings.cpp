@@ -10,6 +10,7 @@ std::uint64_t Settings::effective_seed() const noexcept { return seed_name.empty
 SessionOptions Settings::session() const {
   return {
       .model = model_path(model_location),
+      .lexicon = lexicon_path(),
       .device = device,
       .options = {
           .threads = threads, .precision = static_cast<Precision>(precision), .fusion = static_cast<Fusion>(fusion)}};

@@ -30,7 +30,8 @@ struct Settings {
   std::string device = "auto";
   std::string prompt;
   std::string style;
-  std::string seed_name;  ///< if not empty, the seed is the one that this name owns
+  bool strict_words = false;  ///< only the model's own words
+  std::string seed_name;      ///< if not empty, the seed is the one that this name owns
   std::uint64_t seed = 0;
   unsigned steps = 0;      ///< 0 = the model's
   unsigned min_steps = 0;  ///< 0 = never fewer than steps

@@ -26,30 +26,37 @@ Stream::Stream(std::shared_ptr<Engine> engine, const Settings& settings)
   picture_bytes_ = std::size_t{config.width} * config.height * 4;
 }
 
-std::string Stream::read_prompts(const Itinerary& itinerary) {
+WordNotes Stream::read_prompts(const Itinerary& itinerary) {
   const std::vector<std::string>& prompts = itinerary.prompts();
   const std::string& style = itinerary.common().style;
-  if (!read_.labels.empty() && read_.style == style && read_.prompts == prompts) return {};
+  const bool strict = itinerary.strict();
+  if (!read_.labels.empty() && read_.style == style && read_.strict == strict && read_.prompts == prompts) return {};
   const ModelConfig& config = session_->model().config();
-  ReadPrompts read = {.style = style, .prompts = prompts, .labels = {}};
-  Label unknown;  // of all prompts, each word once
+  ReadPrompts read = {.style = style, .strict = strict, .prompts = prompts, .labels = {}};
+  Label all;
   std::set<std::string> seen;
   for (const std::string& prompt : prompts) {
-    read.labels.push_back(std::make_shared<const Label>(parse_label(config, prompt, style, cancelled_)));
-    for (const std::string& word : read.labels.back()->unknown) {
-      if (seen.insert(word).second) unknown.unknown.push_back(word);
+    read.labels.push_back(std::make_shared<const Label>(read_prompt(config, prompt, style, strict, cancelled_)));
+    const Label& label = *read.labels.back();
+    for (std::size_t i = 0; i < label.unknown.size(); ++i) {
+      if (!seen.insert(label.unknown[i]).second) continue;
+      all.unknown.push_back(label.unknown[i]);
+      all.meant.push_back(i < label.meant.size() ? label.meant[i] : "");
+    }
+    for (const Reading& reading : label.readings) {
+      if (seen.insert(reading.typed).second) all.readings.push_back(reading);
     }
   }
   read_ = std::move(read);
-  return describe_unknown(config, unknown);
+  return {.unknown = describe_unknown(config, all), .readings = std::move(all.readings)};
 }
 
-std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner) {
+WordNotes Stream::take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner) {
   const ModelConfig& config = session_->model().config();
-  std::string unknown;
+  WordNotes notes;
   if (settings_ != settings) {
     auto itinerary = std::make_shared<const Itinerary>(*settings);
-    unknown = read_prompts(*itinerary);
+    notes = read_prompts(*itinerary);
     // Kept if nothing of it has changed, and with it what has been painted ahead.
     if (!itinerary_ || *itinerary != *itinerary_) itinerary_ = std::move(itinerary);
   }
@@ -70,7 +77,7 @@ std::string Stream::take_settings(std::uint64_t frame, const Snapshot& settings,
     if (fit > 0) kept_steps_ = steps_;
   }
   span_ = icons_.at(frame, every_step_ ? std::uint64_t{steps_} + settings->hold - 1 : 1);
-  return unknown;
+  return notes;
 }
 
 void Stream::forget_position() noexcept {
@@ -102,6 +109,7 @@ Caption Stream::caption(std::uint64_t position, std::uint32_t step) const {
   const SolverStep& entry = schedule_.at(step - 1);
   Caption result = {.settings = settings_,
                     .itinerary = itinerary_,
+                    .label = read_.labels[itinerary_->station(span_.index).prompt],
                     .station = itinerary_->station(span_.index),
                     .icon = span_.index,
                     .step = step,

@@ -23,6 +23,7 @@ namespace dit::plugin {
 struct Caption {
   Snapshot settings;
   std::shared_ptr<const Itinerary> itinerary;
+  std::shared_ptr<const Label> label;  ///< what the prompt was read as
   Station station;
   std::uint64_t icon = 0;   ///< place in the stream; without a walk the index too
   std::uint32_t step = 0;   ///< 1 … steps
@@ -45,6 +46,12 @@ struct Caption {
 struct Picture {
   std::span<const std::uint8_t> rgba;  ///< height · width · 4, straight alpha
   Caption caption;
+};
+
+/// What there is to say of prompts: each word once.
+struct WordNotes {
+  std::string unknown;            ///< words that nobody knows, as a sentence; empty if there are none
+  std::vector<Reading> readings;  ///< words that are painted as others
 };
 
 /// How the next icons are to be painted.
@@ -72,16 +79,15 @@ class Stream {
     session_->resume();
   }
 
-  /// Reads the prompts with the model's vocabulary, unless they are those read last. Returns their words that the model
-  /// does not know, as a sentence; empty if there are none, and for prompts that were read before.
-  /// errors  settings, if of one prompt no word or if not the style is known
-  std::string read_prompts(const Itinerary& itinerary);
+  /// Reads the prompts with the model's vocabulary and the lexicon, unless they are those read last. Returns nothing
+  /// for prompts that were read before. errors  settings, if of one prompt no word or if not the style is known
+  WordNotes read_prompts(const Itinerary& itinerary);
 
   /// True if frame n starts an icon, or lies in another one than the last: time to take new settings.
   bool wants_settings(std::uint64_t frame) const noexcept { return !span_.contains(frame); }
   /// The settings of the icon that frame n belongs to. Returns what read_prompts
   /// does, and has its errors.
-  std::string take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner);
+  WordNotes take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner);
   /// Steps of the icons at present, and how many were asked for.
   std::uint32_t steps() const noexcept { return steps_; }
   std::uint32_t wanted_steps() const noexcept { return wanted_steps_; }
@@ -112,6 +118,7 @@ class Stream {
   /// Prompts as the network sees them, so that no session reads them again.
   struct ReadPrompts {
     std::string style;
+    bool strict = false;
     std::vector<std::string> prompts;
     std::vector<std::shared_ptr<const Label>> labels;  ///< of prompts
   };

@@ -11,6 +11,7 @@ import re
 from .text import emoji_key, key_of, name_words, without_accents, words_of
 
 LABEL, PART, TAG = 3.0, 2.0, 1.0  # a term's weight at an emoji: its whole name, a word of the name, a keyword
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black", "white", "pink", "gray")
 TONES = re.compile(r": (light|medium-light|medium|medium-dark|dark) skin tone.*")
 
 
@@ -39,7 +40,7 @@ def picture_candidates(entry, concepts, flag_colours):
     for vocabulary in concepts.vocabularies:
         left = [word for word in words if word in vocabulary]
         found.append((0.75 if "flag" not in words else 0.7, "emoji", " ".join(left)))
-    for tag in entry.get("tags", []):
+    for tag in entry.get("tags", []) if words[:1] != ["flag"] else []:
         found.append((0.6 * concepts.clearness(" ".join(name_words(tag)) or "-"), "emoji", " ".join(name_words(tag))))
     return concepts.best(found, 3)
 
@@ -118,10 +119,33 @@ def answers(term, at, labels, english, own_language):
         if count > 1 and dice >= 0.3:
             found.append((min(0.93, 0.5 + 0.5 * dice), "keyword", concept))
     for place, hexcode in enumerate(named[:4]):
-        found.append(((0.78 if few else 0.55 if at[hexcode] >= PART else 0.5) - 0.03 * place, "keyword",
-                      english.label.get(hexcode, "")))
+        # A word out of a longer name may be its adjective
+        alone = 0.5 if at[hexcode] == PART else 0.78 if few else 0.5
+        found.append((alone - 0.03 * place, "keyword", english.label.get(hexcode, "")))
     own = " ".join(name_words(term))
     return [candidate for candidate in found if not own_language or candidate[2] != own]
+
+
+def colours(entries, terms, english):
+    """{term: [candidate]} of a language's words for colours: those that a colour's circle, square and heart share and other colours'
+    have not, and words out of names that begin as these do where the English name has the colour too ("rote" beside "red")."""
+    shapes = {colour: [e["hexcode"] for e in entries if e["hexcode"] in english.label and english.label[e["hexcode"]] in
+                       (f"{colour} circle", f"{colour} square", f"{colour} heart", f"large {colour} circle", f"{colour} large square")]
+              for colour in COLOURS}
+    found = {}
+    for term, at in terms.weights.items():
+        hits = {colour: sum(h in at for h in shapes[colour]) for colour in COLOURS}
+        colour = max(hits, key=hits.get)
+        if hits[colour] >= min(2, len(shapes[colour])) and sum(hits.values()) == hits[colour] and " " not in term:
+            found[term] = colour
+    for term, at in terms.weights.items():
+        for known, colour in list(found.items()):
+            stem = known[:-2] if len(known) > 5 else known[:-1] if len(known) > 3 else known
+            if len(stem) > 1 and term.startswith(stem) and abs(len(term) - len(known)) < 4 and " " not in term and (
+                    any(weight >= PART and colour in english.label.get(h, "").split() for h, weight in at.items())
+                    or (len(stem) > 4 and all("\u0400" <= c < "\u0500" for c in term))):
+                found.setdefault(term, colour)
+    return {term: [(0.94, "keyword", colour)] for term, colour in found.items()}
 
 
 def language_entries(package, language, english, stop_words):
@@ -132,6 +156,8 @@ def language_entries(package, language, english, stop_words):
         best = concepts.best(answers(term, at, terms.labels, english, language.startswith("en")), 3)
         if best:
             entries[term] = best
+    for term, candidates in colours(read(package, language), terms, english).items():
+        entries[term] = concepts.best(candidates + entries.get(term, []), 3)
     for term in sorted(entries):
         plain = [without_accents(term)]
         if language == "de":
