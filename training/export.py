@@ -77,6 +77,7 @@ def main():
     source.add_argument("--trial", help="weights of the first trial")
     source.add_argument("--checkpoint", help="small checkpoint of train.py: a file, or the prefix of its parts")
     parser.add_argument("--data", help="data folder; its labels tell which group a word belongs to")
+    parser.add_argument("--good", help="JSON of the judge's accuracies: {word: share of its icons named, or {style: share}}")
     parser.add_argument("--out", required=True)
     parser.add_argument("--name", default="icons")
     parser.add_argument("--description", default="")
@@ -87,7 +88,11 @@ def main():
         config, state = read_checkpoint(options.checkpoint, options.name, options.description)
     rows = read_lines(os.path.join(options.data, "icons.jsonl.xz")) if options.data else []
     config["aliases"] = build_aliases(config["words"], word_groups(rows, config["words"]))
-    save_model(options.out, config, state)
+    accuracies = None
+    if options.good:
+        with open(options.good, encoding="utf-8") as file:
+            accuracies = json.load(file)
+    save_model(options.out, config, state, accuracies=accuracies)
     with open(options.out, "rb") as file:
         data = file.read()
     count = sum(value.numel() for value in state.values())

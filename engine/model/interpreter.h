@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/model/lexicon.h"
+#include "engine/model/model.h"
 #include "engine/model/word_index.h"
 
 namespace dit {
@@ -23,11 +24,11 @@ struct Meaning {
   float sure = 0;               ///< 0 … 1
 };
 
-/// For one prompt; both of its arguments must outlive it.
+/// For one prompt; what it is made of must outlive it.
 class Interpreter {
  public:
   /// language  a locale, asked first
-  Interpreter(const Lexicon& lexicon, const WordIndex& index, std::string_view language);
+  Interpreter(const Lexicon& lexicon, const ModelConfig& config, const WordIndex& index, std::string_view language);
 
   /// Finds out in which language unknown words are; without it only the locale and English come first.
   void listen(const std::vector<std::string>& unknown);
@@ -40,6 +41,8 @@ class Interpreter {
   std::vector<std::pair<std::string, Meaning>> pictures(std::string_view text, std::vector<std::string>& unknown);
   /// For a word of the model: what it means where the other words are of another language ("die" beside "Katze").
   std::optional<Meaning> foreign(const std::string& word);
+  /// For a word that the model has but knows badly: what it knows better; nothing if the file does not say how well.
+  std::optional<Meaning> better(const std::string& word, std::uint32_t row);
   /// Whether several words that begin with this one may mean something together.
   bool begins_several(const std::string& word) const { return lexicon_.has_prefix(word + " "); }
   /// "keyword in de, nl": how a meaning was found, for people.
@@ -51,11 +54,13 @@ class Interpreter {
   std::optional<Meaning> best(const std::string& key, float least, std::uint32_t languages = ~0u);
   std::optional<Meaning> resolve(const Answer& answer) const;
   float weight(std::uint32_t languages) const;
+  float goodness(const Meaning& meaning) const;
   std::optional<Meaning> other_form(const std::string& word);
   std::vector<Meaning> compound(const std::string& word);
   std::vector<Meaning> segments(const std::string& word);
 
   const Lexicon& lexicon_;
+  const ModelConfig& config_;
   const WordIndex& index_;
   std::uint32_t own_ = 0, heard_ = 0, english_ = 0;  ///< languages, as bits
   std::unordered_map<std::string, std::optional<Meaning>> known_;

@@ -31,12 +31,21 @@ std::size_t letter_pieces(const WordIndex& index, const std::vector<Piece>& piec
   return named && at + 1 < pieces.size() && is_letter(pieces[at + 1]) ? 2 : 0;
 }
 
+/// Whether the model's file says that icons of this word are seldom recognised.
+bool is_badly_known(const ModelConfig& config, const std::vector<std::uint32_t>& rows) {
+  constexpr float badly = 0.25f;
+  return !config.good.empty() && !rows.empty() && config.goodness(rows.front()) < badly;
+}
+
 /// One prompt, read with the lexicon's help.
 class Interpretation {
  public:
   Interpretation(const ModelConfig& config, const WordIndex& index, const Lexicon& lexicon,
                  const std::atomic<bool>& cancel)
-      : index_(index), interpreter_(lexicon, index, config.lexicon->locale()), cancel_(cancel) {}
+      : config_(config),
+        index_(index),
+        interpreter_(lexicon, config, index, config.lexicon->locale()),
+        cancel_(cancel) {}
 
   Label read(std::vector<Piece> pieces, std::uint32_t style);
 
@@ -49,6 +58,7 @@ class Interpretation {
   std::size_t add_letter(const std::vector<Piece>& pieces, std::size_t at);
   bool is_known(const Piece& piece) const { return !index_.rows(piece.text).empty(); }
 
+  const ModelConfig& config_;
   const WordIndex& index_;
   Interpreter interpreter_;
   const std::atomic<bool>& cancel_;
@@ -73,8 +83,9 @@ void Interpretation::add(const std::string& typed, const Meaning& meaning) {
 
 void Interpretation::add_word(const std::string& word) {
   if (const auto& rows = index_.rows(word); !rows.empty()) {
-    const auto foreign = interpreter_.foreign(word);
-    foreign ? add(word, *foreign) : add(rows);
+    auto other = interpreter_.foreign(word);
+    if (!other && is_badly_known(config_, rows)) other = interpreter_.better(word, rows.front());
+    other ? add(word, *other) : add(rows);
     return;
   }
   if (const auto meaning = interpreter_.meaning(word)) {
@@ -201,7 +212,8 @@ Label read_prompt(const ModelConfig& config, std::string_view prompt, std::strin
   std::vector<Piece> pieces = split_pieces(prompt);
   bool known = true;
   for (std::size_t at = 0; at < pieces.size() && known; ++at) {
-    known = pieces[at].kind != Piece::Kind::pictures && !index->rows(pieces[at].text).empty() &&
+    const auto& rows = index->rows(pieces[at].text);
+    known = pieces[at].kind != Piece::Kind::pictures && !rows.empty() && !is_badly_known(config, rows) &&
             letter_pieces(*index, pieces, at) == 0;
   }
   const auto lexicon = known ? nullptr : config.lexicon->open();

@@ -190,7 +190,39 @@ def seeks_seeds():
     yield "finite", bytes([12, 0x60, 3, 0, 5, 0, 255, 0xe0, 0, 0, 0, 0, 0, 0xe0, 0, 0, 5, 23, 24])
 
 
-SEEDS = {"safetensors": safetensors_seeds, "gguf": gguf_seeds, "onnx": onnx_seeds, "npy": npy_seeds,
+def lexicon(keys, concepts=(b"hot beverage", b"cat"), languages=(b"en", b"de"), sets=(1, 2, 2**31), count=None, block=2):
+    """keys  [(shared, rest, answers)], answers of 6 bytes"""
+    def listed(parts):
+        ends = [0]
+        for part in parts:
+            ends.append(ends[-1] + len(part))
+        return struct.pack(f"<{len(ends)}I", *ends) + b"".join(parts)
+    entries = [bytes([shared, len(rest)]) + rest + bytes([len(answers)]) + b"".join(answers) for shared, rest, answers in keys]
+    blocks = [b"".join(entries[i:i + block]) for i in range(0, len(entries), block)]
+    texts = listed(list(concepts))
+    return (b"DITLEX1\n" + struct.pack("<6I", len(keys) if count is None else count, block, len(concepts), len(languages), len(sets), len(texts))
+            + b"".join(name.ljust(8, b"\0") for name in languages) + struct.pack(f"<{len(sets)}I", *sets) + texts + listed(blocks))
+
+
+def lexicon_seeds():
+    def answer(number=0, set_=0, kind=3, sure=200):
+        return struct.pack("<HHBB", set_, number, sure, kind)
+    plain = [(0, b"kaffee", [answer(0, 1)]), (3, b"tze", [answer(1, 1)]), (0, "\U0001f355".encode(), [answer(1, 2, 1)])]
+    yield "plain", lexicon(plain)
+    yield "empty", lexicon([])
+    yield "stop", lexicon([(0, b"und", [answer(0xFFFF, 1, 0)])])
+    yield "shared-too-much", lexicon([(7, b"a", [])])
+    yield "concept-huge", lexicon([(0, b"a", [answer(0xFFFE)])])
+    yield "set-huge", lexicon([(0, b"a", [answer(0, 0xFFFF)])])
+    yield "kind-huge", lexicon([(0, b"a", [answer(kind=200)])])
+    yield "count-huge", lexicon(plain, count=2**32 - 1)
+    yield "block-zero", lexicon(plain)[:12] + bytes(4) + lexicon(plain)[16:]
+    yield "languages-huge", lexicon(plain)[:20] + b"\xff" * 4 + lexicon(plain)[24:]
+    yield "offsets-backwards", lexicon(plain).replace(struct.pack("<3I", 0, 12, 15), struct.pack("<3I", 15, 12, 0))
+    yield "not-sorted", lexicon(plain[::-1])
+
+
+SEEDS = {"lexicon": lexicon_seeds, "safetensors": safetensors_seeds, "gguf": gguf_seeds, "onnx": onnx_seeds, "npy": npy_seeds,
          "wts1": wts1_seeds, "seeks": seeks_seeds}
 
 

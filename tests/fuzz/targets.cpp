@@ -11,6 +11,7 @@
 #include "engine/model/formats/safetensors.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
+#include "engine/model/lexicon.h"
 #include "engine/model/model.h"
 #include "engine/model/quantised.h"
 
@@ -52,6 +53,26 @@ void guarded(const Parse& parse) {
   }
 }
 
+/// Looks up every key of the first blocks and what lies between, and reads every answer.
+void read_lexicon(std::span<const std::byte> bytes) {
+  try {
+    const auto lexicon = Lexicon::parse(bytes, "fuzz", nullptr);
+    (void)lexicon->language_of("de_DE.UTF-8");
+    std::vector<std::string> keys = {"", "a", "katze", "\xf0\x9f\x8d\x95", "\xff"};
+    for (std::size_t i = 0; i < keys.size() && i < 64; ++i) {
+      std::size_t sum = 0;
+      for (const Answer& answer : lexicon->find(keys[i])) sum += answer.concept_text.size() + answer.languages;
+      // So that the reads above are not left out.
+      if (sum == 1) (void)lexicon->has_prefix("one");
+      (void)lexicon->has_prefix(keys[i] + " ");
+      for (std::string& key : lexicon->around(keys[i], 8)) {
+        if (std::ranges::find(keys, key) == keys.end()) keys.push_back(std::move(key));
+      }
+    }
+  } catch (const Error&) {
+  }
+}
+
 }  // namespace
 
 const std::vector<Target>& targets() {
@@ -61,6 +82,7 @@ const std::vector<Target>& targets() {
       {"gguf", [](Bytes b) { guarded([b] { return gguf::parse(b, "fuzz", nullptr); }); }},
       {"onnx", [](Bytes b) { guarded([b] { return onnx::parse(b, "fuzz", nullptr); }); }},
       {"npy", [](Bytes b) { guarded([b] { return npy::parse(b, "fuzz", nullptr); }); }},
+      {"lexicon", read_lexicon},
       {"wts1", [](Bytes b) { guarded([b] { return wts1::parse(b, "fuzz", nullptr); }); }}};
   return all;
 }

@@ -12,6 +12,8 @@ from .text import emoji_key, key_of, name_words, without_accents, words_of
 
 LABEL, PART, TAG = 3.0, 2.0, 1.0  # a term's weight at an emoji: its whole name, a word of the name, a keyword
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black", "white", "pink", "gray")
+# of adjectives, where a colour's word has no other form in its list
+ENDINGS = {"e", "es", "er", "en", "em", "s", "a", "o", "as", "os", "i", "x", "t", "y"}
 TONES = re.compile(r": (light|medium-light|medium|medium-dark|dark) skin tone.*")
 
 
@@ -144,6 +146,8 @@ def colours(entries, terms, english):
             if len(stem) > 1 and term.startswith(stem) and abs(len(term) - len(known)) < 4 and " " not in term and (
                     any(weight >= PART and colour in english.label.get(h, "").split() for h, weight in at.items())
                     or (len(stem) > 4 and all("\u0400" <= c < "\u0500" for c in term))):
+                found.setdefault(term, colour)
+            elif term.startswith(known) and len(known) > 2 and len(term) - len(known) < 3 and term[len(known):] in ENDINGS:
                 found.setdefault(term, colour)
     return {term: [(0.94, "keyword", colour)] for term, colour in found.items()}
 

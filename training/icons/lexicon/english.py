@@ -37,27 +37,33 @@ class Answers:
             concept = self.concept(lemma)
             senses = self.wordnet.of(lemma.lower(), synset[0])
             place = senses.index(synset) if synset in senses else 3
+            # Several words melt together in a picture unless icons have that name
+            whole = 1.0 if " " not in concept or concept in self.concepts.labels else 0.85
             if concept and concept != skip:
-                found.append((0.88 ** place * self.concepts.clearness(concept), concept))
+                found.append((0.8 ** place * self.concepts.clearness(concept) * whole, concept))
         return found
 
     def around(self, synset, skip):
         """Synonyms, broader words by distance, narrower ones: [(weight, kind, concept)]."""
         found = [(0.95 * weight, "synonym", concept) for weight, concept in self.lemmas(synset, skip)]
         level, seen = [synset], {synset}
+        # A man or place of that name is seldom meant, and what he was shows little of him
+        named = 0.75 if self.wordnet.next(synset, "@i") else 1.0
         for depth in range(1, DEPTH + 1):
             level = [up for s in level for up in self.wordnet.next(s, "@", "@i") if not (up in seen or seen.add(up))]
             for up in level:
-                found += [(0.84 * 0.9 ** (depth - 1) * weight, "broader", concept) for weight, concept in self.lemmas(up, skip)]
-        for symbol, weight, kind in (("~", 0.62, "narrower"), ("&", 0.66, "synonym"), ("+", 0.7, "related"), ("%p", 0.5, "related"),
+                found += [(named * 0.84 * 0.9 ** (depth - 1) * weight, "broader", concept) for weight, concept in self.lemmas(up, skip)]
+        for symbol, weight, kind in (("~", 0.62, "narrower"), ("&", 0.66, "synonym"), ("+", 0.55, "related"), ("%p", 0.5, "related"),
                                      ("#p", 0.5, "related")):
             for other in self.wordnet.next(synset, symbol)[:12]:
                 found += [(weight * w, kind, concept) for w, concept in self.lemmas(other, skip)]
         return found
 
-    def by_wordnet(self, word, skip):
+    def by_wordnet(self, word, skip, parts="nva"):
         found = []
         for part, share in (("n", 1.0), ("v", 0.8), ("a", 0.8)):
+            if part not in parts:
+                continue
             for place, synset in enumerate(self.wordnet.of(word, part)[:4]):
                 drawn = DRAWN.get(self.wordnet.kind[synset], 0.75) if part == "n" else 1.0
                 found += [(share * drawn * 0.82 ** place * weight, kind, concept) for weight, kind, concept in self.around(synset, skip)]
@@ -77,7 +83,7 @@ class Answers:
             sure = {"n": 0.97, "v": 0.9, "a": 0.85, "r": 0.8}[part]
             if self.concepts.known(concept.split()):
                 found.append((sure, "form", concept))
-            found += [(0.95 * s * (0.62 + 0.5 * self.nearness(base, c)), kind, c) for s, kind, c in self.by_wordnet(base, own)]
+            found += [(0.95 * s * (0.62 + 0.5 * self.nearness(base, c)), kind, c) for s, kind, c in self.by_wordnet(base, own, part)]
         plurals = [word + "s", word + "es"] if " " not in word else []
         found += [(0.95, "form", plural) for plural in plurals if plural in self.targets]
         found += [(sure, "near", concept) for sure, concept in self.vectors.near(word)]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Weight files: format "ditsrc/1" = safetensors whose metadata carries the configuration as JSON."""
+import base64
 import json
 import re
 
@@ -41,10 +42,33 @@ def from_int8(tensors):
     return out
 
 
-def save_model(path, config, state, dtype=np.float16):
-    """Write a state dict as one weight file."""
+UNJUDGED = 0.5  # accuracy of a word of which the judge has no opinion
+
+
+def good_text(config, accuracies):
+    """Metadata "good": base64 of a byte (of 255) for each word and style, in the order of the configuration, the word's rows together.
+
+    accuracies  {word: share of its icons that the judge names, or {style: share}}
+    """
+    def share(word, style):
+        found = accuracies.get(word, UNJUDGED)
+        return found.get(style, UNJUDGED) if isinstance(found, dict) else found
+    unknown = sorted(set(accuracies) - set(config["words"]))
+    if unknown:
+        raise ValueError(f"accuracies: {unknown[0]!r} and {len(unknown) - 1} more are no words of the model")
+    table = np.array([[share(word, style) for style in config["styles"] or [""]] for word in config["words"]], np.float64)
+    if not ((table >= 0) & (table <= 1)).all():
+        raise ValueError(f"accuracies: expected 0 to 1, found {table.min()} to {table.max()}")
+    return base64.b64encode(np.rint(table * 255).astype(np.uint8).tobytes()).decode()
+
+
+def save_model(path, config, state, dtype=np.float16, accuracies=None):
+    """Write a state dict as one weight file; accuracies: see good_text."""
     tensors = {name: value.detach().cpu().float().numpy().astype(dtype) for name, value in state.items()}
-    safetensors_io.save(path, tensors, {"format": FORMAT, "config": json.dumps(config, ensure_ascii=True)})
+    metadata = {"format": FORMAT, "config": json.dumps(config, ensure_ascii=True)}
+    if accuracies:
+        metadata["good"] = good_text(config, accuracies)
+    safetensors_io.save(path, tensors, metadata)
 
 
 def load_model(path, dtype=torch.float32, device="cpu"):
