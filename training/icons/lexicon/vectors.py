@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Word vectors: which words of the models stand in the same company as another word."""
+import functools
 import json
 
 import numpy as np
 
 LEAST_COSINE = 0.5   # below it neighbours have little to do with each other
 NEAREST = 4
+BATCH = 1024
 
 
 class Vectors:
@@ -24,6 +26,7 @@ class Vectors:
         sample = self.matrix[:20000:7]
         self.crowd = np.sort(sample @ self.columns.T, axis=0)[-10:].mean(0)
 
+    @functools.lru_cache(maxsize=None)
     def vector(self, text):
         rows = [self.row[word] for word in text.split() if word in self.row]
         if not rows or len(rows) < len(text.split()):
@@ -35,15 +38,15 @@ class Vectors:
         x, y = self.vector(a), self.vector(b)
         return None if x is None or y is None else float(x @ y)
 
-    def near(self, word):
-        """[(sure, target)] nearest first."""
-        vector = self.vector(word)
-        if vector is None:
-            return []
-        cosines = self.columns @ vector
-        scores = cosines - 0.5 * self.crowd
-        found = []
-        for place in np.argpartition(-scores, NEAREST + 1)[:NEAREST + 2]:
-            if cosines[place] >= LEAST_COSINE and self.targets[place] != word:
-                found.append((float(scores[place]), float(cosines[place]), self.targets[place]))
-        return [(0.75 * cosine, target) for _, cosine, target in sorted(found, reverse=True)[:NEAREST]]
+    def near(self, words):
+        """{word: [(sure, target)], nearest first} of those words that there are vectors for."""
+        words, answers = [word for word in words if word in self.row], {}
+        for first in range(0, len(words), BATCH):
+            batch = words[first:first + BATCH]
+            cosines = self.matrix[[self.row[word] for word in batch]] @ self.columns.T
+            scores = cosines - 0.5 * self.crowd
+            for word, places, row, cosine in zip(batch, np.argpartition(-scores, NEAREST + 1, 1)[:, :NEAREST + 2], scores, cosines):
+                found = sorted(((float(row[i]), float(cosine[i]), self.targets[i]) for i in places
+                                if cosine[i] >= LEAST_COSINE and self.targets[i] != word), reverse=True)
+                answers[word] = [(0.75 * c, target) for _, c, target in found[:NEAREST]]
+        return answers
