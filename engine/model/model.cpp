@@ -9,7 +9,7 @@
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
 #include "engine/model/good.h"
-#include "engine/model/prompt.h"
+#include "engine/model/prompts/prompt.h"
 #include "engine/model/word_index.h"
 #include "engine/network/dit.h"
 #include "engine/network/solver.h"

@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "engine/model/prompt.h"
+#include "engine/model/prompts/prompt.h"
 
 namespace dit {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/model/prompt.h"
+#include "engine/model/prompts/prompt.h"
 #include "engine/network/conditioning.h"
 #include "engine/network/dit.h"
 

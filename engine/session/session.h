@@ -14,7 +14,7 @@
 #include "engine/error.h"
 #include "engine/model/model.h"
 #include "engine/model/model_path.h"
-#include "engine/model/prompt.h"
+#include "engine/model/prompts/prompt.h"
 #include "engine/model/vocabulary.h"
 #include "engine/network/noise.h"
 #include "engine/network/solver.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/model/model.h"
-#include "engine/model/prompt.h"
+#include "engine/model/prompts/prompt.h"
 #include "engine/model/word_index.h"
 
 namespace dit {

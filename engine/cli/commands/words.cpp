@@ -13,7 +13,7 @@
 #include "engine/cli/model_path.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
-#include "engine/model/prompt.h"
+#include "engine/model/prompts/prompt.h"
 #include "engine/model/text.h"
 #include "engine/model/vocabulary.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The lexicon's file, read in place: the one that ships, and small ones of the fuzzers' corpus.
-#include "engine/model/lexicon.h"
+#include "engine/model/prompts/lexicon.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <string>
 
 #include "engine/error.h"
-#include "engine/model/pieces.h"
+#include "engine/model/prompts/pieces.h"
 
 namespace dit {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Prompts as people type them, read with the shipped lexicon and a shipped model's words.
-#include "engine/model/prompt.h"
+#include "engine/model/prompts/prompt.h"
 
 #include <gtest/gtest.h>
 

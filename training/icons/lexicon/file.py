@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The lexicon as a file that is read in place: engine/model/lexicon.h describes the same bytes.
+"""The lexicon as a file that is read in place: engine/model/prompts/lexicon.h describes the same bytes.
 
     "DITLEX1\\n", then eight u32: keys, keys a block, concepts, languages, sets of languages, and where sections end: ...
     languages   8 bytes each, filled up with zeros

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/model/lexicon.h"
+#include "engine/model/prompts/lexicon.h"
 
 #include <algorithm>
 #include <array>
@@ -113,15 +113,15 @@ std::uint32_t Lexicon::block_of(std::string_view key) const {
 
 std::vector<Lexicon::Entry> Lexicon::entries_of(std::uint32_t block) const {
   std::vector<Entry> entries;
-  auto left = listed(blocks_at_, blocks_, block);
+  auto remaining = listed(blocks_at_, blocks_, block);
   const auto take = [&](std::size_t size) {
-    expect(size <= left.size(), ErrorKind::wrong_format, "lexicon '{}': block {} is cut off", name_, block);
-    const auto taken = left.first(size);
-    left = left.subspan(size);
+    expect(size <= remaining.size(), ErrorKind::wrong_format, "lexicon '{}': block {} is cut off", name_, block);
+    const auto taken = remaining.first(size);
+    remaining = remaining.subspan(size);
     return taken;
   };
   std::string before;
-  while (!left.empty() && entries.size() < keys_a_block_) {
+  while (!remaining.empty() && entries.size() < keys_a_block_) {
     const auto lengths = take(2);
     const auto shared = std::to_integer<std::size_t>(lengths[0]);
     expect(shared <= before.size(), ErrorKind::wrong_format, "lexicon '{}': block {}: a key shares more than there is",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/model/pieces.h"
+#include "engine/model/prompts/pieces.h"
 
 #include <utf8proc.h>
 

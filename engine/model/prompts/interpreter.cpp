@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/model/interpreter.h"
+#include "engine/model/prompts/interpreter.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <iterator>
 #include <utility>
 
-#include "engine/model/pieces.h"
+#include "engine/model/prompts/pieces.h"
 #include "engine/model/text.h"
 
 namespace dit {
@@ -153,14 +153,14 @@ std::optional<Meaning> Interpreter::foreign(const std::string& word) {
 
 /// "Katzen" by "Katze": the key of no blanks that shares the longest beginning, where little is left of either.
 std::optional<Meaning> Interpreter::other_form(const std::string& word) {
-  constexpr std::size_t neighbours = 6, least_shared = 4, most_left = 3;
+  constexpr std::size_t neighbours = 6, least_shared = 4, most_unshared = 3;
   const std::u32string wanted = decode_utf8(word);
   std::optional<Meaning> found;
   std::size_t longest = least_shared - 1;
   for (const std::string& key : lexicon_.around(word, neighbours)) {
     const std::u32string other = decode_utf8(key);
     const std::size_t shared = shared_beginning(wanted, other);
-    if (shared <= longest || wanted.size() > shared + most_left || other.size() > shared + most_left) continue;
+    if (shared <= longest || wanted.size() > shared + most_unshared || other.size() > shared + most_unshared) continue;
     if (shared * 10 < wanted.size() * 6 || key.find(' ') != std::string::npos) continue;
     auto candidate = meaning(key);
     if (!candidate || candidate->kind == AnswerKind::stop || candidate->sure * 0.75f < paintable) continue;

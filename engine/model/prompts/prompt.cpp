@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/model/prompt.h"
+#include "engine/model/prompts/prompt.h"
 
 #include <algorithm>
 #include <array>
@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/model/interpreter.h"
-#include "engine/model/pieces.h"
+#include "engine/model/prompts/interpreter.h"
+#include "engine/model/prompts/pieces.h"
 #include "engine/model/text.h"
 #include "engine/model/word_index.h"
 

@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/model/lexicon.h"
 #include "engine/model/model.h"
+#include "engine/model/prompts/lexicon.h"
 #include "engine/model/word_index.h"
 
 namespace dit {

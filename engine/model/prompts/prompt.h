@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/model/lexicon.h"
+#include "engine/model/prompts/lexicon.h"
 #include "engine/model/vocabulary.h"
 
 namespace dit {
