@@ -36,12 +36,4 @@ std::vector<std::uint8_t> read_good(const Weights& weights, const ModelConfig& c
   return bytes;
 }
 
-float ModelConfig::goodness(std::uint32_t row) const noexcept {
-  if (good.empty() || row == 0 || row > words.size()) return 1;
-  const std::size_t columns = good.size() / words.size();
-  float sum = 0;
-  for (std::size_t i = 0; i < columns; ++i) sum += good[(row - 1) * columns + i];
-  return sum / (255.0f * static_cast<float>(columns));
-}
-
 }  // namespace dit

@@ -216,6 +216,14 @@ bool is_wts1(const Weights& weights) {
 
 }  // namespace
 
+float ModelConfig::goodness(std::uint32_t row) const noexcept {
+  if (good.empty() || row == 0 || row > words.size()) return 1;
+  const std::size_t columns = good.size() / words.size();
+  float sum = 0;
+  for (std::size_t i = 0; i < columns; ++i) sum += good[(row - 1) * columns + i];
+  return sum / (255.0f * static_cast<float>(columns));
+}
+
 std::shared_ptr<const Model> Model::open(const std::filesystem::path& path, const std::filesystem::path& lexicon) {
   auto weights = open_weights(path);
   if (is_wts1(*weights)) weights = wts1::to_model(weights, path.string(), wts1::read_changes(path));
