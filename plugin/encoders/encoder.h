@@ -105,8 +105,8 @@ void gst_dit_encoder_class_describe(GstDitEncoderClass* klass, GstStaticPadTempl
                                     const char* name, const char* kind, const char* what);
 
 /// Before the first property is installed: says where the values of the class's properties are kept, under the object
-/// lock: a guint, gint, gdouble, gboolean or gchar*, as the property's type says; null for an id that is none of its
-/// own.
+/// lock: a guint, gint (of an enum too), gdouble, gboolean or gchar*, as the property's type says; null for an id that
+/// is none of its own.
 void gst_dit_encoder_class_keep_settings(GstDitEncoderClass* klass, void* (*setting)(GstDitEncoder* self, guint id));
 
 G_END_DECLS

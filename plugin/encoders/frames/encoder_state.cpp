@@ -159,6 +159,7 @@ void EncoderState::reset() {
   encoder_.reset();
   output_.reset();
   frames_ = 0;
+  failed_ = false;
   elapsed_ = last_duration_ = 0;
 }
 
