@@ -63,11 +63,12 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc,
                        suggest(first, first.starts_with("-") ? options_of(app) : commands));
   }
   if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) return error.what();
-  const CLI::App* command = app.get_subcommand_no_throw(std::string(first));
-  for (const std::string& extra : command->remaining()) {
-    const std::string name = extra.substr(0, extra.find('='));
-    if (!name.starts_with("-")) return fmt::format("{}: did not expect '{}'", first, shorten(extra));
-    return fmt::format("{}: no option '{}'{}", first, shorten(name), suggest(name, options_of(*command)));
+  for (const CLI::App* command : app.get_subcommands()) {
+    for (const std::string& extra : app.remaining(true)) {
+      const std::string name = extra.substr(0, extra.find('='));
+      if (!name.starts_with("-")) return fmt::format("{}: did not expect '{}'", first, shorten(extra));
+      return fmt::format("{}: no option '{}'{}", first, shorten(name), suggest(name, options_of(*command)));
+    }
   }
   return error.what();
 }
