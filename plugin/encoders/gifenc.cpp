@@ -145,8 +145,7 @@ enum : guint { prop_alpha_threshold = 1, prop_loop_count };
 GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
                             GST_STATIC_CAPS("video/x-raw, format = (string) RGBA, width = (int) [ 1, 65535 ], "
-                                            "height = (int) [ 1, 65535 ], framerate = (fraction) [ 0/1, max ], "
-                                            "multiview-mode = (string) { mono, left, right }"));
+                                            "height = (int) [ 1, 65535 ], framerate = (fraction) [ 0/1, max ]"));
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("image/gif"));
 

@@ -168,8 +168,7 @@ GType entry_format_type() {
 GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
                             GST_STATIC_CAPS("video/x-raw, format = (string) RGBA, width = (int) [ 1, 4096 ], "
-                                            "height = (int) [ 1, 4096 ], framerate = (fraction) [ 0/1, max ], "
-                                            "multiview-mode = (string) { mono, left, right }"));
+                                            "height = (int) [ 1, 4096 ], framerate = (fraction) [ 0/1, max ]"));
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("image/vnd.microsoft.icon"));
 

@@ -20,7 +20,7 @@ def one_process():
 class CliText(CliCase):
     def words_of(self, prompt, **more):
         done = subprocess.run([DIT, "generate", "--model", TINY, *CPU, "--steps", "1", "--prompt", prompt, "-o", "a.png"],
-                              cwd=self.scratch, env=environment(**more), capture_output=True, timeout=60, check=False)
+                              cwd=self.scratch, env=environment(self.scratch, **more), capture_output=True, timeout=60, check=False)
         return done.returncode, done.stderr
 
     def test_case_blanks_and_punctuation_are_unicodes(self):
@@ -47,7 +47,7 @@ class CliText(CliCase):
         listed = self.scratch / "long"
         listed.write_text("z" * 131073)
         done = subprocess.run(["bash", "-c", f'p=$(cat long); exec "{DIT}" words --model "{TINY}" "${{p:0:90000}}"'],
-                              cwd=self.scratch, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+                              cwd=self.scratch, env=environment(self.scratch), capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertLess(len(done.stderr), 400)
 
@@ -62,7 +62,7 @@ class CliText(CliCase):
                                  (["generate", "--promt", "fox"], "generate: no option '--promt'; did you mean '--prompt'?"),
                                  (["generate", "--stpes=3"], "generate: no option '--stpes'; did you mean '--steps'?"),
                                  (["convert", "a", "b", "c", "d"], "convert: did not expect")):
-            done = subprocess.run([DIT, *arguments], cwd=self.scratch, env=environment(), capture_output=True, text=True,
+            done = subprocess.run([DIT, *arguments], cwd=self.scratch, env=environment(self.scratch), capture_output=True, text=True,
                                   timeout=60, check=False)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn(words, done.stderr, arguments)
@@ -71,7 +71,7 @@ class CliText(CliCase):
         for threads, status in (("0", 0), ("4", 1)):
             self.scratch.chmod(0o777)
             done = subprocess.run([DIT, "generate", "--model", TINY, *CPU, "--threads", threads, "--steps", "1", "--prompt",
-                                   "fox", "-o", str(self.scratch / f"{threads}.png")], cwd="/", env=environment(),
+                                   "fox", "-o", str(self.scratch / f"{threads}.png")], cwd="/", env=environment(self.scratch),
                                   capture_output=True, text=True, timeout=60, check=False, preexec_fn=one_process)
             if "Permission denied" in done.stderr:
                 self.skipTest("the build cannot be read by the user who is limited")

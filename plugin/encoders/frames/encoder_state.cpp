@@ -15,6 +15,12 @@ void EncoderState::set_caps(GstCaps* caps) {
   if (gst_structure_has_name(structure, "video/x-raw")) {
     video.emplace();
     expect_frame(gst_video_info_from_caps(&*video, caps), "expected video, found other caps");
+    // A template that said so would refuse caps that do not speak of it.
+    const auto mode = GST_VIDEO_INFO_MULTIVIEW_MODE(&*video);
+    expect_frame(mode == GST_VIDEO_MULTIVIEW_MODE_NONE || mode == GST_VIDEO_MULTIVIEW_MODE_MONO ||
+                     mode == GST_VIDEO_MULTIVIEW_MODE_LEFT || mode == GST_VIDEO_MULTIVIEW_MODE_RIGHT,
+                 "multiview-mode: expected mono, left or right, found {}",
+                 gst_video_multiview_mode_to_caps_string(mode));
     input = {GST_VIDEO_INFO_WIDTH(&*video), GST_VIDEO_INFO_HEIGHT(&*video), GST_VIDEO_INFO_FPS_N(&*video),
              GST_VIDEO_INFO_FPS_D(&*video)};
   } else {
