@@ -66,6 +66,9 @@ class Output {
 class Encoder {
  public:
   virtual ~Encoder() = default;
+  /// A frame is there whose length is not known yet; add() follows when it is. What is wrong with it is said now.
+  /// bytes  of anything but raw video
+  virtual void announce(std::span<const std::uint8_t> bytes, std::uint64_t number) { (void)bytes, (void)number; }
   virtual void add(const Frame& frame) = 0;
   /// After the last frame; there was at least one.
   virtual void finish() = 0;

@@ -143,7 +143,7 @@ void explain_no_caps(Element& e) {
   const Size size = model_size(e);
   // Each side may be what it is asked to be, but not both at once; caps cannot say that.
   if (size.width > 0 && gst_caps_can_intersect(ours, theirs)) {
-    error_no_size(e.element(), size.width, size.height, largest_factor(size), theirs);
+    error_no_size(e.element(), size.width, size.height, ours, theirs);
   } else {
     error_no_caps(e.element(), ours, theirs);
   }

@@ -69,6 +69,16 @@ void EncoderState::encode(GstBuffer* buffer, GstClockTime duration) {
   encode_bytes(rows_, pts, duration);
 }
 
+void EncoderState::announce(GstBuffer* buffer) {
+  if (!encoder_) encoder_ = class_->open(self_, input_, output_);
+  if (video_) return encoder_->announce({}, frames_);
+  GstMapInfo map;
+  expect_frame(gst_buffer_map(buffer, &map, GST_MAP_READ), "frame {}: cannot be read", frames_);
+  const std::unique_ptr<GstBuffer, std::function<void(GstBuffer*)>> unmap(
+      buffer, [&map](GstBuffer* b) { gst_buffer_unmap(b, &map); });
+  encoder_->announce({map.data, map.size}, frames_);
+}
+
 void EncoderState::encode_bytes(std::span<const std::uint8_t> bytes, GstClockTime pts, GstClockTime duration) {
   // Half of all that 64 bits count, so that nothing that is added to it wraps.
   constexpr GstClockTime most = GST_CLOCK_TIME_NONE / 2;
@@ -143,6 +153,7 @@ GstFlowReturn EncoderState::add(GstBuffer* buffer) {
   } else if (known && !class_->lasts_until_next) {
     encode(buffer, span.duration);
   } else {
+    announce(buffer);
     pending_ = gst_buffer_ref(buffer);
     pending_span_ = span;
   }

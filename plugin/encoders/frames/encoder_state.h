@@ -38,6 +38,7 @@ class EncoderState {
  private:
   /// A frame that cannot be encoded is refused when it comes, and not when the next one does.
   void check(GstBuffer* buffer) const;
+  void announce(GstBuffer* buffer);
   void encode(GstBuffer* buffer, GstClockTime duration);
   void encode_bytes(std::span<const std::uint8_t> bytes, GstClockTime pts, GstClockTime duration);
   /// What the frame rate says, 0 if it is unknown.

@@ -67,6 +67,11 @@ class Writer {
     segment.base = base;
     gst_harness_push_event(harness_, gst_event_new_segment(&segment));
   }
+  void caps(const char* text) {
+    GstCaps* other = gst_caps_from_string(text);
+    gst_harness_push_event(harness_, gst_event_new_caps(other));
+    gst_caps_unref(other);
+  }
   bool end() { return gst_harness_push_event(harness_, gst_event_new_eos()) != FALSE; }
   std::vector<Report> reports() { return drain(bus_); }
 
@@ -196,6 +201,43 @@ TEST(EncoderErrors, AreOneEach) {
     EXPECT_FALSE(writer.end());
     EXPECT_EQ(writer.reports().size(), 1U);
   }
+}
+
+TEST(EncoderErrors, MultiviewIsOne) {
+  for (const char* name : {"ditgifenc", "ditwebpenc", "diticomux", "ditsheet"}) {
+    SCOPED_TRACE(name);
+    Writer writer(name);
+    writer.caps("video/x-raw,format=RGBA,width=1,height=1,framerate=10/1,multiview-mode=frame-by-frame");
+    const auto reports = writer.reports();
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_EQ(reports[0].text, "multiview-mode: expected mono, left or right, found frame-by-frame");
+  }
+}
+
+/// All errors of a pipeline after one of a kind that the encoder finds.
+TEST(EncoderErrors, AreNotSaidAgainByTheSource) {
+  init_gstreamer();
+  GstElement* pipeline = gst_pipeline_new(nullptr);
+  GstElement* source = make_element({{"steps", "1"}, {"num-buffers", "3"}});
+  GstElement* filter = gst_element_factory_make("capsfilter", nullptr);
+  GstElement* encoder = gst_element_factory_make("ditgifenc", nullptr);
+  GstElement* sink = gst_element_factory_make("fakesink", nullptr);
+  set(filter, {{"caps", "video/x-raw,format=RGBA,framerate=1/100000"}});
+  gst_bin_add_many(GST_BIN(pipeline), source, filter, encoder, sink, nullptr);
+  EXPECT_TRUE(gst_element_link_many(source, filter, encoder, sink, nullptr));
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstBus* bus = GST_ELEMENT_BUS(pipeline);
+  GstMessage* first = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GST_MESSAGE_ERROR);
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(GST_MESSAGE_SRC(first), GST_OBJECT(encoder));
+  gst_message_unref(first);
+  // When the source has stopped, all has been said.
+  GstPad* pad = gst_element_get_static_pad(source, "src");
+  while (gst_pad_get_task_state(pad) == GST_TASK_STARTED) g_usleep(1000);
+  gst_object_unref(pad);
+  EXPECT_TRUE(drain(bus).empty());
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
 }
 
 }  // namespace
