@@ -7,6 +7,7 @@
 #include <new>
 
 #include "engine/cli/commands/commands.h"
+#include "engine/cli/commands/did_you_mean.h"
 #include "engine/error.h"
 
 namespace {
@@ -38,7 +39,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::Success& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    fmt::print(stderr, "dit: {}\nTry 'dit --help'.\n", e.what());
+    fmt::print(stderr, "dit: {}\nTry 'dit --help'.\n", dit::cli::explain(app, e, argc, argv));
     return exit_usage;
   }
   return 0;

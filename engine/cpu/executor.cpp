@@ -52,8 +52,13 @@ void add_caches(DeviceInfo& info) {
 
 class CpuExecutor final : public Executor {
  public:
+  /// threads  0 = one a core, or as many of them as the system gives
   CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads, bool int8, bool expand)
-      : info_(describe(threads)), weights_(std::move(weights), expand), pool_(threads), int8_(int8) {
+      : weights_(std::move(weights), expand),
+        pool_(threads == 0 ? available_cores() : threads,
+              threads == 0 ? ThreadPool::Shortage::fewer_will_do : ThreadPool::Shortage::is_an_error),
+        info_(describe(pool_.size())),
+        int8_(int8) {
     info_.precision = int8 ? "int8" : "f32";
   }
 
@@ -67,9 +72,9 @@ class CpuExecutor final : public Executor {
   }
 
  private:
-  DeviceInfo info_;
   WeightStore weights_;
   ThreadPool pool_;
+  DeviceInfo info_;
   bool int8_;
 };
 
@@ -97,8 +102,7 @@ std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const Dev
          "precision 'int8': expected a processor with AVX-512 VNNI, found {}", processor_name());
   expect(!int8 || !options.expand_weights, ErrorKind::unsupported,
          "precision 'int8': multiplies integers, expected weights that are not expanded");
-  return std::make_unique<CpuExecutor>(std::move(weights), options.threads == 0 ? available_cores() : options.threads,
-                                       int8, options.expand_weights);
+  return std::make_unique<CpuExecutor>(std::move(weights), options.threads, int8, options.expand_weights);
 }
 
 }  // namespace dit::cpu

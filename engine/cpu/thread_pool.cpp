@@ -33,12 +33,16 @@ bool spin_until(const Done& done) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(unsigned threads) : size_(std::max(1u, threads)) {
+ThreadPool::ThreadPool(unsigned threads, Shortage shortage) : size_(std::max(1u, threads)) {
   try {
     threads_.reserve(size_ - 1);
     for (unsigned thread = 1; thread < size_; ++thread) threads_.emplace_back([this, thread] { work(thread); });
   } catch (const std::system_error& error) {
     const std::size_t started = threads_.size();
+    if (shortage == Shortage::fewer_will_do) {
+      size_ = static_cast<unsigned>(started) + 1;
+      return;
+    }
     stop();
     fail(ErrorKind::device, "CPU executor: expected {} threads, found {}: {}", size_, started + 1, error.what());
   }

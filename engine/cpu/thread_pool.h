@@ -18,8 +18,11 @@ namespace dit::cpu {
 /// thread  one caller at a time
 class ThreadPool {
  public:
+  /// What to do where the system gives no more threads: a limit of processes is no reason not to paint.
+  enum class Shortage { is_an_error, fewer_will_do };
+
   /// threads  1 or more; starts threads − 1. errors: Error{device} if the system gives no more threads
-  explicit ThreadPool(unsigned threads);
+  explicit ThreadPool(unsigned threads, Shortage shortage = Shortage::is_an_error);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

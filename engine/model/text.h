@@ -2,6 +2,7 @@
 // What people type and what tables hold, made comparable: by Unicode, never by the locale of the process.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,11 @@ std::string lower_ascii(std::string_view text);
 
 /// The start of a text that a user gave, for messages: at most 80 characters, without controls.
 std::string shorten(std::string_view text);
+
+/// Levenshtein distance, or anything above `most` if it is above that.
+/// row  scratch
+std::size_t edit_distance(std::u32string_view a, std::u32string_view b, std::size_t most,
+                          std::vector<std::size_t>& row);
 
 /// Code points; U+FFFD for what is not UTF-8.
 std::u32string decode_utf8(std::string_view text);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -13,24 +12,6 @@
 
 namespace dit {
 namespace {
-
-/// Levenshtein distance, or anything above `most` if it is above that.
-std::size_t edit_distance(std::u32string_view a, std::u32string_view b, std::size_t most,
-                          std::vector<std::size_t>& row) {
-  row.resize(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    std::size_t least = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({change, row[j] + 1, row[j - 1] + 1}));
-      least = std::min(least, row[j]);
-    }
-    if (least > most) return least;
-  }
-  return row.back();
-}
 
 std::size_t difference(std::size_t a, std::size_t b) { return a > b ? a - b : b - a; }
 

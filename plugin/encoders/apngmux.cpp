@@ -47,10 +47,13 @@ class ApngMuxer final : public Encoder {
       : plays_(settings.loop_count), input_(input), output_(output), rewritable_(output.can_rewrite()) {
     output_.set_caps(gst_caps_new_empty_simple("image/apng"));
   }
+  void announce(std::span<const std::uint8_t> bytes, std::uint64_t number) override { read(bytes, number); }
   void add(const Frame& frame) override;
   void finish() override;
 
  private:
+  /// The chunks of a frame that fits to those before it.
+  std::vector<PngChunk> read(std::span<const std::uint8_t> bytes, std::uint64_t number) const;
   void put_head(const std::vector<PngChunk>& chunks);
   void check_same(const std::vector<PngChunk>& chunks, const std::string& name) const;
   void put_frame_control(const Frame& frame);
@@ -135,15 +138,17 @@ void ApngMuxer::send() {
   bytes_.clear();
 }
 
-void ApngMuxer::add(const Frame& frame) {
-  const std::string name = fmt::format("frame {}", frame.number);
-  const std::vector<PngChunk> chunks = parse_png(frame.bytes, name);
+std::vector<PngChunk> ApngMuxer::read(std::span<const std::uint8_t> bytes, std::uint64_t number) const {
+  const std::string name = fmt::format("frame {}", number);
+  std::vector<PngChunk> chunks = parse_png(bytes, name);
   expect_frame(!find(chunks, "IDAT").empty(), "{}: expected pixels, found no chunk IDAT", name);
-  if (frames_ == 0) {
-    put_head(chunks);
-  } else {
-    check_same(chunks, name);
-  }
+  if (frames_ > 0) check_same(chunks, name);
+  return chunks;
+}
+
+void ApngMuxer::add(const Frame& frame) {
+  const std::vector<PngChunk> chunks = read(frame.bytes, frame.number);
+  if (frames_ == 0) put_head(chunks);
   put_frame_control(frame);
   for (const PngChunk& chunk : chunks) {
     if (chunk.type != "IDAT") continue;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "plugin/encoders/encoder.h"
 
+#include <new>
+
+#include "engine/session/session.h"
 #include "plugin/encoders/frames/encoder_state.h"
 #include "plugin/errors.h"
 
@@ -45,12 +48,21 @@ EncoderState& state_of(GstDitEncoder* self) {
 /// Runs `body`; whatever it throws becomes an error message, if one is needed, and the returned flow.
 template <typename Body>
 GstFlowReturn guarded_flow(GstDitEncoder* self, Body&& body) noexcept {
+  // One error says what happened; what comes after it, as the end of the stream does, has none of its own.
+  if (state_of(self).failed()) return GST_FLOW_ERROR;
   return dit::plugin::guarded(self, dit::plugin::Phase::running, GST_FLOW_ERROR, [&] {
     try {
       return body();
     } catch (const StreamStopped& stopped) {
       return stopped.flow;
+    } catch (const dit::Error&) {
+      state_of(self).fail();
+      throw;
+    } catch (const std::bad_alloc&) {
+      state_of(self).fail();
+      throw;
     } catch (const EncodeError& error) {
+      state_of(self).fail();
       GST_ELEMENT_ERROR(self, STREAM, ENCODE, ("%s", error.what()), (nullptr));
       return GST_FLOW_ERROR;
     }
@@ -73,6 +85,7 @@ void gst_dit_encoder_set_property(GObject* object, guint id, const GValue* value
   GST_OBJECT_LOCK(object);
   if (G_IS_PARAM_SPEC_UINT(pspec)) *static_cast<guint*>(place) = g_value_get_uint(value);
   if (G_IS_PARAM_SPEC_INT(pspec)) *static_cast<gint*>(place) = g_value_get_int(value);
+  if (G_IS_PARAM_SPEC_ENUM(pspec)) *static_cast<gint*>(place) = g_value_get_enum(value);
   if (G_IS_PARAM_SPEC_DOUBLE(pspec)) *static_cast<gdouble*>(place) = g_value_get_double(value);
   if (G_IS_PARAM_SPEC_BOOLEAN(pspec)) *static_cast<gboolean*>(place) = g_value_get_boolean(value);
   if (G_IS_PARAM_SPEC_STRING(pspec)) set_text(static_cast<gchar**>(place), value, pspec);
@@ -88,6 +101,7 @@ void gst_dit_encoder_get_property(GObject* object, guint id, GValue* value, GPar
   GST_OBJECT_LOCK(object);
   if (G_IS_PARAM_SPEC_UINT(pspec)) g_value_set_uint(value, *static_cast<const guint*>(place));
   if (G_IS_PARAM_SPEC_INT(pspec)) g_value_set_int(value, *static_cast<const gint*>(place));
+  if (G_IS_PARAM_SPEC_ENUM(pspec)) g_value_set_enum(value, *static_cast<const gint*>(place));
   if (G_IS_PARAM_SPEC_DOUBLE(pspec)) g_value_set_double(value, *static_cast<const gdouble*>(place));
   if (G_IS_PARAM_SPEC_BOOLEAN(pspec)) g_value_set_boolean(value, *static_cast<const gboolean*>(place));
   if (G_IS_PARAM_SPEC_STRING(pspec)) g_value_set_string(value, *static_cast<gchar* const*>(place));

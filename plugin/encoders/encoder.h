@@ -66,6 +66,9 @@ class Output {
 class Encoder {
  public:
   virtual ~Encoder() = default;
+  /// A frame is there whose length is not known yet; add() follows when it is. What is wrong with it is said now.
+  /// bytes  of anything but raw video
+  virtual void announce(std::span<const std::uint8_t> bytes, std::uint64_t number) { (void)bytes, (void)number; }
   virtual void add(const Frame& frame) = 0;
   /// After the last frame; there was at least one.
   virtual void finish() = 0;
@@ -105,8 +108,8 @@ void gst_dit_encoder_class_describe(GstDitEncoderClass* klass, GstStaticPadTempl
                                     const char* name, const char* kind, const char* what);
 
 /// Before the first property is installed: says where the values of the class's properties are kept, under the object
-/// lock: a guint, gint, gdouble, gboolean or gchar*, as the property's type says; null for an id that is none of its
-/// own.
+/// lock: a guint, gint (of an enum too), gdouble, gboolean or gchar*, as the property's type says; null for an id that
+/// is none of its own.
 void gst_dit_encoder_class_keep_settings(GstDitEncoderClass* klass, void* (*setting)(GstDitEncoder* self, guint id));
 
 G_END_DECLS

@@ -42,6 +42,12 @@ std::unique_ptr<ColorMapObject, FreeMap> colour_map(const Paletted& picture) {
 class GifEncoder final : public Encoder {
  public:
   GifEncoder(const GifSettings& settings, const Input& input, Output& output);
+  /// The head of the file goes out at once, so that a sink has something to preroll with.
+  void announce(std::span<const std::uint8_t>, std::uint64_t number) override {
+    if (number > 0) return;
+    begin();
+    send();
+  }
   void add(const Frame& frame) override;
   void finish() override;
 
@@ -106,7 +112,6 @@ void GifEncoder::add(const Frame& frame) {
   expect_frame(length_cs <= most_cs, "frame {}: lasts {} cs, and GIF knows at most {}", frame.number, length_cs,
                most_cs);
   short_frames_.check(frame, length_cs, centisecond, output_);
-  if (frame.number == 0) begin();
   Paletted picture = make_palette(frame.bytes, settings_.alpha_threshold);
   const auto map = colour_map(picture);
   expect_frame(map != nullptr, "giflib: out of memory for a palette");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// diticomux: one RGBA frame -> one .ico file with the icon in several sizes, as PNG entries.
+// diticomux: one RGBA frame -> one .ico file with the icon in several sizes, small ones as BMP, 256 pixels as PNG.
 #pragma once
 
 #include <gst/gst.h>

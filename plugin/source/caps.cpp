@@ -18,7 +18,8 @@ constexpr int max_side = 16384;
 #define GRAY_COLORIMETRY "1:3:7:1"
 #define SIZE_AND_RATE                                                                              \
   "width = (int) [ 1, 16384 ], height = (int) [ 1, 16384 ], framerate = (fraction) [ 0/1, max ], " \
-  "pixel-aspect-ratio = (fraction) 1/1, interlace-mode = (string) progressive, colorimetry = (string) "
+  "pixel-aspect-ratio = (fraction) 1/1, interlace-mode = (string) progressive, "                   \
+  "multiview-mode = (string) { mono, left, right }, colorimetry = (string) "
 
 struct Size {
   int width = 0;
@@ -139,7 +140,13 @@ void explain_no_caps(Element& e) {
   if (GST_PAD_IS_FLUSHING(pad)) return;
   GstCaps* ours = gst_pad_query_caps(pad, nullptr);
   GstCaps* theirs = gst_pad_peer_query_caps(pad, nullptr);
-  error_no_caps(e.element(), ours, theirs);
+  const Size size = model_size(e);
+  // Each side may be what it is asked to be, but not both at once; caps cannot say that.
+  if (size.width > 0 && gst_caps_can_intersect(ours, theirs)) {
+    error_no_size(e.element(), size.width, size.height, ours, theirs);
+  } else {
+    error_no_caps(e.element(), ours, theirs);
+  }
   gst_caps_unref(theirs);
   gst_caps_unref(ours);
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "plugin/errors.h"
@@ -72,10 +73,21 @@ void gst_dit_src_get_property(GObject* object, guint id, GValue* value, GParamSp
   if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
 }
 
+/// Whether the base class says no more than that an element downstream has failed, which has said so itself.
+bool tells_of_downstream(Element& e, GstMessage* message) {
+  const GstStructure* details = nullptr;
+  gint flow = GST_FLOW_OK;
+  gst_message_parse_error_details(message, &details);
+  return details != nullptr && gst_structure_get_int(details, "flow-return", &flow) && flow == GST_FLOW_ERROR &&
+         e.filled;
+}
+
 /// The base class adds an error of its own to each of ours ("Failed to start", "Internal data stream error"), which
-/// tells nobody anything. The first error of a run is the one that says what happened; the rest stay here.
+/// tells nobody anything, and to those of elements downstream. The first error of a run is the one that says what
+/// happened; the rest stay here.
 gboolean gst_dit_src_post_message(GstElement* element, GstMessage* message) {
-  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && state_of(element).failed.exchange(true)) {
+  Element& e = state_of(element);
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && (tells_of_downstream(e, message) || e.failed.exchange(true))) {
     GST_DEBUG_OBJECT(element, "not posting a further error: %" GST_PTR_FORMAT, static_cast<void*>(message));
     gst_message_unref(message);
     return TRUE;
@@ -124,9 +136,14 @@ void open(Element& e) {
   e.shown = {};
   e.governor.reset();
   e.policy = settings->policy();
+  e.tried = {.good = settings, .refused = nullptr, .instead = nullptr, .why = ""};
   std::shared_ptr<Painter> painter;
   if (gst_base_src_is_live(e.base) && e.policy == dit::plugin::LatePolicy::repeat) {
-    painter = dit::plugin::make_painter(e, stream);
+    try {
+      painter = dit::plugin::make_painter(e, stream);
+    } catch (const std::system_error& error) {
+      GST_WARNING_OBJECT(e.base, "no thread to paint ahead on (%s): frames leave when they are painted", error.what());
+    }
   }
   std::shared_ptr<dit::Engine> old;  // closed after the lock
   const ObjectLock lock(e.base);
@@ -246,11 +263,21 @@ gboolean gst_dit_src_event(GstBaseSrc* base, GstEvent* event) {
 
 // Streaming
 
+/// Where there is no memory for a frame, the error of the base class is the only one.
+GstFlowReturn gst_dit_src_alloc(GstBaseSrc* base, guint64 offset, guint size, GstBuffer** buffer) {
+  Element& e = state_of(base);
+  e.filled = false;
+  return PARENT_CLASS(GST_BASE_SRC_CLASS)->alloc(base, offset, size, buffer);
+}
+
 GstFlowReturn gst_dit_src_fill(GstPushSrc* source, GstBuffer* buffer) {
   Element& e = state_of(source);
+  e.filled = false;
   return guarded(source, Phase::running, GST_FLOW_ERROR, [&] {
     try {
-      return dit::plugin::fill(e, buffer);
+      const GstFlowReturn flow = dit::plugin::fill(e, buffer);
+      e.filled = flow == GST_FLOW_OK;
+      return flow;
     } catch (const dit::Cancelled&) {
       GST_DEBUG_OBJECT(source, "interrupted at frame %" G_GUINT64_FORMAT, static_cast<guint64>(e.position.next));
       // The base class has counted a frame that will be painted again.
@@ -330,5 +357,6 @@ static void gst_dit_src_class_init(GstDitSrcClass* klass) {
   base_class->prepare_seek_segment = gst_dit_src_prepare_seek_segment;
   base_class->do_seek = gst_dit_src_do_seek;
   base_class->event = gst_dit_src_event;
+  base_class->alloc = gst_dit_src_alloc;
   GST_PUSH_SRC_CLASS(klass)->fill = gst_dit_src_fill;
 }

@@ -63,6 +63,14 @@ struct Seek {
   std::uint64_t stride = 1;
 };
 
+/// Settings of a live stream that somebody is still typing.
+struct Tried {
+  Snapshot good;     ///< the last that a picture was painted with
+  Snapshot refused;  ///< the last that could not be
+  Snapshot instead;  ///< what is painted in its place
+  std::string why;   ///< as it was said
+};
+
 struct Element {
   explicit Element(GstBaseSrc* source) : base(source) {}
 
@@ -87,6 +95,7 @@ struct Element {
   /// Held by whoever paints. Needed at a live still only: the streaming thread paints it, and the painter may still be
   /// at the frame before the change of rate.
   std::mutex painting;
+  Tried tried;  ///< under painting
 
   // Streaming thread
   LatePolicy policy = LatePolicy::repeat;  ///< of this run
@@ -97,7 +106,8 @@ struct Element {
   bool grid_started = false;  ///< a live stream has its first frame's time
   bool discont = false;       ///< the next frame follows skipped ones
   bool tags_sent = false;
-  Shot shown;  ///< what a live stream shows at present
+  bool filled = false;  ///< the frame that is under way is painted
+  Shot shown;           ///< what a live stream shows at present
   std::shared_future<std::string> model_hash;
   Origin origin;
 

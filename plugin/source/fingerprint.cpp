@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <tuple>
 #include <vector>
 
@@ -52,7 +53,15 @@ std::shared_future<std::string> fingerprint(const std::filesystem::path& path) {
                     std::filesystem::last_write_time(path, error)};
   const std::lock_guard lock(mutex);
   auto& result = (*known)[state];
-  if (!result.valid()) result = std::async(std::launch::async, sha256, path).share();
+  if (result.valid()) return result;
+  try {
+    result = std::async(std::launch::async, sha256, path).share();
+  } catch (const std::system_error&) {
+    // Under a limit of processes there is no thread for it.
+    std::promise<std::string> now;
+    now.set_value(sha256(path));
+    result = now.get_future().share();
+  }
   return result;
 }
 

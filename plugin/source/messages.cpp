@@ -109,6 +109,18 @@ void error_no_caps(GstElement* element, GstCaps* ours, GstCaps* theirs) {
   g_free(offered);
 }
 
+void error_no_size(GstElement* element, int width, int height, GstCaps* ours, GstCaps* theirs) {
+  gchar* offered = gst_caps_to_string(ours);
+  gchar* wanted = gst_caps_to_string(theirs);
+  GST_ELEMENT_ERROR(
+      element, CORE, NEGOTIATION,
+      (tr("no common size: expected %dx%d, or both sides the same number of times that, in %s; downstream takes %s"),
+       width, height, offered, wanted),
+      (nullptr));
+  g_free(wanted);
+  g_free(offered);
+}
+
 void post_quality(Element& e, GstClockTime time, bool live, std::uint32_t steps, std::uint32_t wanted) {
   GST_INFO_OBJECT(e.base, "icons take %u of %u steps from now on", steps, wanted);
   post_qos(e, live, time, time, 0, static_cast<double>(steps) / wanted);

@@ -30,6 +30,8 @@ void post_words(GstElement* element, const WordNotes& notes);
 void warn_of_kernels(GstElement* element, const std::string& mistakes);
 void error_no_map(GstElement* element, gsize bytes, std::uint64_t frame);
 void error_no_caps(GstElement* element, GstCaps* ours, GstCaps* theirs);
+/// Both sides must be the same multiple of the model's.
+void error_no_size(GstElement* element, int width, int height, GstCaps* ours, GstCaps* theirs);
 
 /// QoS message: icons now take another number of steps. Its quality is a million times steps / wanted.
 void post_quality(Element& element, GstClockTime time, bool live, std::uint32_t steps, std::uint32_t wanted);

@@ -232,6 +232,43 @@ TEST(DitSrcCaps, WrongCapsAreOneErrorAtOnce) {
   }
 }
 
+TEST(DitSrcCaps, MultiviewIsRefused) {
+  GstElement* element = make_element({});
+  GstPad* pad = gst_element_get_static_pad(element, "src");
+  GstCaps* ours = gst_pad_query_caps(pad, nullptr);
+  for (const auto& [mode, taken] : std::map<std::string, bool>{{"mono", true},
+                                                               {"left", true},
+                                                               {"right", true},
+                                                               {"frame-by-frame", false},
+                                                               {"side-by-side", false},
+                                                               {"multiview-frame-by-frame", false},
+                                                               {"separated", false}}) {
+    GstCaps* wanted = gst_caps_from_string(("video/x-raw,multiview-mode=" + mode).c_str());
+    EXPECT_EQ(gst_caps_can_intersect(ours, wanted) != FALSE, taken) << mode;
+    gst_caps_unref(wanted);
+  }
+  gst_caps_unref(ours);
+  gst_object_unref(pad);
+  gst_object_unref(element);
+}
+
+TEST(DitSrcCaps, SidesThatDoNotGoTogetherAreSaid) {
+  for (const char* size : {"width=8,height=24", "width=[9,16],height=12"}) {
+    Source source({{"steps", "1"}}, std::string("video/x-raw,") + size);
+    source.play();
+    std::vector<Report> reports;
+    for (int i = 0; reports.empty() && i < 4000; ++i) {
+      reports = drain(source.bus());
+      g_usleep(5000);
+    }
+    ASSERT_EQ(reports.size(), 1U) << size;
+    EXPECT_EQ(reports[0].text.find(
+                  "no common size: expected 8x12, or both sides the same number of times that, in video/x-raw"),
+              0U)
+        << reports[0].text;
+  }
+}
+
 TEST(DitSrcTime, PtsAreOnTheGridOfTheRate) {
   constexpr int count = 400;
   Source source(Properties{{"num-buffers", std::to_string(count)}, {"steps", "1"}}, caps_of("RGBA", "30000/1001"));

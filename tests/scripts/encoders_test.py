@@ -2,6 +2,7 @@
 """What the encoders write is what went in: pixels, alpha, durations and loop counts, read back by other programs."""
 import base64
 import re
+import shutil
 import struct
 import subprocess
 import unittest
@@ -113,6 +114,35 @@ class Encoders(EncoderCase):
         for size in (16, 32):
             self.assert_mean(entries[size], frame, 64 // size)
         self.check_ico_in_chromium(self.file("a.ico").read_bytes(), sizes)
+
+    def test_ico_entries_are_what_viewers_read(self):
+        """BMP with a mask below 256 pixels, which is all that gdk-pixbuf reads, and PNG at 256."""
+        frame = many_colours()
+        for asked, png in (("auto", {256}), ("bmp", set()), ("png", {16, 31, 256})):
+            feed(f"diticomux sizes=16,31,256 entry-format={asked} ! filesink location={self.file('a.ico')}", [frame], [None])
+            data = self.file("a.ico").read_bytes()
+            end = 6 + 3 * 16
+            for k, size in enumerate((16, 31, 256)):
+                length, offset = struct.unpack_from("<II", data, 6 + 16 * k + 8)
+                self.assertEqual(offset, end, asked)
+                end = offset + length
+                entry = data[offset:end]
+                self.assertEqual(entry.startswith(b"\x89PNG"), size in png, (asked, size))
+                if size in png:
+                    continue
+                mask_row = (size + 31) // 32 * 4
+                self.assertEqual(struct.unpack_from("<IiiHHII", entry),
+                                 (40, size, 2 * size, 1, 32, 0, size * size * 4 + size * mask_row), asked)
+                self.assertEqual(length, 40 + size * size * 4 + size * mask_row)
+                for y in range(size):
+                    for x in range(size):
+                        row = size - 1 - y
+                        alpha = entry[40 + (row * size + x) * 4 + 3]
+                        bit = entry[40 + size * size * 4 + row * mask_row + x // 8] >> (7 - x % 8) & 1
+                        self.assertEqual(bit, int(alpha == 0), (asked, size, x, y))
+            self.assertEqual(end, len(data), asked)
+            if asked != "png" and shutil.which("gdk-pixbuf-csource"):
+                run(["gdk-pixbuf-csource", "a.ico"], self.scratch)
 
     def assert_mean(self, small, frame, times):
         """Each pixel: linear light, weighted by alpha, over times×times pixels."""

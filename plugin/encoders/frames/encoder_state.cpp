@@ -15,6 +15,12 @@ void EncoderState::set_caps(GstCaps* caps) {
   if (gst_structure_has_name(structure, "video/x-raw")) {
     video.emplace();
     expect_frame(gst_video_info_from_caps(&*video, caps), "expected video, found other caps");
+    // A template that said so would refuse caps that do not speak of it.
+    const auto mode = GST_VIDEO_INFO_MULTIVIEW_MODE(&*video);
+    expect_frame(mode == GST_VIDEO_MULTIVIEW_MODE_NONE || mode == GST_VIDEO_MULTIVIEW_MODE_MONO ||
+                     mode == GST_VIDEO_MULTIVIEW_MODE_LEFT || mode == GST_VIDEO_MULTIVIEW_MODE_RIGHT,
+                 "multiview-mode: expected mono, left or right, found {}",
+                 gst_video_multiview_mode_to_caps_string(mode));
     input = {GST_VIDEO_INFO_WIDTH(&*video), GST_VIDEO_INFO_HEIGHT(&*video), GST_VIDEO_INFO_FPS_N(&*video),
              GST_VIDEO_INFO_FPS_D(&*video)};
   } else {
@@ -61,6 +67,16 @@ void EncoderState::encode(GstBuffer* buffer, GstClockTime duration) {
   rows_.resize(row * height);
   for (std::size_t y = 0; y < height; ++y) std::memcpy(&rows_[y * row], data + y * stride, row);
   encode_bytes(rows_, pts, duration);
+}
+
+void EncoderState::announce(GstBuffer* buffer) {
+  if (!encoder_) encoder_ = class_->open(self_, input_, output_);
+  if (video_) return encoder_->announce({}, frames_);
+  GstMapInfo map;
+  expect_frame(gst_buffer_map(buffer, &map, GST_MAP_READ), "frame {}: cannot be read", frames_);
+  const std::unique_ptr<GstBuffer, std::function<void(GstBuffer*)>> unmap(
+      buffer, [&map](GstBuffer* b) { gst_buffer_unmap(b, &map); });
+  encoder_->announce({map.data, map.size}, frames_);
 }
 
 void EncoderState::encode_bytes(std::span<const std::uint8_t> bytes, GstClockTime pts, GstClockTime duration) {
@@ -137,6 +153,7 @@ GstFlowReturn EncoderState::add(GstBuffer* buffer) {
   } else if (known && !class_->lasts_until_next) {
     encode(buffer, span.duration);
   } else {
+    announce(buffer);
     pending_ = gst_buffer_ref(buffer);
     pending_span_ = span;
   }
@@ -159,6 +176,7 @@ void EncoderState::reset() {
   encoder_.reset();
   output_.reset();
   frames_ = 0;
+  failed_ = false;
   elapsed_ = last_duration_ = 0;
 }
 

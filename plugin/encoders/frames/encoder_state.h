@@ -29,12 +29,16 @@ class EncoderState {
   /// Takes the buffer.
   GstFlowReturn add(GstBuffer* buffer);
   void finish();
+  /// Nothing can come of the file that was begun.
+  void fail() { failed_ = true; }
+  bool failed() const { return failed_; }
   /// Forgets the file that was begun.
   void reset();
 
  private:
   /// A frame that cannot be encoded is refused when it comes, and not when the next one does.
   void check(GstBuffer* buffer) const;
+  void announce(GstBuffer* buffer);
   void encode(GstBuffer* buffer, GstClockTime duration);
   void encode_bytes(std::span<const std::uint8_t> bytes, GstClockTime pts, GstClockTime duration);
   /// What the frame rate says, 0 if it is unknown.
@@ -61,6 +65,7 @@ class EncoderState {
   GstBuffer* pending_ = nullptr;  ///< a frame whose duration only the next one tells
   Span pending_span_;
   std::uint64_t frames_ = 0;
+  bool failed_ = false;
   GstClockTime elapsed_ = 0, last_duration_ = 0;
   std::vector<std::uint8_t> rows_;  ///< scratch for frames with padded rows
 };
