@@ -93,11 +93,14 @@ class Entries:
 def lower_foreign(entries, common, wordnet, bits):
     """A common English noun is seldom meant as the word of another language that is written alike ("lap", "mat", "spoke")."""
     english_bits = bits["en"] | bits["en-gb"]
-    for word in common:
+    for place, word in enumerate(common):
         candidates = entries.found.get(word)
         if not candidates or not wordnet.of(word, "n") or not any(mask & english_bits for mask, _, _ in candidates.values()):
             continue
         for concept, (mask, sure, kind) in candidates.items():
+            # A keyword says less than a name, and is worth less from the start
+            if place >= ENGLISH_WORDS and kind == "label":
+                continue
             if not mask & (english_bits | file.EMOJI) and concept not in emoji.COLOURS:
                 candidates[concept] = (mask, 0.5 * sure, kind)
 
@@ -137,7 +140,7 @@ def build(packages, known):
         best = concepts.best(answers.of(key, near.get(key, ())), 4)
         if " " not in key or (best and best[0][0] > 0.45):
             entries.add(key, bits["en"], best)
-    lower_foreign(entries, vectors.words[:ENGLISH_WORDS], wordnet, bits)
+    lower_foreign(entries, vectors.words[:3 * ENGLISH_WORDS], wordnet, bits)
     add_stop_words(entries, packages["stopwords-iso"], bits)
     for key, concept in own["words"].items():
         texts = [" ".join(own_words(text)) for text in concept.split(";")]
@@ -145,6 +148,8 @@ def build(packages, known):
         if not best and not concepts.known([key]):
             print(f"own.json: {key}: no model has {concept}")
         entries.add(key_of(key), bits["en"], [candidate for candidate in best if candidate[2] != key])
+        if key.isalpha() and key + "s" not in own["words"]:
+            entries.add(key + "s", bits["en"], [(0.97 * sure, kind, text) for sure, kind, text in best if text != key + "s"])
     return entries.sorted()
 
 

@@ -172,10 +172,34 @@ std::optional<Meaning> Interpreter::other_form(const std::string& word) {
   return found;
 }
 
+/// "cabbages" by "cabbage": English plurals that no list has, of the model's own words too.
+std::optional<Meaning> Interpreter::plural(const std::string& word) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> endings = {
+      {{"ies", "y"}, {"ves", "f"}, {"es", ""}, {"s", ""}}};
+  constexpr std::size_t least = 3;
+  for (const auto& [ending, single] : endings) {
+    if (!word.ends_with(ending) || word.size() < ending.size() + least) continue;
+    const std::string base = word.substr(0, word.size() - ending.size()) + std::string(single);
+    if (const auto& rows = index_.rows(base); !rows.empty()) {
+      return Meaning{.rows = rows, .painted = base, .kind = AnswerKind::form, .languages = english_, .sure = 0.9f};
+    }
+    auto found = meaning(base);
+    if (!found || found->rows.empty() || !(found->languages & english_)) continue;
+    found->sure *= 0.9f;
+    return found;
+  }
+  return std::nullopt;
+}
+
 /// "Kaffeetasse": two words that the lexicon is sure of, perhaps with a letter between them; the longest last one
 /// counts.
 std::vector<Meaning> Interpreter::compound(const std::string& word) {
   constexpr std::size_t least_part = 3;
+  const auto compounding = [this] {
+    std::uint32_t languages = 0;
+    for (const char* name : {"de", "nl", "sv", "da", "nb", "fi", "hu", "et"}) languages |= lexicon_.language_of(name);
+    return languages;
+  };
   const std::size_t size = decode_utf8(word).size();
   std::size_t at = 0;
   for (std::size_t k = 1; k + least_part <= size; ++k) {
@@ -186,7 +210,8 @@ std::vector<Meaning> Interpreter::compound(const std::string& word) {
     for (const std::size_t link : {0u, 1u, 2u}) {
       if (at < least_part + link) break;
       auto first = meaning(word.substr(0, at - link));
-      if (first && is_strong(*first)) return {std::move(*first), std::move(*last)};
+      if (first && is_strong(*first) && (first->languages & last->languages & compounding()))
+        return {std::move(*first), std::move(*last)};
     }
   }
   return {};
@@ -218,6 +243,7 @@ std::vector<Meaning> Interpreter::segments(const std::string& word) {
 std::vector<Meaning> Interpreter::taken_apart(const std::string& word) {
   if (has_no_blanks(word)) return segments(word);
   if (word.find(':') != std::string::npos) return {};
+  if (auto single = plural(word)) return {std::move(*single)};
   if (auto form = other_form(word)) return {std::move(*form)};
   return compound(word);
 }

@@ -55,6 +55,7 @@ class Interpreter {
   std::optional<Meaning> resolve(const Answer& answer) const;
   float weight(std::uint32_t languages) const;
   float goodness(const Meaning& meaning) const;
+  std::optional<Meaning> plural(const std::string& word);
   std::optional<Meaning> other_form(const std::string& word);
   std::vector<Meaning> compound(const std::string& word);
   std::vector<Meaning> segments(const std::string& word);
