@@ -19,7 +19,8 @@ def environment(scratch, **more):
     env = dict(os.environ, DIT_BUILD=str(BUILD), GST_PLUGIN_PATH=str(BUILD / "plugin"),
                DIT_CACHE=os.environ.get("DIT_CACHE", str(BUILD / "cache")),
                GST_REGISTRY=str(pathlib.Path(scratch) / "registry.bin"), LC_ALL="C.UTF-8")
-    env.pop("DIT_MODEL", None)
+    for name in ("DIT_MODEL", "DIT_LEXICON", "LANGUAGE"):
+        env.pop(name, None)
     env.update(more)
     return env
 
