@@ -142,6 +142,9 @@ def build(packages, known):
             entries.add(key, bits["en"], best)
     lower_foreign(entries, vectors.words[:3 * ENGLISH_WORDS], wordnet, bits)
     add_stop_words(entries, packages["stopwords-iso"], bits)
+    for key in own["stop"]:  # what is said of a picture, and words that ask for one
+        entries.found.pop(key, None)
+        entries.add(key, bits["en"], [(0.99, "stop", "")])
     for key, concept in own["words"].items():
         texts = [" ".join(own_words(text)) for text in concept.split(";")]
         best = concepts.best([(0.98 - 0.02 * i, "own", text) for i, text in enumerate(texts)])

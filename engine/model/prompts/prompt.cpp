@@ -54,6 +54,7 @@ class Interpretation {
   void add(const std::string& typed, const Meaning& meaning);
   void add_word(const std::string& word);
   void add_pictures(const std::string& text);
+  bool is_clear(const Meaning& meaning) const;
   std::size_t add_several(const std::vector<Piece>& pieces, std::size_t at);
   std::size_t add_letter(const std::vector<Piece>& pieces, std::size_t at);
   bool is_known(const Piece& piece) const { return !index_.rows(piece.text).empty(); }
@@ -67,6 +68,7 @@ class Interpretation {
   std::unordered_set<std::string> seen_;
   std::vector<std::string> ignored_;
   std::size_t taken_apart_ = 0;
+  std::size_t words_ = 0;  ///< pieces of the prompt
 };
 
 void Interpretation::add(const std::vector<std::uint32_t>& rows) {
@@ -81,6 +83,13 @@ void Interpretation::add(const std::string& typed, const Meaning& meaning) {
   label_.readings.push_back({typed, meaning.painted, interpreter_.explain(meaning), meaning.sure});
 }
 
+/// Whether a word is painted beside others. In a prompt of several words a guess would only blur what the others say.
+bool Interpretation::is_clear(const Meaning& meaning) const {
+  constexpr float guess = 0.45f;
+  const bool guessed = meaning.kind == AnswerKind::near || meaning.kind == AnswerKind::related;
+  return words_ < 2 || !guessed || meaning.sure >= guess;
+}
+
 void Interpretation::add_word(const std::string& word) {
   if (const auto& rows = index_.rows(word); !rows.empty()) {
     auto other = interpreter_.foreign(word);
@@ -88,13 +97,14 @@ void Interpretation::add_word(const std::string& word) {
     other ? add(word, *other) : add(rows);
     return;
   }
-  if (const auto meaning = interpreter_.meaning(word)) {
+  const auto meaning = interpreter_.meaning(word);
+  if (meaning && is_clear(*meaning)) {
     add(word, *meaning);
     if (meaning->rows.empty()) ignored_.push_back(word);
     return;
   }
   std::vector<Meaning> parts;
-  if (++taken_apart_ <= most_taken_apart) parts = interpreter_.taken_apart(word);
+  if (++taken_apart_ <= most_taken_apart && !meaning) parts = interpreter_.taken_apart(word);
   if (parts.empty()) {
     label_.unknown.push_back(word);
     label_.meant.push_back(taken_apart_ <= most_taken_apart ? interpreter_.near(word) : "");
@@ -145,6 +155,7 @@ std::size_t Interpretation::add_letter(const std::vector<Piece>& pieces, std::si
 
 Label Interpretation::read(std::vector<Piece> pieces, std::uint32_t style) {
   label_.style = style;
+  words_ = pieces.size();
   std::vector<std::string> unknown;
   for (const Piece& piece : pieces) {
     if (piece.kind == Piece::Kind::word && !is_known(piece)) unknown.push_back(piece.text);
