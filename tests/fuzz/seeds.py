@@ -207,7 +207,7 @@ def lexicon(keys, concepts=(b"hot beverage", b"cat"), languages=(b"en", b"de"), 
 def lexicon_seeds():
     def answer(number=0, set_=0, kind=3, sure=200):
         return struct.pack("<HHBB", set_, number, sure, kind)
-    plain = [(0, b"kaffee", [answer(0, 1)]), (3, b"tze", [answer(1, 1)]), (0, "\U0001f355".encode(), [answer(1, 2, 1)])]
+    plain = [(0, b"kaffee", [answer(0, 1)]), (2, b"tze", [answer(1, 1)]), (0, "\U0001f355".encode(), [answer(1, 2, 1)])]
     yield "plain", lexicon(plain)
     yield "empty", lexicon([])
     yield "stop", lexicon([(0, b"und", [answer(0xFFFF, 1, 0)])])
