@@ -68,7 +68,7 @@ float Interpreter::weight(std::uint32_t languages) const {
   if (languages & heard_) return 0.98f;
   if (languages & english_) return 0.92f;
   // The lists stand in the order of how many people may be expected to type them.
-  return 0.88f - 0.005f * static_cast<float>(std::countr_zero(languages | 1u << 31));
+  return 0.88f - 0.01f * static_cast<float>(std::countr_zero(languages | 1u << 31));
 }
 
 std::optional<Meaning> Interpreter::resolve(const Answer& answer) const {
@@ -156,6 +156,18 @@ std::optional<Meaning> Interpreter::other_form(const std::string& word) {
   constexpr std::size_t neighbours = 6, least_shared = 4, most_unshared = 3;
   const std::u32string wanted = decode_utf8(word);
   std::optional<Meaning> found;
+  const auto as_form = [](Meaning meaning) {
+    meaning.sure *= 0.75f;
+    meaning.kind = AnswerKind::form;
+    return meaning;
+  };
+  std::string beginning = word;
+  for (std::size_t cut = 1; cut <= most_unshared && wanted.size() >= least_shared + cut - 1; ++cut) {
+    do beginning.pop_back();
+    while (!beginning.empty() && (static_cast<unsigned char>(word[beginning.size()]) & 0xc0) == 0x80);
+    const auto shorter = meaning(beginning);
+    if (shorter && is_strong(*shorter)) return as_form(*shorter);
+  }
   std::size_t longest = least_shared - 1;
   for (const std::string& key : lexicon_.around(word, neighbours)) {
     const std::u32string other = decode_utf8(key);
@@ -164,9 +176,7 @@ std::optional<Meaning> Interpreter::other_form(const std::string& word) {
     if (shared * 10 < wanted.size() * 6 || key.find(' ') != std::string::npos) continue;
     auto candidate = meaning(key);
     if (!candidate || candidate->kind == AnswerKind::stop || candidate->sure * 0.75f < paintable) continue;
-    candidate->sure *= 0.75f;
-    candidate->kind = AnswerKind::form;
-    found = std::move(candidate);
+    found = as_form(std::move(*candidate));
     longest = shared;
   }
   return found;

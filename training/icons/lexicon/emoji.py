@@ -117,9 +117,11 @@ def answers(term, at, labels, english, own_language):
         found.append((0.96, "label", english.label.get(labels[term], "")))
     named = sorted(at, key=lambda h: -at[h])
     few = len(at) == 1
-    for dice, count, concept in english.pairs(at):
-        if count > 1 and dice >= 0.3:
-            found.append((min(0.93, 0.5 + 0.5 * dice), "keyword", concept))
+    for place, (dice, count, concept) in enumerate(english.pairs(at)):
+        # A word of few of the emoji that the English one is at ("Mond" of all moons but not of all night skies) is as sure
+        share = 0.9 * count / len(at) if count > 2 else 0
+        if count > 1 and dice >= 0.2:
+            found.append((min(0.94, 0.5 + 0.5 * max(dice, share)) - 0.05 * place, "keyword", concept))
     for place, hexcode in enumerate(named[:4]):
         # A word out of a longer name may be its adjective
         alone = 0.5 if at[hexcode] == PART else 0.78 if few else 0.5
