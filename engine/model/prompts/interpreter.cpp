@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -48,18 +49,19 @@ Interpreter::Interpreter(const Lexicon& lexicon, const ModelConfig& config, cons
 void Interpreter::listen(const std::vector<std::string>& unknown) {
   constexpr std::size_t enough = 32;
   std::array<float, 32> votes{};
+  heard_ = 0;
   for (std::size_t i = 0; i < std::min(unknown.size(), enough); ++i) {
+    std::array<float, 32> of_word{};
     for (const Answer& answer : lexicon_.find(unknown[i])) {
-      if (answer.languages == Lexicon::emoji_language || answer.sure < 0.45f) continue;
+      if (answer.languages & Lexicon::emoji_language || answer.sure < 0.45f) continue;
       for (std::uint32_t bit = 0; bit < lexicon_.languages().size(); ++bit) {
-        if (answer.languages >> bit & 1) votes[bit] += answer.sure;
+        if (answer.languages >> bit & 1) of_word[bit] = std::max(of_word[bit], answer.sure * weight(1u << bit));
       }
     }
+    std::ranges::transform(votes, of_word, votes.begin(), std::plus<>());
   }
   const auto most = std::ranges::max_element(votes);
-  const float english = english_ ? votes[static_cast<std::size_t>(std::countr_zero(english_))] : 0;
-  heard_ = *most > english ? 1u << (most - votes.begin()) : 0;
-  known_.clear();
+  if (*most > 0) heard_ = 1u << (most - votes.begin());
 }
 
 float Interpreter::weight(std::uint32_t languages) const {
@@ -162,7 +164,7 @@ std::optional<Meaning> Interpreter::other_form(const std::string& word) {
     return meaning;
   };
   std::string beginning = word;
-  for (std::size_t cut = 1; cut <= most_unshared && wanted.size() >= least_shared + cut - 1; ++cut) {
+  for (std::size_t cut = 1; cut < most_unshared && wanted.size() >= least_shared + cut; ++cut) {
     do beginning.pop_back();
     while (!beginning.empty() && (static_cast<unsigned char>(word[beginning.size()]) & 0xc0) == 0x80);
     const auto shorter = meaning(beginning);

@@ -106,7 +106,7 @@ class English:
                 count[term] += 1
         total = sum(at.values())
         ranked = sorted(((2 * c / (total + self.total[term]), count[term], term) for term, c in common.items()),
-                        key=lambda p: (-p[0] * (1 - 0.5 / p[1]) * self.concepts.clearness(p[2]), p[2]))
+                        key=lambda p: (-p[0] * (1 - 0.5 / p[1]) * self.concepts.clearness(p[2]) ** 3, p[2]))
         return ranked[:most]
 
 
