@@ -112,7 +112,8 @@ def add_stop_words(entries, package, bits):
             key = key_of(word)
             others = entries.found.get(key, {})
             # A stop word that names an emoji of its language is a thing ("sol", "fire")
-            if key and not any(mask & bit and (kind == "label" or (language == "en" and sure > 0.85)) for mask, sure, kind in others.values()):
+            names = any(mask & bit and kind == "label" for mask, _, kind in others.values())
+            if key and (len(key) < 3 or not names):
                 entries.add(key, bit, [(0.9, "stop", "")])
 
 
