@@ -11,8 +11,8 @@
 #include "engine/model/formats/safetensors.h"
 #include "engine/model/formats/wts1.h"
 #include "engine/model/formats/wts1_model.h"
-#include "engine/model/prompts/lexicon.h"
 #include "engine/model/model.h"
+#include "engine/model/prompts/lexicon.h"
 #include "engine/model/quantised.h"
 
 namespace dit::fuzz {

@@ -99,8 +99,10 @@ void Job::report(fmt::format_string<Args...> text, Args&&... args) const {
 
 void Job::open() {
   const auto start = Clock::now();
-  session_ = Session::open(
-      {.model = model_path(options_.model), .lexicon = lexicon_path(), .device = options_.machine.device, .options = options_.machine.options()});
+  session_ = Session::open({.model = model_path(options_.model),
+                            .lexicon = lexicon_path(),
+                            .device = options_.machine.device,
+                            .options = options_.machine.options()});
   interrupt_.watch(session_.get());
   report("{}\n", session_->device_note());
   if (const std::string& warning = session_->device().warning; !warning.empty()) {
