@@ -154,6 +154,8 @@ def build(packages, known):
         entries.add(key_of(key), bits["en"], [candidate for candidate in best if candidate[2] != key])
         if key.isalpha() and key + "s" not in own["words"]:
             entries.add(key + "s", bits["en"], [(0.97 * sure, kind, text) for sure, kind, text in best if text != key + "s"])
+    for key in own["never"]:  # what stands near to these in a corpus must not be painted for them
+        entries.found.pop(key, None)
     return entries.sorted()
 
 
