@@ -19,8 +19,9 @@ Properties with(Properties more) {
 /// Frames of the whole stream; what was said by its start goes to `structures`. Waiting for the end drops other
 /// messages.
 std::vector<Frame> frames_of(Player& player, std::vector<std::string>& structures) {
-  player.play();
+  player.pause();
   EXPECT_TRUE(player.errors(&structures).empty());
+  player.play();
   return player.until_end();
 }
 
