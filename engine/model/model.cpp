@@ -80,7 +80,9 @@ class ConfigReader {
   const std::string& file() const { return file_; }
 
  private:
-  std::string where(const char* key) const { return fmt::format("weights '{}': configuration '{}{}'", file_, inside_, key); }
+  std::string where(const char* key) const {
+    return fmt::format("weights '{}': configuration '{}{}'", file_, inside_, key);
+  }
 
   const json& object_;
   std::string file_, inside_;

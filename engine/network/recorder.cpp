@@ -194,9 +194,9 @@ class ShapeCheck {
 }  // namespace
 
 const char* kernel_name(const AnyOp& op) noexcept {
-  static constexpr const char* names[] = {"noise",     "linear",           "head_norm", "embed", "modulated_linear",
-                                          "attention", "gated_linear_add", "final",     "conv",  "combine",
-                                          "to_rgba",   "begin",            "hold"};
+  static constexpr const char* names[] = {
+      "noise",   "linear",  "head_norm", "embed", "modulated_linear", "attention", "gated_linear_add", "final", "conv",
+      "combine", "to_rgba", "begin",     "hold"};
   static_assert(std::size(names) == std::variant_size_v<AnyOp>);
   return names[op.index()];
 }

@@ -15,9 +15,9 @@
 namespace dit {
 
 struct SessionOptions {
-  std::filesystem::path model;    ///< weight file
-  std::filesystem::path lexicon;  ///< see Model::open; who opens the engine first says
-  std::string device = "auto";    ///< see device.h
+  std::filesystem::path model;         ///< weight file
+  std::filesystem::path lexicon = {};  ///< see Model::open; who opens the engine first says
+  std::string device = "auto";         ///< see device.h
   DeviceOptions options = {};
 };
 

@@ -392,10 +392,9 @@ void Session::read(std::uint32_t icon, std::span<std::uint8_t> out) {
   expect(out.size() == bytes, ErrorKind::settings, "icon buffer: expected {} bytes, found {}", bytes, out.size());
   s.plan->read(s.shown, icon, out);
   if (is_finite(out)) return;
-  const IconKey& from = s.batch.icons()[icon].from;
   fail(ErrorKind::wrong_format,
        "weights '{}': the picture has values that are no finite numbers (seed {}, index {}, step {})",
-       model().path().string(), from.seed, from.index, s.step);
+       model().path().string(), s.batch.icons()[icon].from.seed, s.batch.icons()[icon].from.index, s.step);
 }
 
 }  // namespace dit

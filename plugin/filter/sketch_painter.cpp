@@ -74,6 +74,7 @@ Caption SketchPainter::caption(const Drawing& drawing) const {
   const auto steps = static_cast<std::uint32_t>(table.size());
   return {.settings = drawing.settings,
           .itinerary = itinerary_,
+          .label = prompts_.label(itinerary_->station(0)),
           .station = itinerary_->station(drawing.index),
           .icon = drawing.index,
           .step = steps,

@@ -52,7 +52,7 @@ struct Attention {
 struct ContextAttention {
   uint step, tokens, heads;
   float norm_eps;
-  float scale;  // 1/√D
+  float scale;        // 1/√D
   uint context_keys;  // L
   uint conditions;    // K
 };

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "engine/files/mapped_file.h"
+#include "engine/files/file_bytes.h"
 
 namespace dit {
 namespace {
@@ -33,8 +33,9 @@ const char* name_of(AnswerKind kind) {
 }
 
 std::shared_ptr<const Lexicon> Lexicon::open(const std::filesystem::path& path) {
-  auto file = MappedFile::open(path);
-  const auto bytes = file->bytes();
+  auto file = FileBytes::open(path);
+  const std::span<const std::byte> bytes = file->room();
+  file->read(bytes);
   return parse(bytes, path.string(), std::move(file));
 }
 

@@ -77,9 +77,9 @@ std::string tile_text(const TiledGroup& t, const Target& target) {
 }
 
 std::string operand_text(const Program& program, const Operand& operand) {
-  constexpr const char* regions[] = {"",        "row_stats",  "windows", "normal_table",   "icons",  "modulation_row",
-                                     "solver",  "solver_row", "arena",   "packed_weights", "stages", "pictures",
-                                     "control", "range",      "status",  "sketches", "prepared"};
+  constexpr const char* regions[] = {"",        "row_stats",  "windows", "normal_table",   "icons",   "modulation_row",
+                                     "solver",  "solver_row", "arena",   "packed_weights", "stages",  "pictures",
+                                     "control", "range",      "status",  "sketches",       "prepared"};
   const std::string name = operand.region == Region::tensor ? program.tensor(operand.tensor).name
                                                             : regions[static_cast<std::size_t>(operand.region)];
   return operand.written ? (operand.read ? name + " (in place)" : "→ " + name) : name;

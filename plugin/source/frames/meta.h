@@ -28,10 +28,10 @@ Origin origin_of(const Session& session);
 void register_meta();
 
 /// Fields: seed, index, toward-index (uint64), blend (double: the way a walk has gone from index to toward-index, else
-/// 0), step, steps (uint), t, sigma, guidance, strength (double), prompt, read-as (what the lexicon has for the prompt's
-/// words that the model has not; mostly empty), toward-prompt, style, sampler, model, model-name, device, precision
-/// (string), repeated (boolean: the same picture as the frame before). t and sigma are those of the sample that entered
-/// the step.
+/// 0), step, steps (uint), t, sigma, guidance, strength (double), prompt, read-as (what the lexicon has for the
+/// prompt's words that the model has not; mostly empty), toward-prompt, style, sampler, model, model-name, device,
+/// precision (string), repeated (boolean: the same picture as the frame before). t and sigma are those of the sample
+/// that entered the step.
 void add_meta(GstBuffer* buffer, const Caption& caption, const Origin& origin, bool repeated);
 
 }  // namespace dit::plugin

@@ -24,6 +24,8 @@ class Prompts {
   WordNotes read(const ModelConfig& config, const Itinerary& itinerary, const std::atomic<bool>& cancelled);
   /// Sets the prompts of an icon there, of those read last.
   void aim(const Itinerary& itinerary, const Station& station, IconSettings& icon) const;
+  /// What the prompt there was read as, of those read last.
+  const std::shared_ptr<const Label>& label(const Station& station) const { return labels_[station.prompt]; }
 
  private:
   std::string style_;

@@ -87,7 +87,7 @@ Caption Stream::caption(std::uint64_t position, std::uint32_t step) const {
   const SolverStep& entry = schedule_.at(step - 1);
   Caption result = {.settings = settings_,
                     .itinerary = itinerary_,
-                    .label = read_.labels[itinerary_->station(span_.index).prompt],
+                    .label = prompts_.label(itinerary_->station(span_.index)),
                     .station = itinerary_->station(span_.index),
                     .icon = span_.index,
                     .step = step,

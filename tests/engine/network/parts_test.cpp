@@ -111,7 +111,7 @@ INSTANTIATE_TEST_SUITE_P(Executors, NetworkParts, ::testing::Values("cpu", "vulk
                          [](const auto& instance) { return instance.param; });
 
 /// tiny-detail: three words in attention, of seven.
-class Prompts : public ::testing::Test {
+class PromptRows : public ::testing::Test {
  protected:
   std::vector<float> context(const char* prompt, const char* style = "flat") const {
     return conditioning_.contexts(std::vector{parse_label(model_->config(), prompt, style)});
@@ -134,7 +134,7 @@ void expect_normed(std::span<const float> row) {
   EXPECT_NEAR(squares, static_cast<double>(row.size()), 1e-2);
 }
 
-TEST_F(Prompts, FirstWordsInTheirOrderThenTheStyle) {
+TEST_F(PromptRows, FirstWordsInTheirOrderThenTheStyle) {
   const auto some = context("red green blue"), more = context("red green blue fox"), turned = context("green red blue");
   EXPECT_EQ(some.size(), conditioning_.context_size());
   EXPECT_EQ(some, more) << "a word past the last";
@@ -145,7 +145,7 @@ TEST_F(Prompts, FirstWordsInTheirOrderThenTheStyle) {
   for (std::size_t i = 0; i < 4; ++i) expect_normed(row(some, i));
 }
 
-TEST_F(Prompts, PlacesWithoutAWordAreThoseOfNoPrompt) {
+TEST_F(PromptRows, PlacesWithoutAWordAreThoseOfNoPrompt) {
   const auto one = context("fox"), none = context("", "");
   EXPECT_EQ(conditioning_.contexts(std::vector{conditioning_.null_label()}), none);
   EXPECT_FALSE(same(row(one, 0), row(none, 0)));
@@ -154,7 +154,7 @@ TEST_F(Prompts, PlacesWithoutAWordAreThoseOfNoPrompt) {
   EXPECT_FALSE(same(row(none, 1), row(none, 2))) << "places have positions";
 }
 
-TEST_F(Prompts, BetweenTwoEveryRowStaysNormed) {
+TEST_F(PromptRows, BetweenTwoEveryRowStaysNormed) {
   const auto from = context("red fox"), toward = context("tree", "line");
   std::vector<float> between(from.size());
   blend_contexts(from, toward, width_, 0, between);
@@ -166,7 +166,7 @@ TEST_F(Prompts, BetweenTwoEveryRowStaysNormed) {
   EXPECT_FALSE(same(row(between, 0), row(from, 0)));
 }
 
-TEST_F(Prompts, AModelWithoutContextHasNone) {
+TEST_F(PromptRows, AModelWithoutContextHasNone) {
   const auto model = Model::open(golden_path("tiny.safetensors"));
   const Conditioning conditioning(model);
   EXPECT_EQ(conditioning.context_size(), 0u);

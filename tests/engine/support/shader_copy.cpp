@@ -2,11 +2,13 @@
 #include "tests/engine/support/shader_copy.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <string>
 
 #include "engine/vulkan/device/sources/shader_compiler.h"
 
@@ -20,7 +22,8 @@ const fs::path sources = fs::path(DIT_SOURCE_DIR) / "shaders";
 
 }  // namespace
 
-ShaderCopy::ShaderCopy(const std::string& name) : folder_(fs::path(DIT_BUILD_DIR) / name) {
+ShaderCopy::ShaderCopy(const std::string& name)
+    : folder_(fs::path(DIT_BUILD_DIR) / (name + "-" + std::to_string(getpid()))) {
   fs::remove_all(folder_);
   fs::copy(sources, folder_, fs::copy_options::recursive);
 }

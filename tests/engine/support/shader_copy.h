@@ -9,7 +9,7 @@ namespace dit::test {
 
 class ShaderCopy {
  public:
-  /// name  of its folder in the build tree
+  /// name  of its folder in the build tree, where this process has one of its own
   explicit ShaderCopy(const std::string& name);
   ~ShaderCopy();
   ShaderCopy(const ShaderCopy&) = delete;
