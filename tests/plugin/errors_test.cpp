@@ -139,7 +139,8 @@ TEST(DitSrcErrors, TextThatIsNotUtf8) {
 }
 
 TEST(DitSrcErrors, PromptInAnotherScript) {
-  expect_one_error(fail_to_start({{"prompt", "\xe7\x8b\x90"}}), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, {});
+  expect_one_error(fail_to_start({{"prompt", "\xe7\x8b\x90"}, {"strict-words", "true"}}), GST_RESOURCE_ERROR,
+                   GST_RESOURCE_ERROR_SETTINGS, {});
 }
 
 TEST(DitSrcErrors, UnknownWordIsOneWarningAPrompt) {

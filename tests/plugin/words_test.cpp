@@ -52,6 +52,7 @@ TEST(DitSrcWords, StrictOnesAreRefused) {
 }
 
 TEST(DitSrcWords, LinksMayBeEmoji) {
+  init_gstreamer();
   GstElement* source = gst_element_factory_make("ditsrc", nullptr);
   GError* error = nullptr;
   EXPECT_TRUE(gst_uri_handler_set_uri(GST_URI_HANDLER(source), "dit://\U0001F680?strict-words=true", &error));
