@@ -16,6 +16,8 @@ struct Variable {
 // Every variable that the engine reads, so also those of an executor; tests/scripts/cli_test.py compares.
 constexpr Variable variables[] = {
     {"DIT_MODEL", "Weight file of commands that are told none."},
+    {"DIT_LEXICON",
+     "Lexicon of words that a model has not. Unset: lexicon.bin beside the weights, else the installed one."},
     {"DIT_CACHE",
      "Folder in which compiled kernels are kept from run to run; it may be emptied at any time. Empty: nothing is "
      "kept. "

@@ -19,7 +19,7 @@ INHERITED = {"name", "parent", "blocksize", "num-buffers", "typefind", "do-times
 LAUNCH = "ditsrc device=cpu prompt=rocket num-buffers=1"
 
 
-ELEMENTS = {"ditsrc", "ditwebpenc", "ditapngmux", "ditgifenc", "diticomux", "ditsheet"}
+ELEMENTS = {"ditfilter", "ditsrc", "ditwebpenc", "ditapngmux", "ditgifenc", "diticomux", "ditsheet"}
 
 
 def tree(folder):

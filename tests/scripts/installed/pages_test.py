@@ -61,7 +61,7 @@ class Pages(CliCase):
             self.assertTrue(options)
             for name, _ in options:
                 with self.subTest(command=command, option=name):
-                    self.assertRegex(section, rf"(?m)^(-\w, )?{name}\b")
+                    self.assertRegex(section, rf"(?m)^(--?[\w-]+, )*{name}\b")
                     self.assertIn(name, of_bash)
                     self.assertRegex(of_zsh, rf"[)*]{name}[=\[]")
                     self.assertRegex(of_fish, rf" -{'l' if name.startswith('--') else 's'} {name.lstrip('-')} ")

@@ -108,10 +108,19 @@ class Page:
 
     def wait(self, condition, timeout=60):
         deadline = time.monotonic() + timeout
-        while not self.run(condition):
+        while not self.holds(condition):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"never true in {timeout} s: {condition}")
             time.sleep(0.05)
+
+    def holds(self, condition):
+        """Whether it is true; on the way from one page to the next nothing is."""
+        try:
+            return self.run(condition)
+        except RuntimeError as error:
+            if "navigated" in str(error) or "context" in str(error):
+                return False
+            raise
 
     def exceptions(self):
         """Texts of the scripts' errors so far."""
