@@ -246,7 +246,7 @@ class Pipelines(unittest.TestCase):
             self.assertGreater(red, max(green, blue) + 60, "all of them follow the ball")
             self.assertEqual(alpha, 255)
         missing = run([SOURCE / "pipelines/from-pictures/camera-wall.sh", "no-camera"], self.scratch)
-        self.assertEqual((missing.returncode, missing.stderr), (77, "skipped: no camera no-camera; 'ball' needs none\n"))
+        self.assertEqual((missing.returncode, missing.stderr), (77, "camera-wall.sh: skipped: no camera no-camera; 'ball' needs none\n"))
 
     # Elsewhere
 

@@ -5,6 +5,8 @@
 
 #include <sstream>
 
+#include "engine/model/text.h"
+
 namespace dit::cli {
 namespace {
 
@@ -34,17 +36,19 @@ constexpr Variable variables[] = {
      "1 turns the Khronos validation layer on, gpu its checks inside kernels; 0 or unset: neither."},
 };
 
-/// Plain text as roff: backslashes and hyphens escaped, no line taken for a request.
+/// Plain text as roff: backslashes, hyphens and what is not ASCII escaped, no line taken for a request.
 std::string roff(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char32_t c : decode_utf8(text)) {
     if ((c == '.' || c == '\'') && (out.empty() || out.back() == '\n')) out += "\\&";
     if (c == '\\') {
       out += "\\e";
     } else if (c == '-') {
       out += "\\-";
+    } else if (c < 0x80) {
+      out += static_cast<char>(c);
     } else {
-      out += c;
+      out += fmt::format("\\[u{:04X}]", static_cast<std::uint32_t>(c));
     }
   }
   return out;
