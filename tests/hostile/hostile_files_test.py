@@ -79,7 +79,7 @@ class Names(HostileCase):
         self.write("t.wts", seeds.wts1([(EVIL, (2,), 2, bytes(8))]))
         self.refused(["generate", "--model", "t.wts", *CPU], "dit: weights 't.wts'")
         self.refused(["generate", "--model", "no\x1b[2J\n.gguf", *CPU], r"'no\x1b[2J\n.gguf'")
-        self.refused(["generate", "--model", TINY, *CPU, "--style", EVIL], r"'a\x1b]0;owned")
+        self.refused(["generate", "--model", TINY, *CPU, "--style", EVIL], "no style 'a ]0;owned")
         self.refused(["generate", "--model", TINY, *CPU, "-o", "no\x1b[2J/x.png"], r"'no\x1b[2J/x.png'")
         self.refused(["generate", "--\x1b[2J"], r"\x1b[2J", status=2)
         self.refused(["capture", "--model", self.model(norm=EVIL), *CPU], r"owned\x07")
