@@ -81,7 +81,7 @@ class Names(HostileCase):
         self.refused(["generate", "--model", "no\x1b[2J\n.gguf", *CPU], r"'no\x1b[2J\n.gguf'")
         self.refused(["generate", "--model", TINY, *CPU, "--style", EVIL], "no style 'a ]0;owned")
         self.refused(["generate", "--model", TINY, *CPU, "-o", "no\x1b[2J/x.png"], r"'no\x1b[2J/x.png'")
-        self.refused(["generate", "--\x1b[2J"], r"\x1b[2J", status=2)
+        self.refused(["generate", "--\x1b[2J"], "-- [2J", status=2)
         self.refused(["capture", "--model", self.model(norm=EVIL), *CPU], r"owned\x07")
 
     def test_what_a_model_calls_itself_and_its_words(self):
