@@ -1,37 +1,28 @@
 // SPDX-License-Identifier: MIT
 // One engine for all elements of a process that ask for the same, kept over state changes.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
-#include <system_error>
 #include <thread>
 
 #include "tests/plugin/support/filter.h"
+#include "tests/plugin/support/process.h"
 
 namespace dit::plugin_test {
 namespace {
 
-/// How often this process has a file open: an open model keeps its own.
-int opened(const std::filesystem::path& file) {
-  int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code error;
-    count += std::filesystem::read_symlink(entry.path(), error) == file;
-  }
-  return count;
-}
-
-/// The same once nobody reads the file for its digest any more; that takes a moment after a start.
-int kept_open(const std::filesystem::path& file) {
-  for (int tries = 0; tries < 200 && opened(file) > 1; ++tries) g_usleep(10000);
-  return opened(file);
+/// How often a file is open once that is as often as expected: an open model keeps its own.
+std::size_t kept_open(const std::filesystem::path& file, std::size_t expected) {
+  return settled([&] { return times_open(file); }, [&](std::size_t count) { return count == expected; });
 }
 
 /// A copy of the tiny model that nobody else has open.
 class OwnModel {
  public:
   explicit OwnModel(const std::string& name)
-      : path_(std::filesystem::weakly_canonical(std::filesystem::path(DIT_BUILD_DIR) / ("plugin-test-" + name))) {
+      : path_(std::filesystem::weakly_canonical(std::filesystem::path(DIT_BUILD_DIR) /
+                                                ("plugin-test-" + std::to_string(getpid()) + "-" + name))) {
     std::filesystem::copy_file(tiny_model(), path_, std::filesystem::copy_options::overwrite_existing);
   }
   ~OwnModel() { std::filesystem::remove(path_); }
@@ -44,16 +35,16 @@ class OwnModel {
 TEST(DitSrcSharing, StateCyclesDoNotReload) {
   const OwnModel model("kept.safetensors");
   GstElement* element = make_element({{"model-location", model.path().string()}});
-  EXPECT_EQ(kept_open(model.path()), 0);
+  EXPECT_EQ(kept_open(model.path(), 0), 0u);
   for (int i = 0; i < 3; ++i) {
     EXPECT_NE(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-    EXPECT_EQ(kept_open(model.path()), 1);
+    EXPECT_EQ(kept_open(model.path(), 1), 1u);
     gst_element_set_state(element, i % 2 == 0 ? GST_STATE_READY : GST_STATE_NULL);
-    EXPECT_EQ(kept_open(model.path()), 1) << "kept for the next start";
+    EXPECT_EQ(kept_open(model.path(), 1), 1u) << "kept for the next start";
   }
   set(element, {{"model-location", tiny_model()}});
   EXPECT_NE(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-  EXPECT_EQ(kept_open(model.path()), 0) << "another model takes its place";
+  EXPECT_EQ(kept_open(model.path(), 0), 0u) << "another model takes its place";
   gst_element_set_state(element, GST_STATE_NULL);
   gst_object_unref(element);
 }
@@ -77,7 +68,7 @@ TEST(DitSrcSharing, AMosaicOfSixteenOpensOneEngine) {
   GstElement* sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
   EXPECT_NE(gst_element_set_state(pipeline, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
   EXPECT_EQ(gst_element_get_state(pipeline, nullptr, nullptr, 30 * GST_SECOND), GST_STATE_CHANGE_SUCCESS);
-  EXPECT_EQ(kept_open(model.path()), 1) << "sixteen elements, one engine";
+  EXPECT_EQ(kept_open(model.path(), 1), 1u) << "sixteen elements, one engine";
   // Every tile is the icon that its own seed gives.
   GstSample* sample = nullptr;
   g_object_get(sink, "last-sample", &sample, nullptr);
@@ -107,7 +98,7 @@ TEST(DitSrcSharing, AMosaicOfSixteenOpensOneEngine) {
   gst_element_set_state(pipeline, GST_STATE_NULL);
   gst_object_unref(sink);
   gst_object_unref(pipeline);
-  EXPECT_EQ(kept_open(model.path()), 0) << "the last element closes it";
+  EXPECT_EQ(kept_open(model.path(), 0), 0u) << "the last element closes it";
 }
 
 TEST(DitSrcSharing, SourcesAndFiltersShareOne) {
@@ -120,16 +111,16 @@ TEST(DitSrcSharing, SourcesAndFiltersShareOne) {
   for (GstElement* filter : filters) {
     gst_object_ref_sink(filter);
     EXPECT_NE(gst_element_set_state(filter, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
-    EXPECT_EQ(kept_open(model.path()), 1);
+    EXPECT_EQ(kept_open(model.path(), 1), 1u);
   }
   gst_element_set_state(source, GST_STATE_NULL);
   gst_object_unref(source);
-  EXPECT_EQ(kept_open(model.path()), 1) << "the filters still have it";
+  EXPECT_EQ(kept_open(model.path(), 1), 1u) << "the filters still have it";
   for (GstElement* filter : filters) {
     gst_element_set_state(filter, GST_STATE_NULL);
     gst_object_unref(filter);
   }
-  EXPECT_EQ(kept_open(model.path()), 0);
+  EXPECT_EQ(kept_open(model.path(), 0), 0u);
 }
 
 /// Two filters at once, a step each in turn, paint what each would alone.

@@ -6,18 +6,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <filesystem>
 #include <iostream>
 #include <thread>
 
 #include "tests/plugin/support/player.h"
+#include "tests/plugin/support/process.h"
 
 namespace dit::plugin_test {
 namespace {
-
-std::size_t entries(const char* folder) {
-  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
-}
 
 /// `element ! fakesink`, taken to `state` and back to NULL.
 void cycle(GstElement* element, GstState state, bool wait) {
@@ -44,8 +40,8 @@ TEST(DitSrcStates, FiftyCyclesLeaveNothingBehind) {
   for (int i = 0; i < warm_up + 50; ++i) {
     if (i == warm_up) {
       first_bytes = allocated_bytes();
-      first_threads = entries("/proc/self/task");
-      first_files = entries("/proc/self/fd");
+      first_threads = threads();
+      first_files = open_files();
     }
     cycle(element, i % 2 == 0 ? GST_STATE_PAUSED : GST_STATE_PLAYING, i % 3 != 0);
   }
@@ -55,8 +51,8 @@ TEST(DitSrcStates, FiftyCyclesLeaveNothingBehind) {
   // KiB.
   EXPECT_LT(last_bytes, first_bytes + 50 * 5 * 1024);
   // The task pool keeps threads for a while; one left behind by each cycle would be fifty.
-  EXPECT_LE(entries("/proc/self/task"), first_threads + 10);
-  EXPECT_LE(entries("/proc/self/fd"), first_files);
+  EXPECT_LE(threads(), first_threads + 10);
+  EXPECT_LE(settled(open_files, [&](std::size_t files) { return files <= first_files; }), first_files);
   EXPECT_EQ(GST_OBJECT_REFCOUNT_VALUE(element), 1);
   gst_object_unref(element);
 }

@@ -6,13 +6,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <random>
 #include <thread>
 
 #include "tests/plugin/support/filter.h"
+#include "tests/plugin/support/process.h"
 
 namespace dit::plugin_test {
 namespace {
@@ -71,10 +71,6 @@ class Line {
   std::atomic<std::uint64_t> frames_{0};
 };
 
-std::size_t entries(const char* folder) {
-  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
-}
-
 TEST(DitFilterStates, FiftyCyclesLeaveNothingBehind) {
   Line line(Properties{{"prompt", "red fox"}, {"steps", "2"}, {"batch-size", "2"}});
   std::uint64_t first_bytes = 0;
@@ -83,8 +79,8 @@ TEST(DitFilterStates, FiftyCyclesLeaveNothingBehind) {
   for (int i = 0; i < warm_up + 50; ++i) {
     if (i == warm_up) {
       first_bytes = allocated_bytes();
-      first_threads = entries("/proc/self/task");
-      first_files = entries("/proc/self/fd");
+      first_threads = threads();
+      first_files = open_files();
     }
     ASSERT_NE(gst_element_set_state(line.pipeline(), i % 2 == 0 ? GST_STATE_PAUSED : GST_STATE_PLAYING),
               GST_STATE_CHANGE_FAILURE);
@@ -96,8 +92,8 @@ TEST(DitFilterStates, FiftyCyclesLeaveNothingBehind) {
   std::cout << "allocated: first " << first_bytes / 1024 << " KiB, last " << allocated_bytes() / 1024 << " KiB\n";
   // GStreamer keeps a little of each cycle, with any element; a session left behind is larger than 5 KiB.
   EXPECT_LT(allocated_bytes(), first_bytes + 50 * 5 * 1024);
-  EXPECT_LE(entries("/proc/self/task"), first_threads + 10);
-  EXPECT_LE(entries("/proc/self/fd"), first_files);
+  EXPECT_LE(threads(), first_threads + 10);
+  EXPECT_LE(settled(open_files, [&](std::size_t files) { return files <= first_files; }), first_files);
 }
 
 TEST(DitFilterStates, AnElementIsGoneWithItsLastReference) {
