@@ -128,7 +128,10 @@ bool Fusing::group(const op::Attention& o) {
   const Costs& costs = target_.table->costs;
   const bool few = o.heads <= costs.joined_heads &&
                    (row_fragments * costs.joined_row_turns <= target_.processors || fills_rows(at_ + 1));
-  if (target_.joins_ops() && follows && follows->x == o.y && few && attention_fits_prologue(o)) {
+  // A stage has one eps: that of the heads' norms, unless it makes the next norm too.
+  const bool one_eps = o.q_norm == no_tensor || !fills_rows(at_ + 1) ||
+                       o.norm_eps == op_at<op::ModulatedLinear>(program_, at_ + 2)->norm.eps;
+  if (target_.joins_ops() && follows && follows->x == o.y && few && one_eps && attention_fits_prologue(o)) {
     attention_pending_ = at_;
     return false;
   }

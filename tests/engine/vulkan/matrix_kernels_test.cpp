@@ -233,6 +233,11 @@ TEST_F(MatrixKernels, WholeStepsWhoseRowsAreNormedAsTheyLeave) {
   // tests that these are such rows.
   compare_second_step(awkward(128, 1), 3);
   compare_second_step(awkward(128, 3, 16), 3);
+  // Norms of heads have an eps of their own.
+  ModelConfig normed = awkward(128, 1);
+  normed.qk_norm = true;
+  normed.qk_norm_eps = 0.5;
+  compare_second_step(normed, 3);
 }
 
 TEST_F(MatrixKernels, WholeStepsWithAPromptThatEndInAHead) {
