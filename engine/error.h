@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -41,6 +42,9 @@ class Cancelled : public std::exception {
  public:
   const char* what() const noexcept override { return "cancelled"; }
 };
+
+/// For callers who cannot be cancelled.
+inline const std::atomic<bool> never_cancelled{false};
 
 template <typename... Args>
 [[noreturn]] void fail(ErrorKind kind, fmt::format_string<Args...> text, Args&&... args) {

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/network/noise.h"
 #include "engine/network/recorder.h"
 #include "engine/network/solver.h"
@@ -103,9 +104,6 @@ void check_sketches(const Program& program, std::span<const IconPoint> icons);
 
 /// Called after an op of a captured step with that op's output as f32.
 using Checkpoint = std::function<void(const Op& op, const Shape& shape, std::span<const float> values)>;
-
-/// For runs that nobody cancels.
-inline const std::atomic<bool> never_cancelled{false};
 
 /// A run that a plan was asked for. A value: a copy is as good, and to lose one does nothing. No two runs of the
 /// process have the same; one made of nothing names no run.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <utility>
 
 #include "engine/error.h"
 
@@ -27,15 +26,8 @@ OpenRuns::OpenRuns(std::uint32_t batch, std::size_t pixels) : batch_(batch), pix
 
 /// Four bytes a pixel and one of the mask, icon after icon.
 void OpenRuns::keep_sketches(Run& run) const noexcept {
-  std::uint8_t* at = run.sketches.data();
-  const auto keep = [&at](std::span<const std::uint8_t>& bytes) {
-    if (bytes.empty()) return;
-    std::ranges::copy(bytes, at);
-    bytes = {std::exchange(at, at + bytes.size()), bytes.size()};
-  };
-  for (IconPoint& icon : run.icons) {
-    keep(icon.sketch.rgba);
-    keep(icon.sketch.mask);
+  for (std::size_t i = 0; i < run.icons.size(); ++i) {
+    run.icons[i].sketch.keep_at(run.sketches.data() + i * pixels_ * 5, pixels_);
   }
 }
 

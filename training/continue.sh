@@ -41,7 +41,7 @@ if [ "${1:-}" = --smoke ]; then
   exit
 fi
 
-[ $# -ge 3 ] || { sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 3 ] || { sed -n '3,14s/^# \{0,1\}//p' "$0"; exit 2; }
 data=$(realpath "$1") work=$(realpath -m "$2") teacher=$3 student=${4:+$(realpath -m "$4")}
 [ "$teacher" = new ] || teacher=$(realpath -m "$teacher")
 # What $(( )) gets may be a program.
@@ -85,7 +85,7 @@ candidate() {
 # The rate hardly falls: there is more to come. The last part before distillation wants --lr 4e-4 --muon-lr 1e-3 --decay-from 0.1
 teacher() {
   local from=(--resume "$teacher")
-  [ "$teacher" != new ] || from=(${NETWORK:---context 8 --detail 16 32 3 --cond-dim 512})
+  [ "$teacher" != new ] || from=(${NETWORK:---context 8 --detail 16 32 3 --cond-dim 768})
   together train.py "${places[@]}" "${from[@]}" --name teacher --judge "$data/judge.safetensors" --figures 8 --eight-bits \
     --batch 1024 --lr 6e-4 --muon-lr 2.5e-3 --decay-from 0.8 --seconds "${TEACHER_SECONDS:-420}" ${until:+--until "$until"} ${TEACHER_OPTIONS:-}
 }

@@ -73,7 +73,7 @@ class Critic(nn.Module):
         logits = []
         for tokens, inner, near, outer in zip(seen, self.inner, self.near, self.outer):
             h = F.silu(inner(F.layer_norm(tokens.float(), tokens.shape[-1:])))
-            r, t, d = h.shape
+            r, _, d = h.shape
             h = F.silu(near(h.transpose(1, 2).view(r, d, *self.grid)))
             logits.append(outer(h.flatten(2).transpose(1, 2))[..., 0])
         return torch.stack(logits)

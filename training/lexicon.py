@@ -11,7 +11,7 @@ import collections
 import json
 import os
 
-from dataset.packages import Packages, SourceError, fetch, sha256_of
+from dataset.packages import Packages, SourceError, sha256_of
 from icons.lexicon import emoji, english, file
 from icons.lexicon.concepts import Concepts
 from icons.lexicon.text import key_of, name_words
@@ -34,19 +34,10 @@ STOP_NAMES = {"nb": "no", "en-gb": "en", "es-mx": "es", "zh-hant": "zh"}
 def read_packages(folder):
     """{package name: {path: bytes}}"""
     with open(os.path.join(HERE, "sources.json"), encoding="utf-8") as source:
-        pinned = json.load(source)["packages"]
-    found = {}
-    for package in pinned:
-        path = os.path.join(folder, package["file"])
-        if not os.path.exists(path):
-            fetch(package, folder)
-        if (digest := sha256_of(path)) != package["sha256"]:
-            raise SourceError(f"{path}: expected sha256 {package['sha256']}, found {digest}; remove it to fetch it anew")
-        wanted = WANTED[package["name"]]
-        if package["name"] == "emojibase-data":
-            wanted = wanted + [f"{language}/data.json" for language in LANGUAGES]
-        found[package["name"]] = Packages.unpack(path, wanted)
-    return found
+        packages = Packages(json.load(source), folder)
+    packages.wanted.update(WANTED)
+    packages.wanted["emojibase-data"] = WANTED["emojibase-data"] + [f"{language}/data.json" for language in LANGUAGES]
+    return {name: packages.open(name) for name in packages.pinned}
 
 
 # in the order in which they are asked where nothing tells the language

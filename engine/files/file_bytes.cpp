@@ -75,8 +75,9 @@ std::string fill(int file, std::byte* to, std::size_t size, std::uint64_t at) {
 }  // namespace
 
 struct FileBytes::State {
-  State(std::string n, Opened o) : name(std::move(n)), opened(std::move(o)) {}
+  State(const char* w, std::string n, Opened o) : what(w), name(std::move(n)), opened(std::move(o)) {}
 
+  const char* what;
   std::string name;
   Opened opened;
   std::mutex mutex;
@@ -113,15 +114,15 @@ struct FileBytes::State {
 
 FileBytes::FileBytes() {}
 
-std::shared_ptr<const FileBytes> FileBytes::open(const std::filesystem::path& path) {
+std::shared_ptr<const FileBytes> FileBytes::open(const std::filesystem::path& path, const char* what) {
   std::shared_ptr<FileBytes> file(new FileBytes);
-  file->state_ = std::make_unique<State>(path.string(), Opened(path, "weights"));
+  file->state_ = std::make_unique<State>(what, path.string(), Opened(path, what));
   file->size_ = static_cast<std::size_t>(file->state_->opened.status.st_size);
   if (file->size_ == 0) return file;
   // Address space, of which nothing is used until something is read.
   void* room = ::mmap(nullptr, file->size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   const int error = errno;
-  expect(room != MAP_FAILED, ErrorKind::out_of_memory, "weights '{}': no room for {} bytes: {}", path.string(),
+  expect(room != MAP_FAILED, ErrorKind::out_of_memory, "{} '{}': no room for {} bytes: {}", what, path.string(),
          file->size_, std::strerror(error));
   file->data_ = static_cast<std::byte*>(room);
   // Small pages would cost three times the reading. Refusing costs time only.
@@ -143,8 +144,8 @@ void FileBytes::read(std::span<const std::byte> range) const {
     const auto [begin, end] = state.hole(at, last);
     if (begin >= last) break;
     const std::string problem = fill(state.opened.file, data_ + begin, end - begin, begin);
-    expect(problem.empty(), ErrorKind::unreadable, "weights '{}': cannot read {} bytes from {} on: {}", state.name,
-           end - begin, begin, problem);
+    expect(problem.empty(), ErrorKind::unreadable, "{} '{}': cannot read {} bytes from {} on: {}", state.what,
+           state.name, end - begin, begin, problem);
     state.add(begin, end);
     any = true;
     at = end;
@@ -153,7 +154,8 @@ void FileBytes::read(std::span<const std::byte> range) const {
   // Half of one file and half of another are nobody's weights.
   const bool same = state.opened.unchanged();
   if (!same) state.remove(first, last);
-  expect(same, ErrorKind::unreadable, "weights '{}': somebody has changed the file since it was opened", state.name);
+  expect(same, ErrorKind::unreadable, "{} '{}': somebody has changed the file since it was opened", state.what,
+         state.name);
 }
 
 void FileBytes::release(std::span<const std::byte> range) const noexcept {

@@ -20,7 +20,8 @@ class FileBytes {
  public:
   /// Never waits: a pipe, a device or a folder is refused, not opened.
   /// errors  not_found, unreadable
-  static std::shared_ptr<const FileBytes> open(const std::filesystem::path& path);
+  /// what  begins the texts of errors
+  static std::shared_ptr<const FileBytes> open(const std::filesystem::path& path, const char* what = "weights");
   ~FileBytes();
   FileBytes(const FileBytes&) = delete;
   FileBytes& operator=(const FileBytes&) = delete;

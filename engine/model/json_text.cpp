@@ -104,16 +104,14 @@ std::uint64_t whole_of(const json& value, std::uint64_t low, std::uint64_t high,
     whole = real >= 0 && real <= 0x1p53 && real == std::floor(real);
     number = whole ? static_cast<std::uint64_t>(real) : 0;
   }
-  expect(whole && number >= low && number <= high, ErrorKind::wrong_format,
-         "{}: expected a whole number from {} to {}, found {}", what, low, high, text_of(value));
-  return number;
+  if (whole && number >= low && number <= high) return number;
+  fail(ErrorKind::wrong_format, "{}: expected a whole number from {} to {}, found {}", what, low, high, text_of(value));
 }
 
 double real_of(const json& value, double low, double high, const std::string& what) {
   const double number = value.is_number() ? value.get<double>() : NAN;
-  expect(number >= low && number <= high, ErrorKind::wrong_format, "{}: expected a number from {} to {}, found {}",
-         what, low, high, text_of(value));
-  return number;
+  if (number >= low && number <= high) return number;
+  fail(ErrorKind::wrong_format, "{}: expected a number from {} to {}, found {}", what, low, high, text_of(value));
 }
 
 }  // namespace dit

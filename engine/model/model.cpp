@@ -317,9 +317,10 @@ void Model::check_tensors() const {
     if (tensor.kind == TensorKind::weight) check(tensor.name, tensor.shape);
   }
   // A file with holes takes no disk. Memory that is promised and not there ends the process, not the call.
-  expect(bytes <= physical_memory(), ErrorKind::out_of_memory,
+  const std::uint64_t memory = physical_memory();
+  expect(bytes <= memory, ErrorKind::out_of_memory,
          "weights '{}': its network needs {} bytes of weights, this machine has {} bytes of memory", path_.string(),
-         bytes, physical_memory());
+         bytes, memory);
 }
 
 const WeightView& Model::weight(const std::string& name) const {

@@ -77,9 +77,7 @@ void append(std::string& text, utf8proc_int32_t c) {
 
 /// NFKC_Casefold of Unicode, words parted by blanks.
 std::u32string normalise(std::string_view text) {
-  std::string valid;
-  valid.reserve(text.size());
-  for (const char32_t c : decode_utf8(text)) append(valid, static_cast<utf8proc_int32_t>(c));
+  const std::string valid = encode_utf8(decode_utf8(text));
   constexpr int options = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
   utf8proc_uint8_t* mapped = nullptr;
   const auto size = utf8proc_map_custom(reinterpret_cast<const utf8proc_uint8_t*>(valid.data()),
@@ -105,6 +103,13 @@ std::string fold_ascii(std::string_view text) {
 }
 
 }  // namespace
+
+std::string encode_utf8(std::u32string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  for (const char32_t c : text) append(result, static_cast<utf8proc_int32_t>(c));
+  return result;
+}
 
 std::u32string decode_utf8(std::string_view text) {
   std::u32string result;

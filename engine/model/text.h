@@ -31,5 +31,6 @@ std::size_t edit_distance(std::u32string_view a, std::u32string_view b, std::siz
 
 /// Code points; U+FFFD for what is not UTF-8.
 std::u32string decode_utf8(std::string_view text);
+std::string encode_utf8(std::u32string_view text);
 
 }  // namespace dit

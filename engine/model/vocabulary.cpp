@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/model/vocabulary.h"
 
-#include <memory>
 #include <unordered_set>
 
 #include "engine/error.h"

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/model/model.h"
 
 namespace dit {
@@ -34,8 +35,6 @@ struct Label {
 
 /// The longest prompt. Whoever says more than this has something else in mind.
 inline constexpr std::size_t most_prompt_bytes = std::size_t{1} << 17;
-/// For callers who cannot be cancelled.
-inline const std::atomic<bool> reading_to_the_end{false};
 
 /// Splits into words, see split_words in text.h, and looks each up once (aliases first).
 /// An empty prompt is allowed: the icon is then whatever the style and the seed give.
@@ -43,7 +42,7 @@ inline const std::atomic<bool> reading_to_the_end{false};
 /// prompt
 ///         is known; the last names the nearest known ones. Cancelled, if `cancel` becomes true
 Label parse_label(const ModelConfig& config, std::string_view prompt, std::string_view style,
-                  const std::atomic<bool>& cancel = reading_to_the_end);
+                  const std::atomic<bool>& cancel = never_cancelled);
 
 /// errors  throws Error{settings} if there are unknown words in the label and no others, as parse_label() does
 void refuse_unknown(const ModelConfig& config, std::string_view prompt, const Label& label);

@@ -94,13 +94,12 @@ void convert_groups(const WeightView& tensor, std::uint64_t first, std::span<Out
 }
 
 template <typename Out>
-void read(const WeightView& lazy, std::uint64_t first, std::span<Out> out) {
-  const WeightView tensor = lazy.read();
+void read(const WeightView& tensor, std::uint64_t first, std::span<Out> out) {
   const std::uint64_t count = element_count(tensor.shape);
   expect(first <= count && out.size() <= count - first, ErrorKind::wrong_format,
          "tensor '{}': elements {} to {} asked for, it has {}", tensor.name, first, first + out.size(), count);
   if (out.empty()) return;
-  if (is_quantised(tensor.dtype)) return convert_groups(tensor, first, out);
+  if (is_quantised(tensor.dtype)) return convert_groups(tensor.read(), first, out);
   const std::byte* source = tensor.bytes.data() + first * size_of(tensor.dtype);
   switch (tensor.dtype) {
     case DType::f16:

@@ -80,10 +80,13 @@ void Conditioning::context(const Label& label, std::span<float> out) const {
   const std::size_t width = c.cond_dim;
   for (std::uint32_t i = 0; i < c.context_rows(); ++i) {
     const std::span<float> row = out.subspan(i * width, width);
-    std::vector<float> seen = context_padding_;
-    if (i == c.context) seen = embed("style_embed.weight", label.style, context_style_);
-    if (i < c.context && i < label.words.size()) seen = embed("word_embed.weight", label.words[i], context_word_);
-    std::ranges::copy(seen, row.begin());
+    if (i == c.context) {
+      std::ranges::copy(embed("style_embed.weight", label.style, context_style_), row.begin());
+    } else if (i < label.words.size()) {
+      std::ranges::copy(embed("word_embed.weight", label.words[i], context_word_), row.begin());
+    } else {
+      std::ranges::copy(context_padding_, row.begin());
+    }
     for (std::size_t j = 0; j < width; ++j) row[j] += context_position_[i * width + j];
     layer_norm(row, c.norm.eps);
   }

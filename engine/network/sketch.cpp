@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "engine/network/sketch.h"
 
+#include <algorithm>
+
 namespace dit {
+
+void Sketch::keep_at(std::uint8_t* to, std::size_t pixels) noexcept {
+  const auto keep = [](std::span<const std::uint8_t>& bytes, std::uint8_t* at) {
+    if (bytes.empty()) return;
+    std::ranges::copy(bytes, at);
+    bytes = {at, bytes.size()};
+  };
+  keep(rgba, to);
+  keep(mask, to + 4 * pixels);
+}
 
 // Additions and multiplications only, each rounded, as in shaders/common/sketch.glsl: the same bits on every device.
 

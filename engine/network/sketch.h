@@ -17,6 +17,9 @@ struct Sketch {
   /// 0 … 1: how far the icon may go from it. 0 gives the sketch back, 1 begins with noise alone.
   double strength = 1;
 
+  /// Copies the bytes of a picture of so many pixels to `to`, four a pixel and after them one of the mask, and refers
+  /// to those from then on.
+  void keep_at(std::uint8_t* to, std::size_t pixels) noexcept;
   /// How far the icon goes: 1 where there is nothing to begin with.
   double effective_strength() const noexcept { return rgba.empty() ? 1 : strength; }
   /// The same bytes in the same place, and the same strength.

@@ -259,6 +259,8 @@ void Session::cancel() noexcept {
 
 void Session::resume() noexcept { state_->cancel = false; }
 
+const std::atomic<bool>& Session::cancelled() const noexcept { return state_->cancel; }
+
 void Session::begin(const IconSettings& settings, std::span<const IconPoint> icons, Pace pace) {
   State& s = *state_;
   if (s.cancel) throw Cancelled();
@@ -307,10 +309,7 @@ void Session::begin_announced() {
   // This batch was not finished: what goes on with it comes first in the plan.
   if (s.running || !s.announced_is_alike) s.forget_asked();
   s.running = std::exchange(s.following, std::nullopt);
-  if (!s.announced_is_alike) {
-    describe_batch(s.config(), s.announced, s.kind);
-    s.configure(IconSettings(s.batch.settings()));
-  }
+  if (!s.announced_is_alike) s.configure(IconSettings(s.batch.settings()));
   std::swap(s.kept, s.kept_for_announced);
   s.set_icons(s.announced);
   s.announced.clear();
@@ -386,7 +385,7 @@ std::uint32_t Session::next_icon() {
 
 void Session::read(std::uint32_t icon, std::span<std::uint8_t> out) {
   State& s = *state_;
-  const std::size_t bytes = std::size_t{s.config().width} * s.config().height * 4;
+  const std::size_t bytes = 4 * s.pixels();
   expect(s.configured && icon < s.count(), ErrorKind::settings, "icon: expected a number below {}, found {}",
          s.configured ? s.count() : 0, icon);
   expect(out.size() == bytes, ErrorKind::settings, "icon buffer: expected {} bytes, found {}", bytes, out.size());

@@ -123,6 +123,8 @@ class Session {
   /// resume().
   void cancel() noexcept;
   void resume() noexcept;
+  /// Whether it is, for work beside the session that shall end with it.
+  const std::atomic<bool>& cancelled() const noexcept;
 
  private:
   explicit Session(std::shared_ptr<Engine> engine);

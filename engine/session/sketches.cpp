@@ -59,14 +59,7 @@ void KeptSketches::keep(IconPoint& icon, std::size_t place, std::size_t places) 
     return;
   }
   if (bytes_.size() < places * pixels_ * 5) bytes_.resize(places * pixels_ * 5);
-  std::uint8_t* at = bytes_.data() + place * pixels_ * 5;
-  const auto copy = [](std::span<const std::uint8_t>& bytes, std::uint8_t* to) {
-    if (bytes.empty()) return;
-    std::ranges::copy(bytes, to);
-    bytes = {to, bytes.size()};
-  };
-  copy(icon.sketch.rgba, at);
-  copy(icon.sketch.mask, at + 4 * pixels_);
+  icon.sketch.keep_at(bytes_.data() + place * pixels_ * 5, pixels_);
 }
 
 }  // namespace dit

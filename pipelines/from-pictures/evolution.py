@@ -7,6 +7,7 @@
 The drawing is a PNG of 64x64 pixels, or 2 to 64 times that. `strength` is controlled: GStreamer sets it for each frame."""
 import os
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -47,5 +48,8 @@ def evolution(drawing, prompt, style, frames):
 if __name__ == "__main__":
     Gst.init(None)
     given = sys.argv[1:]
+    if len(given) > 3 and not re.fullmatch("[1-9][0-9]{0,5}", given[3], re.ASCII):
+        print("evolution.py: FRAMES: expected a whole number from 1 to 999999", file=sys.stderr)
+        sys.exit(2)
     evolution(*given[:3], *[str(ROOT / "pipelines/images/blob.png"), "red apple", "noto"][len(given):],
               int(given[3]) if len(given) > 3 else 24)

@@ -16,17 +16,6 @@ namespace {
 /// Each multiple is a structure of its own, and negotiating costs the square of their number.
 constexpr int most_times = 64;
 
-bool allows_format(const GstStructure* structure, const std::string& format) {
-  const GValue* allowed = gst_structure_get_value(structure, "format");
-  if (allowed == nullptr) return true;
-  GValue wanted = G_VALUE_INIT;
-  g_value_init(&wanted, G_TYPE_STRING);
-  g_value_set_string(&wanted, format.c_str());
-  const bool can = gst_value_intersect(nullptr, allowed, &wanted) != FALSE;
-  g_value_unset(&wanted);
-  return can;
-}
-
 /// The frame's own factor where it is allowed, else the smallest; 0 if there is none.
 int best_factor(const GstStructure* structure, Size model, int own) {
   if (own > 0 && allows(structure, "width", own * model.width) && allows(structure, "height", own * model.height)) {
@@ -110,16 +99,13 @@ GstCaps* other_caps(Filter& f, GstPadDirection direction, GstCaps* caps, GstCaps
 GstCaps* prefer_caps(Filter& f, GstCaps* frame, GstCaps* others) {
   GstVideoInfo info;
   if (!gst_video_info_from_caps(&info, frame)) return gst_caps_fixate(others);
-  const Size model = [&] {
-    const ObjectLock lock(f.base);
-    return f.size;
-  }();
+  const Size model = f.size();
   const int own = factor_of({info.width, info.height}, model);
   for (const std::string& format : formats_for(info)) {
     for (guint i = 0; model.width > 0 && i < gst_caps_get_size(others); ++i) {
       const GstStructure* structure = gst_caps_get_structure(others, i);
       const int factor = best_factor(structure, model, own);
-      if (factor == 0 || !allows_format(structure, format)) continue;
+      if (factor == 0 || !allows(structure, "format", format.c_str())) continue;
       GstCaps* chosen = gst_caps_copy_nth(others, i);
       gst_caps_unref(others);
       gst_caps_set_simple(chosen, "format", G_TYPE_STRING, format.c_str(), "width", G_TYPE_INT, factor * model.width,
@@ -131,10 +117,7 @@ GstCaps* prefer_caps(Filter& f, GstCaps* frame, GstCaps* others) {
 }
 
 void explain_refusal(Filter& f, GstCaps* caps) {
-  const Size model = [&] {
-    const ObjectLock lock(f.base);
-    return f.size;
-  }();
+  const Size model = f.size();
   gchar* found = gst_caps_to_string(caps);
   GST_ELEMENT_ERROR(f.base, STREAM, FORMAT,
                     (tr("expected frames of %dx%d square pixels, or 2 to %d times that both ways; found %s"),

@@ -61,7 +61,7 @@ void gst_dit_filter_get_property(GObject* object, guint id, GValue* value, GPara
   const bool known = guarded(object, Phase::running, true, [&] {
     const ObjectLock lock(object);
     if (id != dit::plugin::prop_stats) return dit::plugin::get_property(*f.settings, id, value);
-    g_value_take_boxed(value, dit::plugin::structure_of(f.stats, f.latency.told()));
+    g_value_take_boxed(value, dit::plugin::structure_of("ditfilter-stats", f.stats, f.latency.told()));
     return true;
   });
   if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
@@ -91,7 +91,6 @@ void open(Filter& f) {
   std::shared_ptr<dit::Engine> old;  // closed after the lock
   const ObjectLock lock(f.base);
   old = std::exchange(f.engine, engine);
-  f.size = painter->size();
   f.painter = std::move(painter);
   f.sink_caps = std::move(sink_caps);
   f.source_caps = std::move(source_caps);
@@ -122,7 +121,6 @@ gboolean gst_dit_filter_stop(GstBaseTransform* base) {
   {
     const ObjectLock lock(base);
     painter.swap(f.painter);
-    f.size = {};
     f.sink_caps.reset();
     f.source_caps.reset();
   }
@@ -153,10 +151,8 @@ GstCaps* gst_dit_filter_fixate_caps(GstBaseTransform* base, GstPadDirection dire
 gboolean gst_dit_filter_set_info(GstVideoFilter* filter, GstCaps*, GstVideoInfo* in, GstCaps* out_caps,
                                  GstVideoInfo* out) {
   Filter& f = state_of(filter);
-  if (dit::plugin::factor_of({out->width, out->height}, f.size) == 0) {
-    GstCaps* ours = gst_caps_ref(f.source_caps.get());
-    dit::plugin::error_no_caps(f.element(), ours, out_caps);
-    gst_caps_unref(ours);
+  if (dit::plugin::factor_of({out->width, out->height}, f.size()) == 0) {
+    dit::plugin::error_no_caps(f.element(), f.source_caps.get(), out_caps);
     return FALSE;
   }
   f.in = *in;

@@ -55,7 +55,6 @@ struct Filter {
   Snapshot settings = std::make_shared<const Settings>();
   std::shared_ptr<Engine> engine;          ///< kept until another is needed, so that a new start loads nothing
   std::shared_ptr<SketchPainter> painter;  ///< null unless started
-  Size size;                               ///< the model's; 0×0 unless started
   OwnedCaps sink_caps, source_caps;        ///< of that size; null unless started
   Stats stats;
   Latency latency;
@@ -76,6 +75,11 @@ struct Filter {
   Snapshot snapshot() const {
     const ObjectLock lock(base);
     return settings;
+  }
+  /// The model's; 0×0 unless started.
+  Size size() const {
+    const ObjectLock lock(base);
+    return painter ? painter->size() : Size{};
   }
   std::shared_ptr<SketchPainter> opened() const {
     const ObjectLock lock(base);

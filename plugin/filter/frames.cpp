@@ -90,7 +90,7 @@ GstFlowReturn take_frame(Filter& f, GstBuffer* buffer) {
   Drawing& drawing = frame.drawing;
   drawing.settings = f.snapshot();
   if (drawing.settings->seed_mode == static_cast<int>(SeedMode::advance)) drawing.index = frame_number(f, time);
-  if (!read_buffer(f, buffer, f.size, drawing.rgba)) return GST_FLOW_ERROR;
+  if (!read_buffer(f, buffer, f.size(), drawing.rgba)) return GST_FLOW_ERROR;
   drawing.mask = mask_for(f, *drawing.settings, drawing.rgba);
   f.waiting.push_back(std::move(frame));
   ++f.frames_taken;
@@ -134,7 +134,7 @@ void paint_batch(Filter& f) {
 
 void write_icon(Filter& f, GstVideoFrame& frame) {
   const Icon& icon = *f.painted.front().icon;
-  write_picture(icon.rgba, static_cast<std::uint32_t>(f.size.width), icon.caption.settings->background, frame);
+  write_picture(icon.rgba, static_cast<std::uint32_t>(f.size().width), icon.caption.settings->background, frame);
 }
 
 void finish_frame(Filter& f, GstBuffer* buffer) {

@@ -30,7 +30,7 @@ Size SketchPainter::size() const noexcept {
 WordNotes SketchPainter::take_settings(const Snapshot& settings) {
   if (settings == settings_) return {};
   auto itinerary = std::make_shared<const Itinerary>(*settings);
-  WordNotes notes = prompts_.read(session_->model().config(), *itinerary, cancelled_);
+  WordNotes notes = prompts_.read(session_->model().config(), *itinerary, session_->cancelled());
   itinerary_ = std::move(itinerary);
   icon_ = itinerary_->common();
   prompts_.aim(*itinerary_, itinerary_->station(0), icon_);

@@ -2,7 +2,6 @@
 // Sketches -> icons, on one engine session.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -46,14 +45,8 @@ class SketchPainter {
   std::uint32_t batch_size() const noexcept { return batch_size_; }
   /// See Session.
   std::string take_warning() { return session_->take_warning(); }
-  void cancel() noexcept {
-    cancelled_ = true;
-    session_->cancel();
-  }
-  void resume() noexcept {
-    cancelled_ = false;
-    session_->resume();
-  }
+  void cancel() noexcept { session_->cancel(); }
+  void resume() noexcept { session_->resume(); }
 
   /// See Prompts::read.
   WordNotes take_settings(const Snapshot& settings);
@@ -71,7 +64,6 @@ class SketchPainter {
   std::shared_ptr<const Itinerary> itinerary_;
   IconSettings icon_;
   std::vector<IconPoint> points_;
-  std::atomic<bool> cancelled_{false};
 };
 
 }  // namespace dit::plugin

@@ -22,6 +22,14 @@ void set_multiples(GstCaps* caps, const char* field, int side, int factors) {
   g_value_unset(&range);
 }
 
+/// Clears `wanted`.
+bool allows(const GstStructure* structure, const char* field, GValue* wanted) {
+  const GValue* allowed = gst_structure_get_value(structure, field);
+  const bool can = allowed == nullptr || gst_value_intersect(nullptr, allowed, wanted) != FALSE;
+  g_value_unset(wanted);
+  return can;
+}
+
 }  // namespace
 
 int largest_factor(Size size) { return std::max(1, max_side / std::max(size.width, size.height)); }
@@ -33,14 +41,17 @@ int factor_of(Size size, Size model) {
 }
 
 bool allows(const GstStructure* structure, const char* field, int value) {
-  const GValue* allowed = gst_structure_get_value(structure, field);
-  if (allowed == nullptr) return true;
   GValue wanted = G_VALUE_INIT;
   g_value_init(&wanted, G_TYPE_INT);
   g_value_set_int(&wanted, value);
-  const bool can = gst_value_intersect(nullptr, allowed, &wanted) != FALSE;
-  g_value_unset(&wanted);
-  return can;
+  return allows(structure, field, &wanted);
+}
+
+bool allows(const GstStructure* structure, const char* field, const char* value) {
+  GValue wanted = G_VALUE_INIT;
+  g_value_init(&wanted, G_TYPE_STRING);
+  g_value_set_string(&wanted, value);
+  return allows(structure, field, &wanted);
 }
 
 int smallest_factor(const GstStructure* structure, Size size) {

@@ -18,6 +18,7 @@ int largest_factor(Size size);
 int factor_of(Size size, Size model);
 /// Whether a field of a caps structure may have this value.
 bool allows(const GstStructure* structure, const char* field, int value);
+bool allows(const GstStructure* structure, const char* field, const char* value);
 /// The smallest factor at which a structure allows both sides; 0 if there is none.
 int smallest_factor(const GstStructure* structure, Size size);
 /// The caps with any multiple as width and any as height. Takes `caps`.

@@ -21,7 +21,7 @@ struct Stats {
 
 /// Counts a frame that is handed out.
 void count(Stats& stats, const Caption& caption, bool repeated);
-/// Value of the property. The caller frees it.
-GstStructure* structure_of(const Stats& stats, GstClockTime latency);
+/// Value of the property, by the name of its element's kind. The caller frees it.
+GstStructure* structure_of(const char* name, const Stats& stats, GstClockTime latency);
 
 }  // namespace dit::plugin

@@ -67,7 +67,8 @@ void gst_dit_src_get_property(GObject* object, guint id, GValue* value, GParamSp
   const bool known = guarded(object, Phase::running, true, [&] {
     const ObjectLock lock(object);
     if (id != dit::plugin::prop_stats) return dit::plugin::get_property(*e.settings, id, value);
-    g_value_take_boxed(value, dit::plugin::structure_of(e.stats, e.base->is_live ? e.latency.told() : 0));
+    g_value_take_boxed(value,
+                       dit::plugin::structure_of("ditsrc-stats", e.stats, e.base->is_live ? e.latency.told() : 0));
     return true;
   });
   if (!known) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""build/dit: output, errors, exit codes, files; text that people type, whatever the locale."""
+"""build/dit: output, errors, exit codes, files."""
 import json
 import math
 import os

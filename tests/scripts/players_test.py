@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from support.places import BUILD, TINY, environment, run
+from support.places import TINY, environment, run
 
 URI = "dit://red%20fox?steps=2&device=cpu&num-buffers="
 PLAY = ["gst-play-1.0", "--audiosink=fakesink"]

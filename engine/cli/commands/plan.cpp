@@ -15,6 +15,7 @@
 #include "engine/network/dit.h"
 #include "engine/vulkan/compile/listing.h"
 #include "engine/vulkan/executor.h"
+#include "engine/vulkan/run/weights.h"
 
 namespace dit::cli {
 namespace {
@@ -57,14 +58,14 @@ vulkan::Target target_of(const Choices& choices, const Program& program) {
   return vulkan::device_target(choices.device, precision, fusion, program);
 }
 
-/// What the plain kernels read: matrices as the file holds them, all else in f32.
+/// What the plain kernels read.
 std::vector<DType> weight_types(const Program& program, const Weights& weights) {
   std::vector<DType> types(program.tensors.size(), DType::f32);
   for (TensorId id = 0; id < types.size(); ++id) {
     const TensorInfo& tensor = program.tensor(id);
     const auto found = weights.tensors.find(tensor.name);
-    if (tensor.kind == TensorKind::weight && tensor.shape.size() == 2 && found != weights.tensors.end())
-      types[id] = found->second.dtype;
+    if (tensor.kind == TensorKind::weight && found != weights.tensors.end())
+      types[id] = vulkan::placed_dtype(found->second, false);
   }
   return types;
 }

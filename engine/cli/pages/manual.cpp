@@ -15,7 +15,7 @@ struct Variable {
   const char* what;
 };
 
-// Every variable that the engine reads, so also those of an executor; tests/scripts/cli_test.py compares.
+// Every variable that the engine reads, so also those of an executor; tests/scripts/installed/pages_test.py compares.
 constexpr Variable variables[] = {
     {"DIT_MODEL", "Weight file of commands that are told none."},
     {"DIT_LEXICON",

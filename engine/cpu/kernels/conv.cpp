@@ -4,7 +4,6 @@
 #include "engine/cpu/kernels/conv.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "engine/cpu/kernels/rows.h"

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
-#include <span>
 #include <string>
 
 #include "engine/model/weights.h"

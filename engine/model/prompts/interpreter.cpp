@@ -5,7 +5,6 @@
 #include <array>
 #include <bit>
 #include <functional>
-#include <iterator>
 #include <utility>
 
 #include "engine/model/prompts/pieces.h"

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include "engine/error.h"
@@ -33,7 +32,7 @@ const char* name_of(AnswerKind kind) {
 }
 
 std::shared_ptr<const Lexicon> Lexicon::open(const std::filesystem::path& path) {
-  auto file = FileBytes::open(path);
+  auto file = FileBytes::open(path, "lexicon");
   const std::span<const std::byte> bytes = file->room();
   file->read(bytes);
   return parse(bytes, path.string(), std::move(file));

@@ -61,16 +61,6 @@ bool begins_quoted_letter(Text text) {
          category(text[1]) <= UTF8PROC_CATEGORY_NO;
 }
 
-std::string encode(Text text) {
-  std::string result;
-  for (const char32_t c : text) {
-    std::array<utf8proc_uint8_t, 4> bytes{};
-    const auto size = utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes.data());
-    result.append(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(size));
-  }
-  return result;
-}
-
 }  // namespace
 
 std::vector<Piece> split_pieces(std::string_view text) {
@@ -78,7 +68,7 @@ std::vector<Piece> split_pieces(std::string_view text) {
   const std::u32string all = decode_utf8(text);
   std::size_t begin = 0;
   const auto finish_words = [&](std::size_t end) {
-    for (std::string& word : split_words(encode(Text(all).substr(begin, end - begin)))) {
+    for (std::string& word : split_words(encode_utf8(Text(all).substr(begin, end - begin)))) {
       pieces.push_back({Piece::Kind::word, std::move(word)});
     }
   };
@@ -92,12 +82,12 @@ std::vector<Piece> split_pieces(std::string_view text) {
     }
     finish_words(at);
     if (quoted) {
-      pieces.push_back({Piece::Kind::letter, fold_text(encode(rest.substr(1, 1)))});
+      pieces.push_back({Piece::Kind::letter, fold_text(encode_utf8(rest.substr(1, 1)))});
     } else {
       std::u32string kept;
       std::ranges::remove_copy_if(rest.substr(0, pictures), std::back_inserter(kept),
                                   [](char32_t c) { return is_tone(c) || is_selector(c); });
-      if (!kept.empty()) pieces.push_back({Piece::Kind::pictures, encode(kept)});
+      if (!kept.empty()) pieces.push_back({Piece::Kind::pictures, encode_utf8(kept)});
     }
     at += quoted ? 3 : pictures;
     begin = at;

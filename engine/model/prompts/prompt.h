@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/model/prompts/lexicon.h"
 #include "engine/model/vocabulary.h"
 
@@ -45,7 +46,7 @@ class LexiconFile {
 /// lexicon; other words by the lexicon, and letters in quotes or called so by the model's letters.
 /// errors  those of parse_label(); unreadable and wrong_format: the lexicon
 Label read_prompt(const ModelConfig& config, std::string_view prompt, std::string_view style, bool strict = false,
-                  const std::atomic<bool>& cancel = reading_to_the_end);
+                  const std::atomic<bool>& cancel = never_cancelled);
 
 /// "puppy → dog face (synonym), kaffee → hot beverage (keyword)": what was read by the lexicon, the first few; empty if
 /// nothing was.

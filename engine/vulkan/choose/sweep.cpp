@@ -6,7 +6,6 @@
 #include <tuple>
 
 #include "engine/vulkan/choose/self_test.h"
-#include "engine/vulkan/compile/emission/plain.h"
 #include "engine/vulkan/device/stopwatch.h"
 #include "engine/vulkan/run/plan.h"
 #include "engine/vulkan/run/weights.h"
@@ -146,8 +145,8 @@ void build_kernels(const Shared& shared, const Program& program, const Target& t
     for (const KernelCall& call : calls) shared.pipelines->get(call);
   }
   if (emitted.persistent) shared.pipelines->get(*emitted.persistent);
-  for (const Op& op : program.prepare) {
-    for (const KernelCall& call : plain_calls(program, op, places.weight_types)) shared.pipelines->get(call);
+  for (const std::vector<KernelCall>& calls : emit_prepare(program, compiled.layouts, target, places)) {
+    for (const KernelCall& call : calls) shared.pipelines->get(call);
   }
 }
 

@@ -44,14 +44,13 @@ class LayingOut {
 
   /// rows, tokens  of a tensor that is not [rows, tokens, columns]
   void set(TensorId id, TensorLayout::Kind kind, std::uint32_t rows = 0, std::uint32_t tokens = 0) {
-    TensorLayout layout = {
-        .kind = kind,
-        .half = target_.half() && kind != TensorLayout::Kind::rows && kind != TensorLayout::Kind::plain,
-        .count = element_count(shape(id)),
-        .rows = 0,
-        .tokens = 0,
-        .columns = {},
-        .order = target_.order()};
+    TensorLayout layout = {.kind = kind,
+                           .half = target_.half() && kind == TensorLayout::Kind::fragments,
+                           .count = element_count(shape(id)),
+                           .rows = 0,
+                           .tokens = 0,
+                           .columns = {},
+                           .order = target_.order()};
     if (kind != TensorLayout::Kind::plain) {
       layout.rows = rows ? rows : shape(id)[0];
       layout.tokens = tokens ? tokens : shape(id)[1];

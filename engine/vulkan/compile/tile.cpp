@@ -254,7 +254,6 @@ void Tiling::attention(TiledGroup& t) const {
 void Tiling::head(TiledGroup& t) const {
   const HeadShape shape = *head_at(program_, *t.group.head);
   t.head = *choose_head_tile(shape, target_);
-  t.tile = {.down = t.head.down, .across = t.head.last_down};
   t.tiles = t.head.count(shape);
   t.shared_quads = t.head.shared_quads(shape);
 }

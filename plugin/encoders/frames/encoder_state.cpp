@@ -29,7 +29,7 @@ void EncoderState::set_caps(GstCaps* caps) {
   }
   if (encoder_ && class_->frame_by_frame) encoder_.reset();
   const bool begun = encoder_ != nullptr || pending_ != nullptr;
-  const std::uint64_t number = frames_ + (pending_ != nullptr ? 1 : 0);
+  const std::uint64_t number = next_number();
   expect_frame(!begun || (input.width == input_.width && input.height == input_.height),
                "frame {}: expected {}x{} like the frames before it, found {}x{}", number, input_.width, input_.height,
                input.width, input.height);
@@ -39,7 +39,7 @@ void EncoderState::set_caps(GstCaps* caps) {
 
 void EncoderState::check(GstBuffer* buffer) const {
   if (!video_) return;
-  const std::uint64_t number = frames_ + (pending_ != nullptr ? 1 : 0);
+  const std::uint64_t number = next_number();
   expect_frame(
       gst_buffer_get_size(buffer) >= GST_VIDEO_INFO_SIZE(&*video_) || gst_buffer_get_video_meta(buffer) != nullptr,
       "frame {}: expected {} bytes, found {}", number, GST_VIDEO_INFO_SIZE(&*video_), gst_buffer_get_size(buffer));
@@ -112,7 +112,7 @@ EncoderState::Span EncoderState::span_of(GstBuffer* buffer) const {
   };
   if (GST_CLOCK_TIME_IS_VALID(span.duration)) {
     expect_frame(span.duration < GST_CLOCK_TIME_NONE - span.start,
-                 "frame {}: starts at {} ns and lasts {} ns, expected an end before {}", frames_, span.start,
+                 "frame {}: starts at {} ns and lasts {} ns, expected an end before {}", next_number(), span.start,
                  span.duration, GST_CLOCK_TIME_NONE);
     // Through a frame of no length, which lies wherever its start does.
     const auto scaled = static_cast<double>(span.duration) / std::abs(segment_.rate);

@@ -49,6 +49,8 @@ class EncoderState {
     GstClockTime duration = GST_CLOCK_TIME_NONE;
   };
   Span span_of(GstBuffer* buffer) const;
+  /// Of the frame that comes next: one may wait for it.
+  std::uint64_t next_number() const noexcept { return frames_ + (pending_ != nullptr ? 1 : 0); }
   /// How long the pending frame is shown before one of that span.
   GstClockTime until(const Span& next) const;
   void encode_pending(GstClockTime duration);

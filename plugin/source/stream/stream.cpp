@@ -26,7 +26,7 @@ Stream::Stream(std::shared_ptr<Engine> engine, const Settings& settings)
 }
 
 WordNotes Stream::read_prompts(const Itinerary& itinerary) {
-  return prompts_.read(session_->model().config(), itinerary, cancelled_);
+  return prompts_.read(session_->model().config(), itinerary, session_->cancelled());
 }
 
 WordNotes Stream::take_settings(std::uint64_t frame, const Snapshot& settings, const Manner& manner) {

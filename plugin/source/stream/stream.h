@@ -3,7 +3,6 @@
 // neither the batch size, nor the mode, nor the order of asking changes a picture.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -66,14 +65,8 @@ class Stream {
   const Session& session() const noexcept { return *session_; }
   /// See Session.
   std::string take_warning() { return session_->take_warning(); }
-  void cancel() noexcept {
-    cancelled_ = true;
-    session_->cancel();
-  }
-  void resume() noexcept {
-    cancelled_ = false;
-    session_->resume();
-  }
+  void cancel() noexcept { session_->cancel(); }
+  void resume() noexcept { session_->resume(); }
 
   /// See Prompts::read.
   WordNotes read_prompts(const Itinerary& itinerary);
@@ -136,7 +129,6 @@ class Stream {
   std::span<std::uint8_t> kept_picture(std::uint32_t icon, std::uint32_t step);
 
   std::unique_ptr<Session> session_;
-  std::atomic<bool> cancelled_{false};
   std::size_t picture_bytes_ = 0;
   std::uint32_t batch_size_ = 1;
   bool pipelined_ = false;

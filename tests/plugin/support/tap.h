@@ -37,7 +37,7 @@ class Tap {
   Tap& operator=(const Tap&) = delete;
 
   /// Sends the seek to the element and waits for what comes of it: a frame or the end. If nothing of the kind comes
-  /// within 5 s, `stuck` is true from then on.
+  /// within 2 s, `stuck` is true from then on.
   bool seek(const SeekCall& call);
   /// A flush that an application sends. The stream goes on with the frame after the one that was held back.
   bool flush();

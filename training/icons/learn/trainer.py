@@ -11,7 +11,7 @@ from icons.data.augment import COMPOSED_SHARE, Batches
 from icons.network.checkpoint import load_small, save_small
 from icons.data.captions import word_groups
 from icons.data.icon_set import IconSet
-from icons.network.dit import DiT, make_config, step_flops
+from icons.network.dit import DiT, make_config
 from icons.learn.eyes import Eyes, sized
 from icons.learn.losses import noisy, pixel_loss
 from icons.learn.optimizer import Optimizer, flat_gradients

@@ -29,10 +29,6 @@ class Concepts:
     def known(self, words):
         return bool(words) and all(word in self.words for word in words)
 
-    def everywhere(self, concept):
-        """Whether every model can paint it."""
-        return all(all(word in vocabulary for word in concept.split()) for vocabulary in self.vocabularies)
-
     def targets(self):
         """Single words that may answer for another word."""
         return sorted(word for word in self.words if word.isalpha() and len(word) > 2 and word not in VAGUE)

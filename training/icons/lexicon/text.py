@@ -4,7 +4,8 @@ import functools
 import re
 import unicodedata
 
-STOP_WORDS = {"a", "and", "at", "in", "of", "on", "one", "or", "s", "the", "to", "two", "with", "without"}
+from icons.data import captions
+
 # Unicode's Default_Ignorable_Code_Point, but for the fillers that no word list has
 IGNORED = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
                      "\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]")
@@ -34,7 +35,7 @@ def key_of(text):
 def name_words(text):
     """Words of an English name as captions have them (icons/data/captions.py): ASCII, no stop words."""
     plain = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(c))
-    return [word for word in re.findall(r"[a-z0-9]+", plain) if word not in STOP_WORDS]
+    return captions.name_words(plain)
 
 
 def emoji_key(text):

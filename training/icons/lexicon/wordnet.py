@@ -31,10 +31,6 @@ class WordNet:
         for part, name in FILES.items():
             self.read_data(package[f"dict/data.{name}"].decode("latin-1"), part)
             self.read_index(package[f"dict/index.{name}"].decode("latin-1"), part)
-        self.counts = collections.Counter()
-        for line in package["dict/index.sense"].decode("latin-1").splitlines():
-            key, _, _, count = line.split()
-            self.counts[key.split("%")[0].replace("_", " ")] += int(count)
 
     def read_data(self, text, part):
         for line in text.splitlines():

@@ -46,9 +46,9 @@ void StageWriter::modulation(params::Stage& s, const op::Modulation& m, std::uin
   s.divisor = width - (s.centred && norm->unbiased ? 1 : 0);
 }
 
-void StageWriter::product(params::Stage& s, const Product& product) {
-  s.weight = packing_.matrix(name(product.weight), product.columns, product.depth);
-  if (product.bias != no_tensor) s.bias = packing_.floats(name(product.bias), product.columns);
+void StageWriter::product(params::Stage& s, const Product& product, Order weight, Order bias) {
+  s.weight = packing_.matrix(name(product.weight), product.columns, product.depth, weight);
+  if (product.bias != no_tensor) s.bias = packing_.floats(name(product.bias), product.columns, bias);
   s.column_fragments = product.columns.fragments();
   s.columns = product.columns.columns;
   s.depth_fragments = product.depth.fragments();
@@ -229,17 +229,11 @@ void StageWriter::add_next_norm(params::Stage& s, const op::ModulatedLinear& nex
 
 /// A product whose columns are not the channels of a patch, pixels within, but its pixels, channels within.
 void StageWriter::pixels(params::Stage& s, const op::Final& o, const Group& group) {
-  const Product product = product_of(program_, columns_, group.op);
-  const std::uint32_t features = product.columns.columns, area = o.patch * o.patch, channels = features / area;
-  const std::uint32_t width = product.depth.columns;
-  s.weight =
-      packing_.matrix(name(o.weight), product.columns, product.depth,
-                      {{{area, width}, {channels, area * width}, {width, 1}}, 0, std::uint64_t{features} * width});
-  if (o.bias != no_tensor)
-    s.bias = packing_.floats(name(o.bias), product.columns, {{{area, 1}, {channels, area}}, 0, features});
-  s.column_fragments = product.columns.fragments();
-  s.columns = features;
-  s.depth_fragments = product.depth.fragments();
+  const Product p = product_of(program_, columns_, group.op);
+  const std::uint32_t features = p.columns.columns, area = o.patch * o.patch, channels = features / area;
+  const std::uint32_t width = p.depth.columns;
+  product(s, p, {{{area, width}, {channels, area * width}, {width, 1}}, 0, std::uint64_t{features} * width},
+          {{{area, 1}, {channels, area}}, 0, features});
 }
 
 params::Stage StageWriter::of(const op::Final& o, const Group& group) {

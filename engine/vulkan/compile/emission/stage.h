@@ -29,7 +29,7 @@ class StageWriter {
   params::Stage blank(Work work, std::uint32_t rows, std::uint32_t tokens) const;
   void image(params::Stage& s, const Shape& shape, TensorId x) const;
   void modulation(params::Stage& s, const op::Modulation& m, std::uint32_t width, const Norm* norm) const;
-  void product(params::Stage& s, const Product& product);
+  void product(params::Stage& s, const Product& product, Order weight = {}, Order bias = {});
   void attention(params::Stage& s, const op::Attention& o);
 
   // What an op's groups have in common.
