@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cpu/executor.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <thread>
 
+#include "engine/cores.h"
 #include "engine/cpu/kernels/int8.h"
 #include "engine/cpu/kernels/targets.h"
 #include "engine/cpu/memory.h"
@@ -16,16 +16,6 @@
 
 namespace dit::cpu {
 namespace {
-
-/// Cores that this process may use.
-unsigned available_cores() {
-#ifdef __linux__
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
-#endif
-  return std::max(1u, std::thread::hardware_concurrency());
-}
 
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");

@@ -61,7 +61,7 @@ class VulkanExecutor : public Executor {
     auto plan = translated("plan on " + info().name, [&] {
       if (cancel.load()) throw Cancelled();
       const Fusion fusion = fusion_for(program);
-      return make_plan(shared_, std::move(program), mode_.precision, fusion);
+      return make_plan(shared_, std::move(program), mode_.precision, fusion, cancel);
     });
     shared_.pipelines->keep();
     return plan;

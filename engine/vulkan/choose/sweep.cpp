@@ -141,13 +141,8 @@ void build_kernels(const Shared& shared, const Program& program, const Target& t
     places.weight_types.push_back(weight ? placed_dtype(shared.source->tensors.at(tensor.name), false) : DType::f32);
   }
   const EmittedProgram emitted = emit(program, compiled.layouts, compiled.tiled, target, places);
-  for (const std::vector<KernelCall>& calls : emitted.calls) {
-    for (const KernelCall& call : calls) shared.pipelines->get(call);
-  }
-  if (emitted.persistent) shared.pipelines->get(*emitted.persistent);
-  for (const std::vector<KernelCall>& calls : emit_prepare(program, compiled.layouts, target, places)) {
-    for (const KernelCall& call : calls) shared.pipelines->get(call);
-  }
+  const std::vector<std::vector<KernelCall>> prepare = emit_prepare(program, compiled.layouts, target, places);
+  shared.pipelines->build(calls_of(emitted, prepare), never_cancelled);
 }
 
 }  // namespace

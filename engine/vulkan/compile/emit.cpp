@@ -148,4 +148,16 @@ EmittedProgram emit(const Program& program, const Layouts& layouts, const TiledP
   return emitted;
 }
 
+std::vector<const KernelCall*> calls_of(const EmittedProgram& emitted,
+                                        const std::vector<std::vector<KernelCall>>& prepare) {
+  std::vector<const KernelCall*> all;
+  for (const auto* lists : {&emitted.calls, &prepare}) {
+    for (const std::vector<KernelCall>& calls : *lists) {
+      for (const KernelCall& call : calls) all.push_back(&call);
+    }
+  }
+  if (emitted.persistent) all.push_back(&*emitted.persistent);
+  return all;
+}
+
 }  // namespace dit::vulkan

@@ -39,4 +39,8 @@ EmittedProgram emit(const Program& program, const Layouts& layouts, const TiledP
 std::vector<std::vector<KernelCall>> emit_prepare(const Program& program, const Layouts& layouts, const Target& target,
                                                   const Places& places);
 
+/// All of them, those of `prepare` too. They point into both.
+std::vector<const KernelCall*> calls_of(const EmittedProgram& emitted,
+                                        const std::vector<std::vector<KernelCall>>& prepare);
+
 }  // namespace dit::vulkan

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/device/pipelines.h"
 
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
 #include <stdexcept>
+#include <system_error>
+#include <thread>
 
+#include "engine/cores.h"
 #include "engine/vulkan/device/pipeline_file.h"
 #include "shaders/spirv.h"
 
@@ -24,6 +32,35 @@ void check_bindings(std::span<const std::uint32_t> words, std::uint32_t offered)
   }
 }
 
+/// Calls work(0) to work(count − 1) on this thread and on others, until one throws or `cancel` is set. Where the system
+/// has no more threads, on those that there are. Gives the first that was thrown.
+std::exception_ptr on_all_cores(std::size_t count, const std::atomic<bool>& cancel,
+                                const std::function<void(std::size_t)>& work) {
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::exception_ptr problem;
+  const auto go_on = [&] {
+    for (std::size_t i = next++; i < count && !cancel.load(); i = next++) {
+      try {
+        work(i);
+      } catch (...) {
+        next = count;
+        const std::lock_guard lock(mutex);
+        if (!problem) problem = std::current_exception();
+      }
+    }
+  };
+  std::vector<std::jthread> others;
+  try {
+    while (others.size() + 1 < std::min<std::size_t>(count, available_cores())) others.emplace_back(go_on);
+  } catch (const std::system_error&) {
+    // One thread builds them too.
+  }
+  go_on();
+  others.clear();
+  return problem;
+}
+
 }  // namespace
 
 Pipelines::Pipelines(Device& device, CacheFolder folder)
@@ -43,10 +80,31 @@ const Pipeline& Pipelines::get(const KernelCall& call) {
   const auto found = built_.find(key);
   if (found != built_.end()) return found->second;
   unkept_ = true;
-  return built_.emplace(std::move(key), build(call)).first->second;
+  return built_.emplace(std::move(key), make(call)).first->second;
 }
 
-Pipeline Pipelines::build(const KernelCall& call) const {
+void Pipelines::build(std::span<const KernelCall* const> calls, const std::atomic<bool>& cancel) {
+  if (sources_) return;
+  std::map<KernelKey, const KernelCall*> missing;
+  for (const KernelCall* call : calls) {
+    KernelKey key(call->kernel, call->constants);
+    if (!built_.contains(key)) missing.emplace(std::move(key), call);
+  }
+  std::vector<const KernelCall*> wanted;
+  for (const auto& [key, call] : missing) wanted.push_back(call);
+  std::vector<std::optional<Pipeline>> made(wanted.size());
+  const std::exception_ptr problem =
+      on_all_cores(wanted.size(), cancel, [&](std::size_t i) { made[i] = make(*wanted[i]); });
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!made[i]) continue;
+    unkept_ = true;
+    built_.emplace(KernelKey(wanted[i]->kernel, wanted[i]->constants), std::move(*made[i]));
+  }
+  if (problem) std::rethrow_exception(problem);
+  if (cancel.load()) throw Cancelled();
+}
+
+Pipeline Pipelines::make(const KernelCall& call) const {
   const vk::raii::Device& device = device_.handle();
   Pipeline pipeline;
   std::vector<vk::DescriptorSetLayoutBinding> bindings;

@@ -2,6 +2,7 @@
 // Kernels, built once for each set of specialization constants that a program asks for.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <span>
@@ -38,6 +39,10 @@ class Pipelines {
   /// errors  as ShaderCompiler
   explicit Pipelines(Device& device, CacheFolder folder = CacheFolder::of_user());
 
+  /// Builds what is missing for these calls, on as many threads as the machine has cores: a driver may take half a
+  /// second for one. Those of DIT_SHADER_DIR are left to get().
+  /// errors  as get(); Cancelled: no other is begun, and those that were finished are kept
+  void build(std::span<const KernelCall* const> calls, const std::atomic<bool>& cancel);
   /// The pipeline that runs `call`, built on first use. The reference stays valid.
   const Pipeline& get(const KernelCall& call);
   using Built = std::map<KernelKey, Pipeline>;
@@ -60,7 +65,7 @@ class Pipelines {
     std::shared_ptr<Generation> next;          // who holds this one may use what a later one replaced
   };
 
-  Pipeline build(const KernelCall& call) const;
+  Pipeline make(const KernelCall& call) const;
   vk::raii::Pipeline build_handle(const KernelKey& key, const Pipeline& pipeline) const;
   vk::raii::Pipeline build_handle(const KernelKey& key, const Pipeline& pipeline,
                                   std::span<const std::uint32_t> words) const;

@@ -13,11 +13,12 @@ constexpr std::uint32_t trial_barriers = 64;
 
 }  // namespace
 
-VulkanPlan::VulkanPlan(Shared& shared, Program program, Precision precision, Fusion fusion)
+VulkanPlan::VulkanPlan(Shared& shared, Program program, Precision precision, Fusion fusion,
+                       const std::atomic<bool>& cancel)
     : shared_(shared),
       program_(std::move(program)),
       kernels_(shared.pipelines->generation()),
-      recording_(std::make_unique<Recording>(device(), make_schedule(shared, program_, precision, fusion),
+      recording_(std::make_unique<Recording>(device(), make_schedule(shared, program_, precision, fusion, cancel),
                                              program_.shape.steps)),
       icons_(program_.shape.batch),
       runs_(program_.shape.batch),
@@ -184,12 +185,14 @@ std::vector<LaunchTime> VulkanPlan::time_launches(std::uint32_t step, std::uint3
   return vulkan::time_launches(device(), *recording_, step, repeats);
 }
 
-std::unique_ptr<Plan> make_plan(Shared& shared, Program program, Precision precision, Fusion fusion) {
-  if (fusion != Fusion::persistent) return std::make_unique<VulkanPlan>(shared, std::move(program), precision, fusion);
-  auto plan = std::make_unique<VulkanPlan>(shared, program, precision, fusion);
+std::unique_ptr<Plan> make_plan(Shared& shared, Program program, Precision precision, Fusion fusion,
+                                const std::atomic<bool>& cancel) {
+  if (fusion != Fusion::persistent)
+    return std::make_unique<VulkanPlan>(shared, std::move(program), precision, fusion, cancel);
+  auto plan = std::make_unique<VulkanPlan>(shared, program, precision, fusion, cancel);
   if (plan->stays_resident()) return plan;
   plan.reset();
-  return std::make_unique<VulkanPlan>(shared, std::move(program), precision, Fusion::block);
+  return std::make_unique<VulkanPlan>(shared, std::move(program), precision, Fusion::block, cancel);
 }
 
 }  // namespace dit::vulkan

@@ -2,6 +2,7 @@
 // A program on a device, as executor.h has it: the request, runs by ticket, and what they give.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -20,12 +21,14 @@ namespace dit::vulkan {
 
 /// precision, fusion  not automatic
 /// errors  as Executor::plan; `shared` must outlive the plan
-std::unique_ptr<Plan> make_plan(Shared& shared, Program program, Precision precision, Fusion fusion);
+std::unique_ptr<Plan> make_plan(Shared& shared, Program program, Precision precision, Fusion fusion,
+                                const std::atomic<bool>& cancel = never_cancelled);
 
 class VulkanPlan : public Plan {
  public:
   /// errors  as Executor::plan
-  VulkanPlan(Shared& shared, Program program, Precision precision, Fusion fusion);
+  VulkanPlan(Shared& shared, Program program, Precision precision, Fusion fusion,
+             const std::atomic<bool>& cancel = never_cancelled);
 
   ~VulkanPlan() override;
 

@@ -31,8 +31,8 @@ namespace {
 
 class Scheduling {
  public:
-  Scheduling(Shared& shared, const Program& program, const Target& target)
-      : shared_(shared), program_(program), target_(target), schedule_(std::make_unique<Schedule>()) {}
+  Scheduling(Shared& shared, const Program& program, const Target& target, const std::atomic<bool>& cancel)
+      : shared_(shared), program_(program), target_(target), cancel_(cancel), schedule_(std::make_unique<Schedule>()) {}
 
   std::unique_ptr<Schedule> make() {
     expect(target_.plain() || device().abilities().stages, ErrorKind::unsupported,
@@ -41,6 +41,8 @@ class Scheduling {
     schedule_->memory =
         std::make_unique<Placement>(device(), shared_.weights, program_, schedule_->compiled.layouts, !target_.plain());
     emitted_ = emit(program_, schedule_->compiled.layouts, schedule_->compiled.tiled, target_, places());
+    prepare_ = emit_prepare(program_, schedule_->compiled.layouts, target_, places());
+    shared_.pipelines->build(calls_of(emitted_, prepare_), cancel_);
     if (!target_.plain()) {
       pack();
       write_stages();
@@ -68,8 +70,10 @@ class Scheduling {
   Shared& shared_;
   const Program& program_;
   const Target& target_;
+  const std::atomic<bool>& cancel_;
   std::unique_ptr<Schedule> schedule_;
   EmittedProgram emitted_;
+  std::vector<std::vector<KernelCall>> prepare_;
 };
 
 Launch Scheduling::launch(KernelCall call, const std::string& label) const {
@@ -144,11 +148,10 @@ void Scheduling::launch_step() {
 
 /// What depends on neither x nor t runs once a condition, by the plain kernels.
 void Scheduling::launch_prepare() {
-  std::vector<std::vector<KernelCall>> calls = emit_prepare(program_, schedule_->compiled.layouts, target_, places());
-  for (std::size_t i = 0; i < calls.size(); ++i) {
+  for (std::size_t i = 0; i < prepare_.size(); ++i) {
     const Op& op = program_.prepare[i];
     LaunchedOp launched{&op, {}};
-    for (KernelCall& call : calls[i]) launched.launches.push_back(launch(std::move(call), op.label));
+    for (KernelCall& call : prepare_[i]) launched.launches.push_back(launch(std::move(call), op.label));
     schedule_->prepare.push_back(std::move(launched));
   }
 }
@@ -212,9 +215,10 @@ void Scheduling::write_set(Launch& launch) const {
 
 }  // namespace
 
-std::unique_ptr<Schedule> make_schedule(Shared& shared, const Program& program, Precision precision, Fusion fusion) {
+std::unique_ptr<Schedule> make_schedule(Shared& shared, const Program& program, Precision precision, Fusion fusion,
+                                        const std::atomic<bool>& cancel) {
   const Target target = target_of(*shared.device, precision, fusion, shared.forced);
-  return Scheduling(shared, program, target).make();
+  return Scheduling(shared, program, target, cancel).make();
 }
 
 }  // namespace dit::vulkan

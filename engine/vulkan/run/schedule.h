@@ -2,6 +2,7 @@
 // A program laid out on a device: memory placed, kernels built, descriptors written, ready to be recorded.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -64,7 +65,8 @@ struct Schedule {
 Target target_of(const Device& device, Precision precision, Fusion fusion, const Forced& forced = {});
 
 /// `program` must outlive the schedule, which points to its ops; `shared` too.
-/// errors  as Executor::plan
-std::unique_ptr<Schedule> make_schedule(Shared& shared, const Program& program, Precision precision, Fusion fusion);
+/// errors  as Executor::plan; Cancelled: while kernels were built
+std::unique_ptr<Schedule> make_schedule(Shared& shared, const Program& program, Precision precision, Fusion fusion,
+                                        const std::atomic<bool>& cancel = never_cancelled);
 
 }  // namespace dit::vulkan
