@@ -31,6 +31,7 @@ struct DeviceInfo {
   std::string precision;  ///< of an opened device, what Precision::automatic became: "f32"; empty in a mere listing
   std::string fusion;     ///< likewise, or "auto" where each plan's is measured; empty for the CPU
   std::string warning;    ///< of an opened device: what was asked for, fails here, and what is used instead; or empty
+  std::string note;       ///< of an opened device: why an automatic precision is this one; empty where none was tried
   bool software = false;  ///< a Vulkan device that is really the CPU
   bool hardware_gpu = false;
   std::uint64_t memory_bytes = 0;  ///< the largest device-local heap, or host memory
@@ -40,7 +41,9 @@ struct DeviceInfo {
 
 /// How weights and activations are held and multiplied.
 enum class Precision {
-  automatic,  ///< f32: an icon is the same on every device
+  /// The fastest whose pictures look like those of f32 (session/difference.h) on a device where it is known to be
+  /// faster; elsewhere, and on the CPU, f32.
+  automatic,
   f32,
   f16,         ///< weights and activations in f16, sums in f32
   f16_matrix,  ///< f16 on matrix hardware, sums in f32

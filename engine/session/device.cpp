@@ -2,6 +2,7 @@
 #include "engine/session/device.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "engine/cpu/executor.h"
@@ -50,7 +51,8 @@ std::size_t first_vulkan(const std::vector<DeviceInfo>& devices) {
 OpenedDevice open_vulkan(std::size_t index, const Model& model, const DeviceOptions& options,
                          const SelfTestSource& test, const std::string& why) {
   OpenedDevice opened{vulkan::open(model.weights(), index, options, test), {}};
-  opened.note = "painting on " + opened.executor->info().name + " through Vulkan: " + why;
+  const DeviceInfo& info = opened.executor->info();
+  opened.note = "painting on " + info.name + " through Vulkan: " + why + (info.note.empty() ? "" : "; " + info.note);
   return opened;
 }
 
@@ -58,6 +60,18 @@ OpenedDevice open_cpu(const Model& model, const DeviceOptions& options, const st
   OpenedDevice opened{cpu::open(model.weights(), options), {}};
   opened.note = "painting on the CPU (" + opened.executor->info().name + "): " + why;
   return opened;
+}
+
+/// Made when it is first asked for. thread  one at a time, as an executor
+SelfTestSource test_of(const std::shared_ptr<const Model>& model, unsigned threads) {
+  return [model, threads, test = std::make_shared<std::optional<SelfTest>>()]() -> const SelfTest& {
+    if (!*test) {
+      *test = make_self_test(model, [threads](std::shared_ptr<const Weights> weights) {
+        return cpu::open(std::move(weights), {.threads = threads, .precision = Precision::f32});
+      });
+    }
+    return **test;
+  };
 }
 
 /// A hardware GPU if one opens, else the CPU, and why.
@@ -98,16 +112,9 @@ std::vector<DeviceInfo> list_devices() {
   return devices;
 }
 
-const SelfTest& self_test() {
-  // Never destroyed, since elements may outlive the destructors of static objects.
-  static const SelfTest& test = *new SelfTest(make_self_test([](std::shared_ptr<const Weights> weights) {
-    return cpu::open(std::move(weights), {.threads = 1, .precision = Precision::f32});
-  }));
-  return test;
-}
-
 OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, const DeviceOptions& options,
-                         const SelfTestSource& test) {
+                         SelfTestSource test) {
+  if (!test) test = test_of(model, options.threads);
   const std::string wanted = lower_ascii(spec);
   if (wanted == "auto") return open_auto(*model, options, test);
   if (wanted == "cpu") return open_cpu(*model, options, "asked for");

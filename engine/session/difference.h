@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <span>
 
@@ -21,5 +22,18 @@ inline double relative_difference(std::span<const float> found, std::span<const 
   }
   return worst / largest;
 }
+
+/// How pictures differ, premultiplied by their alpha: what is clear has no colour to differ in.
+struct PictureDifference {
+  double share = 0;  ///< of pixels that are off by more than 1 of 255 in some channel
+  int largest = 0;   ///< of all channels, 0 … 255
+};
+
+/// found, expected  [pixels,4] u8, straight alpha. What is missing is off by 255.
+PictureDifference picture_difference(std::span<const std::uint8_t> found, std::span<const std::uint8_t> expected);
+
+/// What Precision::automatic may take in place of f32: at most one pixel in a thousand is off by more than 1, none by
+/// more than 16.
+bool looks_the_same(const PictureDifference& difference) noexcept;
 
 }  // namespace dit

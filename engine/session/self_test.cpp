@@ -1,98 +1,138 @@
 // SPDX-License-Identifier: MIT
 #include "engine/session/self_test.h"
 
-#include <cmath>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
 #include <utility>
 
+#include "engine/network/conditioning.h"
 #include "engine/network/dit.h"
-#include "engine/session/difference.h"
+#include "engine/session/batch_request.h"
 
 namespace dit {
 namespace {
 
-ModelConfig small_config() {
-  ModelConfig c;
-  c.name = "self-test";
-  c.channels = 4;
-  c.premultiplied = true;
-  c.height = 32;
-  c.width = 40;
-  c.patch = 8;
-  c.dim = 72;
-  c.depth = 2;
-  c.heads = 3;
-  c.head_dim = 20;
-  c.mlp_dim = 104;
-  c.cond_dim = 12;
-  c.time_dim = 8;
-  c.qk_norm = true;
-  c.activation = Activation::gelu_tanh;
-  return c;
-}
+constexpr std::uint64_t seed = 4;
 
-/// Normals that are the same on every machine.
-std::vector<float> normals(std::uint64_t index, std::uint64_t count, float scale) {
-  std::vector<float> values(count);
-  fill_normals(/*seed=*/4, index, 0, 0, values);
-  for (float& value : values) value *= scale;
-  return values;
-}
+/// The icons of a model's test.
+class Icons {
+ public:
+  explicit Icons(std::shared_ptr<const Model> model) : model_(std::move(model)), conditioning_(model_) {}
 
-std::shared_ptr<const Weights> small_weights(const Program& program) {
-  auto weights = std::make_shared<Weights>();
-  auto owner = std::make_shared<std::vector<std::vector<float>>>(program.tensors.size());
-  for (TensorId id = 0; id < program.tensors.size(); ++id) {
-    const TensorInfo& info = program.tensors[id];
-    if (info.kind != TensorKind::weight) continue;
-    const float scale = info.shape.size() > 1 ? 1 / std::sqrt(static_cast<float>(info.shape.back())) : 0.3f;
-    std::vector<float>& values = (*owner)[id] = normals(id, element_count(info.shape), scale);
-    weights->tensors[info.name] = {info.name, DType::f32, info.shape, std::as_bytes(std::span(values))};
+  SelfTest::Tried of_batch(std::uint32_t batch) const {
+    BatchRequest request(config(), conditioning_);
+    BatchKind kind;
+    kind.strengths.assign(batch, 1.0);
+    SelfTest::Tried tried;
+    for (std::size_t i = 0; i < count(); ++i) {
+      request.make(settings(i), kind);
+      request.icons().assign(batch, {.from = {.seed = seed, .index = i}});
+      tried.requests.push_back(request.request());
+    }
+    tried.program = record(config(), request.shape());
+    return tried;
   }
-  weights->owner = owner;
-  return weights;
+
+  const Model& model() const { return *model_; }
+
+ private:
+  const ModelConfig& config() const { return model_->config(); }
+
+  std::size_t count() const { return std::clamp<std::size_t>(16 / std::max(1u, config().default_steps), 1, 4); }
+
+  /// Words and styles that lie as far apart as their lists allow.
+  IconSettings settings(std::size_t i) const {
+    const auto spread = [&](std::size_t size) {
+      return static_cast<std::uint32_t>((2 * i + 1) * size / (2 * count()));
+    };
+    Label label;
+    if (!config().words.empty()) label.words = {spread(config().words.size()) + 1};
+    label.style = config().styles.empty() ? 0 : spread(config().styles.size());
+    IconSettings settings;
+    settings.label = std::make_shared<const Label>(std::move(label));
+    settings.prompt = std::to_string(i);  // what BatchRequest knows a label by
+    return settings;
+  }
+
+  std::shared_ptr<const Model> model_;
+  Conditioning conditioning_;
+};
+
+std::vector<SelfTest::Known> ask(const Reference& reference, const SelfTest& test) {
+  const SelfTest::Tried tried = test.tried(1);
+  const auto executor = reference(test.weights);
+  const auto plan = executor->plan(tried.program);
+  std::vector<SelfTest::Known> known;
+  for (const Request& request : tried.requests) {
+    SelfTest::Known& icon = known.emplace_back();
+    plan->set_request(request);
+    plan->prepare(never_cancelled);
+    plan->run(0, 1, never_cancelled);
+    icon.x = plan->read(tried.program.x);
+    const Ticket ticket = plan->run(0, tried.program.shape.steps, never_cancelled);
+    icon.rgba.resize(pixels_of(tried.program) * 4);
+    plan->read(ticket, 0, icon.rgba);
+  }
+  return known;
 }
 
-Request small_request(const Program& program) {
-  const PlanShape& s = program.shape;
-  Request request;
-  request.condition = normals(1u << 20, element_count(program.tensor(program.condition).shape), 1);
-  for (std::uint32_t b = 0; b < s.batch; ++b) request.icons.push_back({.from = {.seed = 3, .index = b}});
-  for (std::uint32_t step = 0; step < s.steps; ++step) {
-    SolverRow row;
-    row.a = 0.6f;
-    row.b[0] = 0.5f;
-    row.b[1] = step > 0 ? -0.2f : 0.f;
-    row.c = 0.1f;
-    request.solver.push_back(row);
-    request.solver_row.insert(request.solver_row.end(), s.batch, step);
-    for (std::uint32_t r = 0; r < s.rows(); ++r) request.modulation_row.push_back(step * s.conditions);
+/// The file by which known icons are found again: another file, another version, other icons.
+std::string kept_name(const Model& model) {
+  struct stat status = {};
+  (void)::stat(model.path().c_str(), &status);
+  const std::string key = fmt::format(DIT_VERSION " {} {} {} {} {}", model.path().string(), status.st_size,
+                                      status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino);
+  return fmt::format("known-{:016x}.bin", checksum(key));
+}
+
+std::string bytes_of(const std::vector<SelfTest::Known>& known) {
+  std::string bytes;
+  for (const SelfTest::Known& icon : known) {
+    bytes.append(reinterpret_cast<const char*>(icon.x.data()), icon.x.size() * sizeof(float));
+    bytes.append(reinterpret_cast<const char*>(icon.rgba.data()), icon.rgba.size());
   }
-  return request;
+  return bytes;
+}
+
+std::optional<std::vector<SelfTest::Known>> known_in(const std::optional<std::string>& bytes, const SelfTest& test) {
+  const SelfTest::Tried tried = test.tried(1);
+  const std::size_t values = element_count(tried.program.tensor(tried.program.x).shape);
+  const std::size_t pixels = pixels_of(tried.program) * 4, icon_bytes = values * sizeof(float) + pixels;
+  if (!bytes || bytes->size() != tried.requests.size() * icon_bytes) return {};
+  std::vector<SelfTest::Known> known;
+  for (std::size_t at = 0; at < bytes->size(); at += icon_bytes) {
+    SelfTest::Known& icon = known.emplace_back();
+    icon.x.resize(values);
+    icon.rgba.resize(pixels);
+    std::memcpy(icon.x.data(), bytes->data() + at, values * sizeof(float));
+    std::memcpy(icon.rgba.data(), bytes->data() + at + values * sizeof(float), pixels);
+  }
+  return known;
 }
 
 }  // namespace
 
-SelfTest make_self_test(const std::function<std::unique_ptr<Executor>(std::shared_ptr<const Weights>)>& reference) {
+SelfTest make_self_test(std::shared_ptr<const Model> model, Reference reference, CacheFolder folder) {
   SelfTest test;
-  test.program = record(small_config(), {.batch = 2, .steps = 3});
-  test.weights = small_weights(test.program);
-  test.request = small_request(test.program);
-  const auto executor = reference(test.weights);
-  const auto plan = executor->plan(test.program);
-  plan->set_request(test.request);
-  plan->prepare(never_cancelled);
-  plan->run(0, test.program.shape.steps, never_cancelled);
-  test.expected = plan->read(test.program.x);
+  test.weights = model->weights();
+  const auto icons = std::make_shared<const Icons>(std::move(model));
+  test.tried = [icons](std::uint32_t batch) { return icons->of_batch(batch); };
+  // A test without `known`, so that nothing holds itself.
+  const auto kept = std::make_shared<std::vector<SelfTest::Known>>();
+  test.known = [=, self = test](bool anew) -> const std::vector<SelfTest::Known>& {
+    if (!anew && !kept->empty()) return *kept;
+    const std::string name = kept_name(icons->model());
+    auto known = anew ? std::nullopt : known_in(folder.read(name), self);
+    if (!known) {
+      known = ask(reference, self);
+      folder.write(name, bytes_of(*known));
+    }
+    return *kept = std::move(*known);
+  };
   return test;
-}
-
-double error_of(const SelfTest& test, std::span<const float> x) { return relative_difference(x, test.expected); }
-
-/// Right kernels were off by 5e-7 in f32 and by 4e-4 in f16 on an NVIDIA H200
-/// (shaders/lab/2026-11-how-many-dispatches.md). The bounds leave room for other devices, and are far below what one
-/// wrong block of sixteen values makes.
-double self_test_bound(Precision precision) noexcept {
-  return precision == Precision::f16 || precision == Precision::f16_matrix ? 1e-2 : 2e-5;
 }
 
 }  // namespace dit

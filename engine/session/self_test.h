@@ -1,46 +1,48 @@
 // SPDX-License-Identifier: MIT
-// A small network with a known result, by which a fast way to compute is judged before a user's icons are trusted to
-// it.
+// Icons of the opened model, by which a fast way to compute is judged before a user's icons are trusted to it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <set>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/executor.h"
+#include "engine/files/cache_folder.h"
+#include "engine/model/model.h"
 #include "engine/model/weights.h"
 
 namespace dit {
 
-/// Two icons of three steps by a network of two blocks: tokens, heads and widths that fill no tile.
 struct SelfTest {
-  std::shared_ptr<const Weights> weights;
-  Program program;
-  Request request;
-  std::vector<float> expected;  ///< x after all steps, by the reference
-
-  /// What has passed in this process and need not be tried again.
-  struct Passed {
-    std::mutex mutex;
-    std::set<std::string> modes;
+  /// A plan's program, and for each of some icons a request in which all of the batch are this icon.
+  struct Tried {
+    Program program;
+    std::vector<Request> requests;
   };
-  std::shared_ptr<Passed> passed = std::make_shared<Passed>();
+  /// What the reference makes of an icon.
+  struct Known {
+    std::vector<float> x;            ///< [C,H,W] after the first step: later ones enlarge what differs
+    std::vector<std::uint8_t> rgba;  ///< [H,W,4] after the last; empty where the program has no picture
+  };
+
+  std::shared_ptr<const Weights> weights;
+  std::function<Tried(std::uint32_t batch)> tried;
+  /// Those of tried(…).requests. anew: not what was kept from another run.
+  std::function<const std::vector<Known>&(bool anew)> known;
 };
 
 /// Gives the test when one is needed, since making it takes a moment.
 using SelfTestSource = std::function<const SelfTest&()>;
 
-/// reference  opens the executor that is taken at its word
-SelfTest make_self_test(const std::function<std::unique_ptr<Executor>(std::shared_ptr<const Weights>)>& reference);
+/// Opens the executor that is taken at its word.
+using Reference = std::function<std::unique_ptr<Executor>(std::shared_ptr<const Weights>)>;
 
-/// Largest difference from what is expected over its largest value; infinite where something is no number.
-double error_of(const SelfTest& test, std::span<const float> x);
-
-/// What error_of() may be in a precision; see self_test.cpp.
-double self_test_bound(Precision precision) noexcept;
+/// Up to four icons with words and styles from all over the model's, default steps, sampler and guidance; fewer where
+/// these are many, since the reference takes a while.
+/// folder  where what is known is kept, by the model's file: it costs the first run alone
+SelfTest make_self_test(std::shared_ptr<const Model> model, Reference reference,
+                        CacheFolder folder = CacheFolder::of_user());
 
 }  // namespace dit

@@ -17,34 +17,25 @@ namespace {
 class VulkanExecutor : public Executor {
  public:
   VulkanExecutor(std::shared_ptr<Device> device, std::shared_ptr<Pipelines> pipelines,
-                 std::shared_ptr<const Weights> weights, const DeviceOptions& options, const SelfTestSource& test) {
+                 std::shared_ptr<const Weights> weights, const DeviceOptions& options, const SelfTestSource& test)
+      : test_(test), automatic_(options.fusion == Fusion::automatic), judge_(shared_, test_) {
     shared_.device = std::move(device);
     shared_.pipelines = std::move(pipelines);
-    shared_.source = weights;
-    // Automatic is the exact path: an icon must be the same on every device. f16 is faster and is chosen by name.
-    mode_.precision = options.precision == Precision::automatic ? Precision::f32 : options.precision;
-    automatic_ = options.fusion == Fusion::automatic;
-    mode_.fusion = automatic_ ? fastest(1) : options.fusion;
-    expect_served(mode_.precision, mode_.fusion);
-    expect(mode_.precision != Precision::f16_matrix || shared_.device->abilities().matrices != MatrixExtension::none,
+    shared_.source = std::move(weights);
+    expect(options.precision != Precision::f16_matrix || shared_.device->abilities().matrices != MatrixExtension::none,
            ErrorKind::unsupported,
            "{}: precision f16-matrix needs 16x16x16 matrices of f16 summed in f32 (VK_KHR_cooperative_matrix or "
            "VK_NV_cooperative_matrix)",
            info().name);
-    std::string warning;
-    if (test && mode_ != Mode{}) {
-      Trusted trusted = trusted_mode(shared_, mode_, test());
-      mode_ = trusted.mode;
-      warning = std::move(trusted.warning);
-    }
-    test_ = test;
-    // Another precision than the wanted one has other fusions; what stands in for one that fails is not left again.
-    automatic_ = automatic_ && warning.empty();
-    const bool varies = automatic_ && fastest(1) != fastest(UINT32_MAX);
+    place_weights(*shared_.device, *shared_.source, options.expand_weights, shared_.weights);
+    Trusted chosen = choose(options);
+    mode_ = chosen.mode;
+    // What stands in for one that fails is not left again.
+    automatic_ = automatic_ && chosen.warning.empty();
+    const bool varies = automatic_ && fastest_of_many() != mode_.fusion;
     shared_.device->note_choice(name_of(mode_.precision), name_of(varies ? Fusion::automatic : mode_.fusion),
-                                std::move(warning));
+                                std::move(chosen.warning), std::move(chosen.note));
     shared_.pipelines->keep();  // those of the self-test
-    place_weights(*shared_.device, *weights, options.expand_weights, shared_.weights);
   }
 
   ~VulkanExecutor() override {
@@ -68,24 +59,41 @@ class VulkanExecutor : public Executor {
   }
 
  private:
-  /// By the table, for a program that all kernels serve.
-  Fusion fastest(std::uint32_t batch) const {
-    if (mode_.precision == Precision::f32 && !shared_.device->abilities().stages) return Fusion::op;
-    return fastest_fusion(table_of(shared_.device->device_class()), mode_.precision, batch);
+  Trusted choose(const DeviceOptions& options) {
+    Mode wanted = {options.precision, options.fusion};
+    std::string note;
+    if (wanted.precision == Precision::automatic) {
+      const bool matrices = shared_.device->abilities().matrices != MatrixExtension::none;
+      Trusted chosen = judge_.automatic(
+          automatic_precisions(table_of(shared_.device->device_class()), matrices), options.fusion);
+      wanted.precision = chosen.mode.precision;
+      note = std::move(chosen.note);
+    }
+    if (automatic_) wanted.fusion = judge_.fusion_of(wanted.precision);
+    expect_served(wanted.precision, wanted.fusion);
+    Trusted chosen = judge_.trusted(wanted);
+    chosen.note = std::move(note);
+    return chosen;
+  }
+
+  Fusion fastest_of_many() const {
+    if (mode_.fusion == Fusion::op) return Fusion::op;  // all that serves the model, or the device
+    return fastest_fusion(table_of(shared_.device->device_class()), mode_.precision, UINT32_MAX);
   }
 
   /// Of an automatic fusion what the table says, if it computes right here.
-  Fusion fusion_for(const Program& program) const {
+  Fusion fusion_for(const Program& program) {
     if (!automatic_ || mode_ == Mode{}) return mode_.fusion;
     const Fusion fusion = automatic_fusion(program, target_of(*shared_.device, mode_.precision, mode_.fusion));
-    if (fusion == mode_.fusion || !test_) return fusion;
-    return failure_of(shared_, {mode_.precision, fusion}, test_()).empty() ? fusion : mode_.fusion;
+    if (fusion == mode_.fusion) return fusion;
+    return judge_.judge({mode_.precision, fusion}, program.shape.batch).failure.empty() ? fusion : mode_.fusion;
   }
 
-  Mode mode_;
-  bool automatic_ = false;
   SelfTestSource test_;
+  bool automatic_ = false;
+  Mode mode_;
   Shared shared_;
+  Judge judge_;
 };
 
 }  // namespace

@@ -61,7 +61,8 @@ constexpr DeviceTable nvidia = {
     .tiles = {},
     .f32 = Fusion::block,
     .f16 = Fusion::block,
-    .matrix_persistent_batch = 8};
+    .matrix_persistent_batch = 8,
+    .matrices_win = true};
 
 /// Until somebody measures one: NVIDIA's, but one dispatch of all steps is left to devices that were seen to keep it.
 constexpr DeviceTable unmeasured(DeviceClass device_class) {
@@ -69,6 +70,7 @@ constexpr DeviceTable unmeasured(DeviceClass device_class) {
   table.device_class = device_class;
   table.measured = "not measured: NVIDIA's";
   table.matrix_persistent_batch = 0;
+  table.matrices_win = false;
   return table;
 }
 
@@ -86,6 +88,12 @@ constexpr std::array tables = {nvidia, unmeasured(DeviceClass::other_discrete), 
 }  // namespace
 
 const DeviceTable& table_of(DeviceClass device_class) { return tables[static_cast<std::size_t>(device_class)]; }
+
+std::span<const Precision> automatic_precisions(const DeviceTable& table, bool matrices) {
+  // f16 without matrix hardware is no faster than f32 on the one device measured (shaders/lab).
+  static constexpr std::array precisions = {Precision::f16_matrix};
+  return table.matrices_win && matrices ? std::span<const Precision>(precisions) : std::span<const Precision>();
+}
 
 Fusion fastest_fusion(const DeviceTable& table, Precision precision, std::uint32_t batch) {
   if (precision == Precision::f32) return table.f32;

@@ -81,9 +81,14 @@ struct DeviceTable {
   /// steps beats a few dispatches a block on matrix hardware.
   Fusion f32, f16;
   std::uint32_t matrix_persistent_batch;
+  /// Whether matrix hardware was seen to be faster than f32 here.
+  bool matrices_win;
 };
 
 const DeviceTable& table_of(DeviceClass device_class);
+
+/// Those that Precision::automatic tries before f32, fastest first.
+std::span<const Precision> automatic_precisions(const DeviceTable& table, bool matrices);
 
 /// The fusion of a table for a precision and a batch. precision: not automatic
 Fusion fastest_fusion(const DeviceTable& table, Precision precision, std::uint32_t batch);

@@ -2,8 +2,13 @@
 // Which way to compute is right on this device, and what to do instead where one is not.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <span>
 #include <string>
+#include <utility>
 
+#include "engine/session/difference.h"
 #include "engine/session/self_test.h"
 #include "engine/vulkan/run/schedule.h"
 
@@ -12,22 +17,48 @@ namespace dit::vulkan {
 struct Mode {
   Precision precision = Precision::f32;
   Fusion fusion = Fusion::op;
-  bool operator==(const Mode&) const = default;
+  auto operator<=>(const Mode&) const = default;
 };
 
-/// Why the small network comes out wrong in this mode; empty if it comes out right, and where kernels come from
-/// DIT_SHADER_DIR. Remembers what passed.
-/// errors  device: it is lost
-std::string failure_of(const Shared& shared, Mode mode, const SelfTest& test);
+/// What came of a mode's test.
+struct Verdict {
+  std::string refusal;           ///< why its kernels do not serve the model, so that nothing was computed; or empty
+  std::string failure;           ///< why it computes wrong; empty if it computes right
+  PictureDifference difference;  ///< of the pictures, where it computes right
+};
 
 struct Trusted {
   Mode mode;
   std::string warning;  ///< what failed, by how much, and what is used instead; empty: nothing did
+  std::string note;     ///< why an automatic precision is this one; empty where there was no choice
 };
 
-/// `wanted`, or where it fails the next of: single, block, op; then the same in the next of f16-matrix, f16, f32. The
-/// plain kernels (f32, op) are what is left, and are not judged.
-/// errors  device: it is lost
-Trusted trusted_mode(const Shared& shared, Mode wanted, const SelfTest& test);
+/// Paints a SelfTest's icons and remembers what came of it. `shared` and `test` must outlive it.
+class Judge {
+ public:
+  Judge(Shared& shared, const SelfTestSource& test) : shared_(shared), test_(test) {}
+
+  /// Of a plan for so many icons. The plain kernels (f32, op) are not judged, nor is anything where kernels come from
+  /// DIT_SHADER_DIR, or where there is no test.
+  /// errors  device: it is lost; out_of_memory
+  const Verdict& judge(Mode mode, std::uint32_t batch);
+
+  /// `wanted`, or where it computes wrong the next of: single, block, op; then the same in the next of f16-matrix, f16,
+  /// f32. The plain kernels are what is left.
+  Trusted trusted(Mode wanted);
+  /// The first of these precisions whose pictures look the same, in the fusion that the device's table says, unless
+  /// `fusion` names one; f32 where none does, and where there is no test.
+  Trusted automatic(std::span<const Precision> precisions, Fusion fusion);
+  /// What an automatic fusion is for the model's first icon.
+  Fusion fusion_of(Precision precision);
+
+ private:
+  Verdict try_out(Mode mode, std::uint32_t batch);
+  void expect_right(Mode mode, std::uint32_t batch, Verdict& verdict, bool anew);
+
+  Shared& shared_;
+  const SelfTestSource& test_;
+  std::map<std::pair<Mode, std::uint32_t>, Verdict> verdicts_;
+};
 
 }  // namespace dit::vulkan

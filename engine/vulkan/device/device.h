@@ -89,10 +89,11 @@ class Device : public std::enable_shared_from_this<Device> {
   }
 
   /// What DeviceInfo says that an opened device does.
-  void note_choice(const char* precision, const char* fusion, std::string warning) {
+  void note_choice(const char* precision, const char* fusion, std::string warning, std::string note) {
     info_.precision = precision;
     info_.fusion = fusion;
     info_.warning = std::move(warning);
+    info_.note = std::move(note);
   }
   /// What measurements are valid for: the device's UUID and its driver's version.
   const std::string& identity() const { return identity_; }

@@ -6,7 +6,8 @@
 
 namespace dit::test {
 
-/// Noise and a solver's steps alone: two icons of 4×8×8, three steps. What is expected of it is the CPU's.
+/// Noise, a solver's steps and the picture: two icons of 4×8×8 that are the same, three steps, whatever batch is asked
+/// for. What is known of it is the CPU's.
 SelfTest pointwise_test();
 
 }  // namespace dit::test

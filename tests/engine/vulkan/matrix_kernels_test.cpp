@@ -356,7 +356,8 @@ TEST_F(MatrixKernels, PaintTheKnownPicture) {
   // A whole small network, with what no op alone has: values that lie turned, attention inside a product, the solver.
   const auto model = Model::open(golden_path("tiny.safetensors"));
   const SelfTest test = make_self_test(
-      [](std::shared_ptr<const Weights> weights) { return cpu::open(std::move(weights), {.threads = 1}); });
+      model, [](std::shared_ptr<const Weights> weights) { return cpu::open(std::move(weights), {.threads = 1}); },
+      CacheFolder());
   const OpenedDevice opened = open_device("vulkan:" + std::to_string(vulkan_index()), model,
                                           {.precision = Precision::f16_matrix, .fusion = Fusion::block},
                                           [&]() -> const SelfTest& { return test; });
