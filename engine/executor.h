@@ -34,6 +34,7 @@ struct DeviceInfo {
   std::string note;       ///< of an opened device: why an automatic precision is this one; empty where none was tried
   bool software = false;  ///< a Vulkan device that is really the CPU
   bool hardware_gpu = false;
+  bool integrated = false;  ///< a GPU on the processor's chip, or of a virtual machine: perhaps slower than the CPU
   std::uint64_t memory_bytes = 0;  ///< the largest device-local heap, or host memory
   /// Further facts worth printing, name and value.
   std::vector<std::pair<std::string, std::string>> limits;

@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "engine/model/text.h"
 #include "engine/session/self_test.h"
+#include "engine/session/sooner.h"
 #include "engine/vulkan/executor.h"
 
 namespace dit {
@@ -38,12 +39,20 @@ std::size_t find_vulkan(const std::vector<DeviceInfo>& devices, const std::strin
   fail(ErrorKind::device, "device 'vulkan:{}': no such Vulkan device; there are: {}", wanted, describe_all(devices));
 }
 
-/// The best device for plain "vulkan": a hardware GPU, else whatever works.
-std::size_t first_vulkan(const std::vector<DeviceInfo>& devices) {
-  for (const bool hardware : {true, false}) {
+/// Devices from the best for plain "vulkan" on: GPUs of their own, those on the processor's chip, whatever else works.
+std::vector<std::size_t> best_first(const std::vector<DeviceInfo>& devices) {
+  std::vector<std::size_t> order;
+  for (const auto& [hardware, integrated] : {std::pair{true, false}, {true, true}, {false, false}}) {
     for (std::size_t i = 0; i < devices.size(); ++i) {
-      if (devices[i].problem.empty() && devices[i].hardware_gpu == hardware) return i;
+      if (devices[i].hardware_gpu == hardware && (!hardware || devices[i].integrated == integrated)) order.push_back(i);
     }
+  }
+  return order;
+}
+
+std::size_t first_vulkan(const std::vector<DeviceInfo>& devices) {
+  for (const std::size_t i : best_first(devices)) {
+    if (devices[i].problem.empty()) return i;
   }
   fail(ErrorKind::device, "device 'vulkan': no usable Vulkan device; there are: {}", describe_all(devices));
 }
@@ -74,22 +83,32 @@ SelfTestSource test_of(const std::shared_ptr<const Model>& model, unsigned threa
   };
 }
 
+/// A GPU; of one on the processor's chip and the CPU, that which paints sooner.
+OpenedDevice open_gpu(const DeviceInfo& device, std::size_t index, const Model& model, const DeviceOptions& options,
+                      const SelfTestSource& test) {
+  if (!device.integrated) return open_vulkan(index, model, options, test, "it is the first usable GPU");
+  const std::string key = fmt::format("{} {} {} {}", file_key(model), device.name, device.driver, options.threads);
+  return sooner([&] { return open_vulkan(index, model, options, test, "it is the first usable GPU"); },
+                [&] { return open_cpu(model, options, device.name + " is slower"); }, test(), key,
+                CacheFolder::of_user());
+}
+
 /// A hardware GPU if one opens, else the CPU, and why.
 OpenedDevice open_auto(const Model& model, const DeviceOptions& options, const SelfTestSource& test) {
   std::string reason = "no hardware GPU";
   try {
     const std::vector<DeviceInfo> devices = vulkan::describe();
-    for (std::size_t i = 0; i < devices.size(); ++i) {
+    for (const std::size_t i : best_first(devices)) {
       if (!devices[i].hardware_gpu) continue;
-      if (devices[i].problem.empty()) {
+      std::string problem = devices[i].problem;
+      if (problem.empty()) {
         try {
-          return open_vulkan(i, model, options, test, "it is the first usable GPU");
+          return open_gpu(devices[i], i, model, options, test);
         } catch (const Error& error) {
-          reason = devices[i].name + " cannot be used: " + error.what();
+          problem = error.what();
         }
-      } else {
-        reason = devices[i].name + " cannot be used: " + devices[i].problem;
       }
+      reason = devices[i].name + " cannot be used: " + problem;
     }
   } catch (const Error& error) {
     reason = error.what();

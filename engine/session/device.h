@@ -23,7 +23,8 @@ struct OpenedDevice {
 /// Opens the device that `spec` names.
 /// test     judges what the device is asked for besides the plain kernels, see DeviceInfo::warning; if empty, icons of
 ///          the model do, made when they are needed: right is what the CPU computes in f32
-/// auto     the first usable hardware GPU, else the CPU; never a software Vulkan device
+/// auto     the first usable hardware GPU, one of its own before one on the processor's chip, which must paint an icon
+///          sooner than the CPU; else the CPU; never a software Vulkan device
 /// errors   unsupported (a precision or fusion that the device does not offer), settings (malformed spec), device
 /// (nothing matches, no loader, no driver, too old), out_of_memory
 OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> model, const DeviceOptions& options = {},

@@ -79,15 +79,6 @@ std::vector<SelfTest::Known> ask(const Reference& reference, const SelfTest& tes
   return known;
 }
 
-/// The file by which known icons are found again: another file, another version, other icons.
-std::string kept_name(const Model& model) {
-  struct stat status = {};
-  (void)::stat(model.path().c_str(), &status);
-  const std::string key = fmt::format(DIT_VERSION " {} {} {} {} {}", model.path().string(), status.st_size,
-                                      status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ino);
-  return fmt::format("known-{:016x}.bin", checksum(key));
-}
-
 std::string bytes_of(const std::vector<SelfTest::Known>& known) {
   std::string bytes;
   for (const SelfTest::Known& icon : known) {
@@ -115,6 +106,13 @@ std::optional<std::vector<SelfTest::Known>> known_in(const std::optional<std::st
 
 }  // namespace
 
+std::string file_key(const Model& model) {
+  struct stat status = {};
+  (void)::stat(model.path().c_str(), &status);
+  return fmt::format(DIT_VERSION " {} {} {} {} {}", model.path().string(), status.st_size, status.st_mtim.tv_sec,
+                     status.st_mtim.tv_nsec, status.st_ino);
+}
+
 SelfTest make_self_test(std::shared_ptr<const Model> model, Reference reference, CacheFolder folder) {
   SelfTest test;
   test.weights = model->weights();
@@ -124,7 +122,7 @@ SelfTest make_self_test(std::shared_ptr<const Model> model, Reference reference,
   const auto kept = std::make_shared<std::vector<SelfTest::Known>>();
   test.known = [=, self = test](bool anew) -> const std::vector<SelfTest::Known>& {
     if (!anew && !kept->empty()) return *kept;
-    const std::string name = kept_name(icons->model());
+    const std::string name = fmt::format("known-{:016x}.bin", checksum(file_key(icons->model())));
     auto known = anew ? std::nullopt : known_in(folder.read(name), self);
     if (!known) {
       known = ask(reference, self);

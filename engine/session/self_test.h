@@ -39,6 +39,9 @@ using SelfTestSource = std::function<const SelfTest&()>;
 /// Opens the executor that is taken at its word.
 using Reference = std::function<std::unique_ptr<Executor>(std::shared_ptr<const Weights>)>;
 
+/// What names a model's file, as it is, in this version: for what is kept of it.
+std::string file_key(const Model& model);
+
 /// Up to four icons with words and styles from all over the model's, default steps, sampler and guidance; fewer where
 /// these are many, since the reference takes a while.
 /// folder  where what is known is kept, by the model's file: it costs the first run alone

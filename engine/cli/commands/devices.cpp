@@ -44,10 +44,15 @@ void print_devices() {
     for (const auto& [name, value] : info.limits) say("  {}: {}\n", name, value);
   }
   // The rule of open_device("auto").
-  const auto gpu = std::find_if(devices.begin(), devices.end(),
-                                [](const DeviceInfo& info) { return info.hardware_gpu && info.problem.empty(); });
-  if (gpu != devices.end()) {
+  const auto usable = [&](bool integrated) {
+    return std::ranges::find_if(devices, [=](const DeviceInfo& info) {
+      return info.hardware_gpu && info.integrated == integrated && info.problem.empty();
+    });
+  };
+  if (const auto gpu = usable(false); gpu != devices.end()) {
     say("\nauto takes {}: the first usable hardware GPU\n", gpu->spec);
+  } else if (const auto integrated = usable(true); integrated != devices.end()) {
+    say("\nauto takes {} or cpu: whichever paints an icon sooner\n", integrated->spec);
   } else {
     say("\nauto takes cpu: no usable hardware GPU (software Vulkan devices are taken only by name)\n");
   }

@@ -211,9 +211,10 @@ DeviceInfo describe_device(const vk::raii::PhysicalDevice& device, std::size_t i
   info.api = version_text(properties.apiVersion);
   info.software = properties.deviceType == vk::PhysicalDeviceType::eCpu;
   const vk::PhysicalDeviceMemoryProperties memory = device.getMemoryProperties();
-  info.hardware_gpu = !is_null_device(device) && (properties.deviceType == vk::PhysicalDeviceType::eDiscreteGpu ||
-                                                  properties.deviceType == vk::PhysicalDeviceType::eIntegratedGpu ||
-                                                  properties.deviceType == vk::PhysicalDeviceType::eVirtualGpu);
+  info.integrated = properties.deviceType == vk::PhysicalDeviceType::eIntegratedGpu ||
+                    properties.deviceType == vk::PhysicalDeviceType::eVirtualGpu;
+  info.hardware_gpu =
+      !is_null_device(device) && (info.integrated || properties.deviceType == vk::PhysicalDeviceType::eDiscreteGpu);
   for (std::uint32_t i = 0; i < memory.memoryHeapCount; ++i) {
     if (memory.memoryHeaps[i].flags & vk::MemoryHeapFlagBits::eDeviceLocal) {
       info.memory_bytes = std::max<std::uint64_t>(info.memory_bytes, memory.memoryHeaps[i].size);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// Which of two devices paints an icon sooner: an integrated GPU may lose to the processor that it shares a chip with.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "engine/files/cache_folder.h"
+#include "engine/session/device.h"
+#include "engine/session/self_test.h"
+
+namespace dit {
+
+/// Seconds of one icon of the test on a device: the better of two, after one that warms up. Plans, but no more.
+double seconds_an_icon(Executor& executor, const SelfTest& test);
+
+/// What `open_gpu` opens, or what `open_cpu` opens if that paints an icon sooner; its note says both times. Measured
+/// once for what `key` names, and kept in the folder; the loser is not opened again. A CPU that cannot be opened loses.
+/// errors  those of open_gpu
+OpenedDevice sooner(const std::function<OpenedDevice()>& open_gpu, const std::function<OpenedDevice()>& open_cpu,
+                    const SelfTest& test, const std::string& key, const CacheFolder& folder);
+
+}  // namespace dit
