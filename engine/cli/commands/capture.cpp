@@ -109,7 +109,10 @@ void run(Options& options) {
   if (!options.sampler.empty()) options.point.settings.sampler = sampler_from_name(options.sampler);
   if (!options.name.empty()) options.point.settings.seed = seed_from_name(options.name);
   const std::shared_ptr<const Model> model = open_model(options.model);
-  const OpenedDevice opened = open_device(options.machine.device, model, options.machine.options());
+  DeviceOptions wanted = options.machine.options();
+  // Captures are compared: what is not asked for must not change them.
+  if (wanted.precision == Precision::automatic) wanted.precision = Precision::f32;
+  const OpenedDevice opened = open_device(options.machine.device, model, wanted);
   say("{}\n", opened.note);
   const SketchFiles sketch(options.from, options.mask, model->config().width, model->config().height);
   options.point.sketch = sketch.of_strength(options.strength);

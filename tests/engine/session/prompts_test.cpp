@@ -17,7 +17,9 @@ class PromptSessions : public ExecutorTest {
  protected:
   static std::unique_ptr<Session> open(const std::string& model = "tiny-detail") {
     const std::string device = GetParam() == "cpu" ? "cpu" : "vulkan:" + std::to_string(vulkan_index());
-    return Session::open({.model = golden_path(model + ".safetensors"), .device = device, .options = {.threads = 2}});
+    return Session::open({.model = golden_path(model + ".safetensors"),
+                          .device = device,
+                          .options = {.threads = 2, .precision = Precision::f32}});
   }
   static Icon read(Session& session, std::uint32_t icon = 0) {
     const ModelConfig& config = session.model().config();

@@ -22,7 +22,7 @@ class Sessions : public ExecutorTest {
  protected:
   std::unique_ptr<Session> open(const std::string& model = golden_path("tiny.safetensors")) {
     const std::string device = GetParam() == "cpu" ? "cpu" : "vulkan:" + std::to_string(vulkan_index());
-    return Session::open({.model = model, .device = device, .options = {.threads = 2}});
+    return Session::open({.model = model, .device = device, .options = {.threads = 2, .precision = Precision::f32}});
   }
   static Icon read(Session& session, std::uint32_t icon = 0) {
     const ModelConfig& config = session.model().config();
@@ -163,7 +163,7 @@ TEST(AcrossExecutors, TheSameIconWithinOneOf255) {
   for (const bool tiny : {true, false}) {
     const std::string model = tiny ? golden_path("tiny.safetensors") : shipped();
     const auto cpu = Session::open({.model = model, .device = "cpu"});
-    const auto gpu = Session::open({.model = model, .device = vulkan});
+    const auto gpu = Session::open({.model = model, .device = vulkan, .options = {.precision = Precision::f32}});
     IconSettings s = settings(tiny || !vulkan_is_software() ? 8 : 1, 2.5);
     for (std::uint64_t index = 0; index < (tiny ? 20 : vulkan_is_software() ? 1 : 8); ++index) {
       std::vector<Icon> icons;

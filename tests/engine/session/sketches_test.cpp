@@ -38,7 +38,8 @@ class Sketches : public ExecutorTest {
  protected:
   std::unique_ptr<Session> open(const char* model = "tiny.safetensors") {
     const std::string device = GetParam() == "cpu" ? "cpu" : "vulkan:" + std::to_string(vulkan_index());
-    auto session = Session::open({.model = golden_path(model), .device = device, .options = {.threads = 2}});
+    auto session = Session::open(
+        {.model = golden_path(model), .device = device, .options = {.threads = 2, .precision = Precision::f32}});
     const ModelConfig& config = session->model().config();
     pictures_ = {drawing(config, 0), drawing(config, 90)};
     half_.resize(std::size_t{config.width} * config.height);

@@ -18,7 +18,9 @@ class Pipelines : public ExecutorTest {
  protected:
   std::unique_ptr<Session> open() {
     const std::string device = GetParam() == "cpu" ? "cpu" : "vulkan:" + std::to_string(vulkan_index());
-    return Session::open({.model = golden_path("tiny.safetensors"), .device = device, .options = {.threads = 2}});
+    return Session::open({.model = golden_path("tiny.safetensors"),
+                          .device = device,
+                          .options = {.threads = 2, .precision = Precision::f32}});
   }
   static Icon read(Session& session, std::uint32_t icon = 0) {
     const ModelConfig& config = session.model().config();

@@ -24,7 +24,9 @@ class Prefetch : public ExecutorTest {
   }
   std::unique_ptr<Session> open() {
     const std::string device = GetParam() == "cpu" ? "cpu" : "vulkan:" + std::to_string(vulkan_index());
-    return Session::open({.model = golden_path("tiny.safetensors"), .device = device, .options = {.threads = 2}});
+    return Session::open({.model = golden_path("tiny.safetensors"),
+                          .device = device,
+                          .options = {.threads = 2, .precision = Precision::f32}});
   }
   Icon read(std::uint32_t icon = 0) {
     const ModelConfig& config = session_->model().config();
