@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
   dit::cli::add_match(app);
   dit::cli::add_plan(app);
   dit::cli::add_devices(app);
+  dit::cli::add_tune(app);
   dit::cli::add_bench(app);
   dit::cli::add_completion(app);
   dit::cli::add_manual(app);

@@ -20,12 +20,12 @@ constexpr int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIG
 // A signal handler can reach globals only; lock-free atomics are all it may touch.
 std::atomic<bool> interrupted{false}, watching{false};
 std::atomic<Session*> watched{nullptr};
-std::array<std::atomic<bool>, 65> came{};  // by number, while somebody watches
+std::array<std::atomic<bool>, 65> seen{};  // by number, while somebody watches
 static_assert(std::atomic<Session*>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
 extern "C" void handle_signal(int number) {
   const bool graceful = watching && std::ranges::find(watched_signals, number) != std::end(watched_signals);
-  if (graceful && !came[static_cast<std::size_t>(number)].exchange(true)) {
+  if (graceful && !seen[static_cast<std::size_t>(number)].exchange(true)) {
     interrupted.store(true);
     if (Session* session = watched.load()) session->cancel();
     return;
@@ -50,7 +50,7 @@ void clean_up_on_signals() {
 
 Interrupt::Interrupt() {
   interrupted.store(false);
-  for (auto& one : came) one.store(false);
+  for (auto& one : seen) one.store(false);
   watching.store(true);
 }
 
@@ -64,6 +64,8 @@ void Interrupt::watch(Session* session) {
   // The signal may have come before there was a session to cancel.
   check();
 }
+
+const std::atomic<bool>& Interrupt::came() const noexcept { return interrupted; }
 
 void Interrupt::check() const {
   if (interrupted.load()) throw Cancelled();

@@ -2,6 +2,8 @@
 // Ctrl-C and SIGTERM end a running icon within one step instead of killing the program between two writes.
 #pragma once
 
+#include <atomic>
+
 namespace dit {
 class Session;
 }
@@ -22,6 +24,8 @@ class Interrupt {
 
   /// Signals now also cancel `session`, which must outlive this object or be replaced by nullptr.
   void watch(Session* session);
+  /// Whether one came, for work without a session.
+  const std::atomic<bool>& came() const noexcept;
   /// errors  throws Cancelled if a signal came
   void check() const;
 };

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -29,20 +30,21 @@ void keep_times(const CacheFolder& folder, const std::string& name, const Times&
 
 }  // namespace
 
-double seconds_an_icon(Executor& executor, const SelfTest& test) {
+double seconds_an_icon(Executor& executor, const SelfTest& test, std::uint32_t batch, int runs,
+                       const std::atomic<bool>& cancel) {
   using Clock = std::chrono::steady_clock;
-  const SelfTest::Tried tried = test.tried(1);
-  const auto plan = executor.plan(tried.program, never_cancelled);
+  const SelfTest::Tried tried = test.tried(batch);
+  const auto plan = executor.plan(tried.program, cancel);
   plan->set_request(tried.requests.front());
-  plan->prepare(never_cancelled);
-  double best = 0;
-  for (int i = 0; i < 3; ++i) {
+  plan->prepare(cancel);
+  plan->run(0, tried.program.shape.steps, cancel);
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < runs; ++i) {
     const auto start = Clock::now();
-    plan->run(0, tried.program.shape.steps, never_cancelled);
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    best = i < 2 ? seconds : std::min(best, seconds);
+    plan->run(0, tried.program.shape.steps, cancel);
+    best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
   }
-  return best;
+  return best / batch;
 }
 
 OpenedDevice sooner(const std::function<OpenedDevice()>& open_gpu, const std::function<OpenedDevice()>& open_cpu,

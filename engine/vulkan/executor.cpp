@@ -47,6 +47,7 @@ class VulkanExecutor : public Executor {
   bool lost() const noexcept override { return shared_.device->lost(); }
   bool refreshes() const noexcept override { return shared_.pipelines->from_sources(); }
   Notice notice() const override { return shared_.pipelines->notice(); }
+  const std::string& identity() const { return shared_.device->identity(); }
 
   std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>& cancel) override {
     auto plan = translated("plan on " + info().name, [&] {
@@ -64,8 +65,7 @@ class VulkanExecutor : public Executor {
     std::string note;
     if (wanted.precision == Precision::automatic) {
       const bool matrices = shared_.device->abilities().matrices != MatrixExtension::none;
-      Trusted chosen = judge_.automatic(
-          automatic_precisions(table_of(shared_.device->device_class()), matrices), options.fusion);
+      Trusted chosen = judge_.automatic(automatic_precisions(shared_.device->table(), matrices), options.fusion);
       wanted.precision = chosen.mode.precision;
       note = std::move(chosen.note);
     }
@@ -78,7 +78,7 @@ class VulkanExecutor : public Executor {
 
   Fusion fastest_of_many() const {
     if (mode_.fusion == Fusion::op) return Fusion::op;  // all that serves the model, or the device
-    return fastest_fusion(table_of(shared_.device->device_class()), mode_.precision, UINT32_MAX);
+    return fastest_fusion(shared_.device->table(), mode_.precision, UINT32_MAX);
   }
 
   /// Of an automatic fusion what the table says, if it computes right here.
@@ -142,6 +142,10 @@ std::unique_ptr<Executor> open_on(std::shared_ptr<Device> device, std::shared_pt
 
 std::vector<LaunchTime> time_launches(Plan& plan, std::uint32_t step, std::uint32_t repeats) {
   return dynamic_cast<VulkanPlan&>(plan).time_launches(step, repeats);
+}
+
+const std::string& identity(const Executor& executor) {
+  return dynamic_cast<const VulkanExecutor&>(executor).identity();
 }
 
 Fusion fusion(const Plan& plan) { return dynamic_cast<const VulkanPlan&>(plan).fusion(); }

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/executor.h"
 #include "engine/model/weights.h"
 #include "engine/session/self_test.h"
+#include "engine/vulkan/choose/tuned.h"
 #include "engine/vulkan/compile/target.h"
 
 namespace dit::vulkan {
@@ -52,6 +54,9 @@ struct LaunchTime {
 /// plan's tensors are garbage afterwards. `plan` must come from an executor of this folder. Empty where a step is part
 /// of a persistent dispatch, or there is no clock.
 std::vector<LaunchTime> time_launches(Plan& plan, std::uint32_t step, std::uint32_t repeats);
+
+/// By which keep_tuned() finds an executor's device again.
+const std::string& identity(const Executor& executor);
 
 /// What a plan was made with, where that was left to the executor.
 Fusion fusion(const Plan& plan);

@@ -21,7 +21,7 @@ class Cli(CliCase):
 
     def test_help_of_every_command_has_examples(self):
         self.assertIn("generate", self.dit("--help").stdout)
-        for command in ("devices", "inspect", "words", "styles", "generate", "convert", "capture", "match", "plan"):
+        for command in ("devices", "inspect", "words", "styles", "generate", "convert", "capture", "match", "plan", "tune"):
             text = self.dit(command, "--help").stdout
             self.assertIn("Examples:\n  dit " + command, text)
 

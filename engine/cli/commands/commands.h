@@ -16,6 +16,7 @@ void add_convert(CLI::App& app);
 void add_capture(CLI::App& app);
 void add_match(CLI::App& app);
 void add_plan(CLI::App& app);
+void add_tune(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_manual(CLI::App& app);
 

@@ -135,7 +135,7 @@ Trusted Judge::trusted(Mode wanted) {
 Fusion Judge::fusion_of(Precision precision) {
   const Device& device = *shared_.device;
   if (precision == Precision::f32 && !device.abilities().stages) return Fusion::op;
-  const Fusion fastest = fastest_fusion(table_of(device.device_class()), precision, 1);
+  const Fusion fastest = fastest_fusion(device.table(), precision, 1);
   if (!test_ || Mode{precision, fastest} == plain) return fastest;
   return automatic_fusion(test_().tried(1).program, target_of(device, precision, fastest));
 }

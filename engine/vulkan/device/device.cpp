@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/vulkan/choose/tuned.h"
 #include "shaders/common/stage.h"
 
 namespace dit::vulkan {
@@ -138,6 +139,8 @@ Device::Device(std::shared_ptr<Instance> instance, const vk::raii::PhysicalDevic
   vk::DeviceCreateInfo create({}, queue, {}, extensions);
   create.pNext = &features;
   handle_ = vk::raii::Device(physical_, create);
+  table_ = table_of(device_class());
+  if (const auto tuned = read_tuned(CacheFolder::of_user(), identity_)) table_ = with_tuned(table_, *tuned);
   // RADV's has no fences, and crashes where it frees a command buffer.
   if (is_null_device(physical_)) return;
   queue_ = vk::raii::Queue(handle_, family_, 0);

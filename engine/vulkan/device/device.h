@@ -100,6 +100,8 @@ class Device : public std::enable_shared_from_this<Device> {
   const Abilities& abilities() const { return abilities_; }
   /// Whose row of choose/device_table.h speaks for it.
   DeviceClass device_class() const;
+  /// That row, with what `dit tune` measured in it.
+  const DeviceTable& table() const { return table_; }
 
   void submit(const vk::raii::CommandBuffer& commands, const vk::raii::Fence& fence) const;
   /// One after the other, in one submission.
@@ -128,6 +130,7 @@ class Device : public std::enable_shared_from_this<Device> {
   std::string identity_;
   vk::PhysicalDeviceLimits limits_;
   Abilities abilities_;
+  DeviceTable table_;
   std::uint64_t allocation_limit_ = 0;
   std::uint32_t family_ = 0;
   bool memory_budget_ = false;

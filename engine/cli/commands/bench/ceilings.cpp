@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/cli/commands/bench_ceilings.h"
+#include "engine/cli/commands/bench/ceilings.h"
 #include "engine/cli/text/print.h"
 
 #include <fmt/core.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/cli/commands/bench_sweep.h"
+#include "engine/cli/commands/bench/sweep.h"
 #include "engine/cli/text/print.h"
 
 #include <fmt/core.h>

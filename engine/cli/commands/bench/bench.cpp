@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `dit bench`: times whole icons in every way a Vulkan device can run them, beside their error, and
 // every dispatch by the device's own clock, as shares of what the device can do at most.
-#include "engine/cli/commands/bench.h"
+#include "engine/cli/commands/bench/bench.h"
 #include "engine/cli/text/numbers.h"
 #include "engine/cli/text/print.h"
 
@@ -11,9 +11,9 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "engine/cli/commands/bench_ceilings.h"
-#include "engine/cli/commands/bench_icons.h"
-#include "engine/cli/commands/bench_sweep.h"
+#include "engine/cli/commands/bench/ceilings.h"
+#include "engine/cli/commands/bench/icons.h"
+#include "engine/cli/commands/bench/sweep.h"
 #include "engine/cli/commands/commands.h"
 #include "engine/error.h"
 #include "engine/files/new_file.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/cli/commands/bench_icons.h"
+#include "engine/cli/commands/bench/icons.h"
 #include "engine/cli/text/print.h"
 
 #include <fmt/core.h>

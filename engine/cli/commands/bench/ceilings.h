@@ -4,7 +4,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "engine/cli/commands/bench.h"
+#include "engine/cli/commands/bench/bench.h"
 
 namespace dit::cli {
 

@@ -3,10 +3,12 @@
 import json
 import math
 import pathlib
+import sys
 import tempfile
 import unittest
 
-from support.places import BUILD, DIT, TINY, run
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support.places import BUILD, DIT, TINY, run  # noqa: E402
 
 CEILINGS = {"copy_gb_s", "f32_tflop_s", "matrix_tflop_s", "dispatch_us", "alternating_us", "grid_barrier_us", "submit_us"}
 
