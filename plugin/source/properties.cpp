@@ -98,7 +98,8 @@ GType gst_dit_src_precision_get_type() {
 
 GType gst_dit_src_fusion_get_type() {
   static const GEnumValue values[] = {
-      {static_cast<int>(Fusion::automatic), "What is fastest on the device, by dit tune or its class", name_of(Fusion::automatic)},
+      {static_cast<int>(Fusion::automatic), "What is fastest on the device, by dit tune or its class",
+       name_of(Fusion::automatic)},
       {static_cast<int>(Fusion::none), "A dispatch for every piece of an operation", name_of(Fusion::none)},
       {static_cast<int>(Fusion::op), "A dispatch for every operation", name_of(Fusion::op)},
       {static_cast<int>(Fusion::block), "A few dispatches for every transformer block", name_of(Fusion::block)},
