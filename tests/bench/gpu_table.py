@@ -2,6 +2,7 @@
 """What the pieces of run_gpu.sh left in a folder, as one short table: ours beside PyTorch's fastest, by model and batch."""
 import json
 import pathlib
+import statistics
 import sys
 
 
@@ -54,6 +55,13 @@ def lines_of(folder, ours_file):
         yield f"  {wrong} rows left out: error above 2e-2"
 
 
+def lines_of_start(file):
+    yield "from the start of dit generate to its end, seconds (median of rounds that each begin with empty caches)"
+    found = read(file)
+    for name, values in [*found["seconds"].items(), ("files a second", found["files_a_second"])]:
+        yield f"  {name:20} {statistics.median(values):8.2f}  ({min(values):.2f} to {max(values):.2f})"
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     print("\n== summary ==")
@@ -64,6 +72,8 @@ def main():
         print(f"checks: {result['tests']} run, {result['failures'] + result.get('errors', 0)} failed, {skipped} skipped")
     else:
         print("checks: not run")
+    if (folder / "start.json").exists():
+        print("\n".join(lines_of_start(folder / "start.json")))
     for file in sorted(folder.glob("*-dit.json")):
         print("\n".join(lines_of(folder, file)))
     gst = folder / "gst.txt"

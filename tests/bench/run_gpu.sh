@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # On a machine with a GPU: checks every way to compute, then times ours and PyTorch on the same weights. Short table last.
-#   tests/bench/run_gpu.sh [--only check,bench,torch,gst] OUT [MODEL]   OUT: folder for the results, kept between pieces
+#   tests/bench/run_gpu.sh [--only check,start,bench,torch,gst] OUT [MODEL]   OUT: folder for the results, kept between pieces
 # Environment: DIT, DIT_TESTS: built `dit` and `dit_tests`; PYTHON: has PyTorch; VULKAN: index of the device (0);
 # BATCHES, STEPS, RUNS: as `dit bench`; GST_ICONS (2000); SEED: weights in place of the favicon diffusor's shape;
 # VALIDATION=1: check with the validation layer.
@@ -13,6 +13,7 @@ usage: run_gpu.sh [--only PIECE[,PIECE...]] OUT [MODEL]
 pieces, each short enough for a call of ten minutes on one GPU:
   build  the tree, where DIT names no built program
   check  op by op and whole networks, all fusions and precisions, against the scalar twins and PyTorch's activations
+  start  dit generate from its start to its end: empty caches, again, with guidance, a batch, 1,000 files
   bench  dit bench: every fusion, precision and batch, and every dispatch, of the favicon diffusor's shape and of MODEL
   torch  PyTorch on the same weights: eager f32 and bf16; bf16 and f16 as one CUDA graph, and compiled by max-autotune
   gst    icons a second of gst-launch beside the engine's own; skipped, saying why, where there is no GStreamer
@@ -23,7 +24,7 @@ END
 
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
-only=build,check,bench,torch,gst
+only=build,check,start,bench,torch,gst
 while [[ ${1:-} == -* ]]; do
   case $1 in
     --only) only=${2:?--only needs a piece}; shift 2 ;;
@@ -39,7 +40,7 @@ dit=${DIT:-$root/build/dit} tests=${DIT_TESTS:-$root/build/dit_tests} python=${P
 batches=${BATCHES:-1,8,64,256} steps=${STEPS:-32} runs=${RUNS:-50}
 torch_batches=${TORCH_BATCHES:-1,64,256}
 for piece in ${only//,/ }; do
-  [[ $piece =~ ^(build|check|bench|torch|gst|table)$ ]] || { echo "run_gpu.sh: no piece '$piece'" >&2; usage 2 >&2; }
+  [[ $piece =~ ^(build|check|start|bench|torch|gst|table)$ ]] || { echo "run_gpu.sh: no piece '$piece'" >&2; usage 2 >&2; }
 done
 wanted() { [[ ,$only, == *,$1,* ]]; }
 seed=${SEED:-$out/seed.safetensors}
@@ -56,6 +57,11 @@ if wanted check; then
     --gtest_filter="${CHECKS:-*Ops.*:*Network.*:*Diffusor*:*Variants*:SelfTest*:*Prefetch*vulkan*}" \
     --gtest_output="json:$out/check.json" 2>&1 | tee "$out/check.txt" | tail -n 15 ||
     echo "run_gpu.sh: CHECKS FAILED, see $out/check.txt"
+fi
+
+if wanted start; then
+  "$python" "$here/first_icons.py" "$dit" "$model" --device "vulkan:$vulkan" --json "$out/start.json" ${START_OPTIONS:-} |
+    tee "$out/start.txt"
 fi
 
 for file in "$seed" "$model"; do
@@ -87,7 +93,7 @@ if wanted gst; then
         ditsrc device="vulkan:$vulkan" steps="$steps" ${GST_OPTIONS:-} num-buffers="$1" ! fakesink > /dev/null || return 1
       echo "$begin $EPOCHREALTIME" | awk '{ printf "%.6f", $2 - $1 }'
     }
-    # The first start builds kernels, and measures which fusion is fastest.
+    # The first start builds kernels.
     play 2 > /dev/null
     # Two lengths, so that the time of starting drops out of the difference.
     short=$(play $((count / 10 + 1)))
