@@ -76,7 +76,7 @@ void serve(Options options) {
     gst_element_set_state(*element, GST_STATE_NULL);
     gst_object_unref(*element);
   });
-  const Facts facts = favicon::open_engine(options.painter, keeper);
+  Facts facts = favicon::open_engine(options.painter, keeper);
   fmt::print("{} on {}\n", facts.model, facts.device);
   fit_descriptors(options);
 
@@ -88,7 +88,7 @@ void serve(Options options) {
   g_unix_signal_add(SIGINT, quit, loop);
   g_unix_signal_add(SIGTERM, quit, loop);
   {
-    favicon::Site site(options.painter, facts, options.limits, options.door, names);
+    favicon::Site site(options.painter, std::move(facts), options.limits, options.door, names);
     fmt::print("open {}\n", site.listen(options.listen, static_cast<std::uint16_t>(options.port)));
     std::fflush(stdout);
     g_main_loop_run(loop);
