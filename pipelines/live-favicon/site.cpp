@@ -10,7 +10,6 @@
 #include <stdexcept>
 
 #include "engine/model/model.h"
-#include "engine/model/model_path.h"
 #include "pipelines/live-favicon/page.h"
 
 namespace favicon {
@@ -69,7 +68,7 @@ std::uint64_t parse_after(const std::string& query) {
 std::filesystem::path lexicon_path() {
   std::error_code ignored;
   const auto here = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  return dit::find_lexicon(here, {DIT_MODEL_FROM_BUILT});
+  return here / DIT_LEXICON_FROM_BUILT;
 }
 
 std::string error_text(GstMessage* message) {

@@ -20,19 +20,22 @@ using nlohmann::json;
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 std::string make_list(const dit::ModelConfig& config) {
-  std::map<std::string, float> known;
+  // How well it is known, then whether it is an alias: those are what whole icons are called, and not one of their
+  // words.
+  using Rank = std::pair<float, bool>;
+  std::map<std::string, Rank> known;
   for (std::size_t i = 0; i < config.words.size(); ++i)
-    known.emplace(config.words[i], config.goodness(static_cast<std::uint32_t>(i + 1)));
+    known.emplace(config.words[i], Rank(config.goodness(static_cast<std::uint32_t>(i + 1)), false));
   for (const auto& [alias, words] : config.aliases) {
     const auto meant = words.empty() ? known.end() : known.find(words.front());
-    if (meant != known.end()) known.emplace(alias, meant->second);
+    if (meant != known.end()) known[alias] = Rank(meant->second.first, true);
   }
   // "g:symbols" are the model's groups of icons, which nobody types.
   std::erase_if(known, [](const auto& entry) { return entry.first.find(':') != std::string::npos; });
-  std::vector<std::pair<std::string, float>> ranked(known.begin(), known.end());
-  std::ranges::stable_sort(ranked, std::ranges::greater{}, &std::pair<std::string, float>::second);
+  std::vector<std::pair<std::string, Rank>> ranked(known.begin(), known.end());
+  std::ranges::stable_sort(ranked, std::ranges::greater{}, &std::pair<std::string, Rank>::second);
   json list = json::array();
-  for (const auto& [word, good] : ranked) list.push_back(word);
+  for (const auto& [word, rank] : ranked) list.push_back(word);
   return dump({{"words", list}});
 }
 

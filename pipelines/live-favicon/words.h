@@ -13,7 +13,8 @@ class Words {
  public:
   explicit Words(std::shared_ptr<const dit::Model> model);
 
-  /// JSON {words}: what may be typed, those that the model knows best first, then by the alphabet.
+  /// JSON {words}: what may be typed, those that the model knows best first, then names of icons, then by the
+  /// alphabet.
   const std::string& list() const { return list_; }
   /// JSON {readings: [{typed, painted, how, sure}], unknown}: what is painted for words of the prompt that are not
   /// the model's own. `unknown` is a text for people, empty if all words are known.

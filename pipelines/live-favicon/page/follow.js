@@ -24,25 +24,35 @@ export class Follower {
   #timer = null;
   #request = null;
 
-  /** `ask()`: {wish, pixels} now, or null for nothing; `shown(blob, ms)` and `failed(error)`: what came of it. */
-  constructor(ask, shown, failed) {
-    Object.assign(this, { ask, shown, failed });
+  /**
+   * `ask()`: {wish, pixels} now, or null for nothing; `shown(blob, ms)` and `failed(error)`: what came of it;
+   * `state(busy)`: whether an icon is on its way.
+   */
+  constructor(ask, shown, failed, state) {
+    Object.assign(this, { ask, shown, failed, state });
   }
 
-  get busy() { return this.#wanted || this.#running; }
+  get busy() { return this.#wanted || this.#running || this.#timer != null; }
 
   /** at_once: what is under way is not worth waiting for. While a pen moves it is, or nothing would ever be seen. */
   change(at_once, pause_ms = PAUSE_MS) {
-    this.#wanted = true;
-    if (at_once) this.#request?.abort();
+    this.state(true);
+    if (!at_once && this.#timer != null) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#run(), pause_ms);
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#wanted = true;
+      if (at_once) this.#request?.abort();
+      this.#run();
+    }, pause_ms);
   }
 
   stop() {
     this.#wanted = false;
     clearTimeout(this.#timer);
+    this.#timer = null;
     this.#request?.abort();
+    this.state(false);
   }
 
   async #run() {
@@ -54,6 +64,7 @@ export class Follower {
       if (asked) await this.#paint(asked);
     }
     this.#running = false;
+    this.state(this.busy);
   }
 
   async #paint({ wish, pixels }) {
@@ -66,7 +77,7 @@ export class Follower {
       this.failed(error);
       if (!error.wait_ms) return;
       await new Promise(done => setTimeout(done, error.wait_ms));
-      this.#wanted = true;
+      if (!request.signal.aborted) this.#wanted = true;
     }
   }
 }

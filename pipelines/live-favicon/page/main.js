@@ -7,12 +7,14 @@ import { Prompt } from "./prompt.js";
 import { Styles } from "./styles.js";
 
 const TYPING_MS = 350, LOOK_MS = 4000, MOST_ON_THE_WALL = 48;
-let running = null, newest = 0, board, styles;
+let running = null, newest = 0, from = "noise", board, styles;
+/** Steps by what the icon begins with: a drawing's is to follow the hand. */
+const stepsFrom = {};
 
 const wish = () => ({ prompt: at("prompt").value.trim(), style: at("style").value, seed: at("seed").value || "0",
   steps: at("steps").value });
 const query = w => new URLSearchParams(w).toString();
-const drawn = () => document.querySelector("[name=from]:checked").value == "drawing";
+const drawn = () => from == "drawing";
 
 // From words
 
@@ -74,7 +76,6 @@ const drawing = () => ({ wish: { ...wish(), strength: at("strength").value }, pi
 const follower = new Follower(
   () => {
     if (board.sketch.empty) return say("Draw something, or drop a picture."), null;
-    at("stop").disabled = false;
     progress(0, 1);
     return drawing();
   },
@@ -90,16 +91,25 @@ const follower = new Follower(
       return paintDrawing(kind, now.wish, now.pixels);
     });
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
-    at("stop").disabled = !follower.busy;
   },
-  error => { if (drawn()) say(error.message, true); });
+  error => { if (drawn()) say(error.message, true); },
+  busy => { if (drawn()) at("stop").disabled = !busy; });
 
-/** What the icon begins with. */
-function begin(from) {
+/** What the icon begins with is another thing. */
+function begin(now) {
+  if (now == from) return;
+  stepsFrom[from] = at("steps").value;
+  from = now;
+  at("steps").value = stepsFrom[from];
   document.querySelector(`[name=from][value=${from}]`).checked = true;
-  at("strength-row").hidden = from != "drawing";
-  if (from == "drawing") running?.abort();
-  else follower.stop();
+  at("strength-row").hidden = !drawn();
+  if (drawn()) {
+    running?.abort();
+    running = null;  // it has nothing to say any more
+  } else {
+    follower.stop();
+    at("stop").disabled = true;
+  }
 }
 
 // Both
@@ -116,7 +126,6 @@ function stop() {
   if (drawn() && follower.busy) say("stopped");
   follower.stop();
   running?.abort();
-  at("stop").disabled = true;
 }
 
 function another() {
@@ -133,10 +142,10 @@ function hang(icon) {
   button.title = image.alt = `${icon.prompt || "anything"}, ${icon.style || "no style"}, seed ${icon.seed}, ` +
     `${icon.steps} steps, ${icon.ms.toFixed(0)} ms`;
   button.onclick = () => {
+    begin("noise");
     for (const name of ["prompt", "seed", "steps"]) at(name).value = icon[name];
     styles.choose(icon.style);
     prompt.read();
-    begin("noise");
     paint();
   };
   button.append(image);
@@ -180,11 +189,13 @@ addEventListener("keydown", event => {
 const facts = await (await fetch("/status")).json();
 at("facts").textContent = `${facts.model} on ${facts.device}`;
 at("steps").max = facts.most_steps;
+stepsFrom.drawing = facts.steps;
 at("steps").value = Math.min(16, facts.most_steps);
 board = new Board(facts.width, facts.height, settled => { begin("drawing"); follower.change(settled); }, text => say(text, true));
 styles = new Styles(facts.styles, () => follow());
 styles.choose(facts.styles.includes("fluent-emoji") ? "fluent-emoji" : "");
 await Promise.all([look(), prompt.load()]);
 styles.load().catch(() => {});
+if (matchMedia("(hover: hover)").matches) at("prompt").focus({ preventScroll: true });  // elsewhere a keyboard comes up
 document.body.dataset.ready = "yes";
 setInterval(() => { if (!document.hidden) look().catch(() => {}); }, LOOK_MS);
