@@ -44,7 +44,8 @@ std::vector<std::string> names_of(const Options& options) {
 /// A process without descriptors can neither accept nor paint, and GLib ends one that cannot wake itself up. So there
 /// are never more visitors than there are descriptors for.
 void fit_descriptors(Options& options) {
-  constexpr rlim_t reserve = 12, each_painting = 8;  // four each for one at work and one that ends
+  constexpr rlim_t each_painting = 8;             // four each for one at work and one that ends
+  constexpr rlim_t reserve = 12 + each_painting;  // the styles' pictures are nobody's
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   const auto open = static_cast<rlim_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
