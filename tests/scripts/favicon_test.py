@@ -267,6 +267,13 @@ class Favicon(unittest.TestCase):
                 self.assertNotIn(str(seed), [icon["seed"] for icon in self.server.json("/recent")], host)
                 page.run(f"location.href = '{self.server.address}/'")  # a link may be followed
                 page.wait("document.body && document.body.dataset.ready")
+            # A form sends without asking first, and shows what it is told.
+            page.go(f"http://127.0.0.1:{elsewhere.server_port}/")
+            page.run("""const form = document.createElement("form");
+              Object.assign(form, {method: "post", enctype: "text/plain", action: "%s/draw.png?prompt=castle"});
+              document.body.append(form);
+              form.submit();""" % self.server.address)
+            page.wait("document.body && document.body.innerText.includes('asked by a page of another site')")
             # The name leads here, but it is none of ours.
             page = chromium.page(f"http://evil.example:{self.server.port}/status")
             self.assertIn("does not go by that name", page.run("document.body.innerText"))

@@ -2,6 +2,7 @@
 """The live favicon's drawings: what the server makes of them, and the board that one draws on in a browser."""
 import base64
 import io
+import os
 import pathlib
 import socket
 import sys
@@ -40,7 +41,7 @@ class Drawings(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.scratch = pathlib.Path(folder.name)
-        cls.server = Server(cls.scratch, "--visitors", "4")
+        cls.server = Server(cls.scratch, "--visitors", "4", "--steps", "1000")
         cls.addClassCleanup(cls.server.close)
 
     def check_icon(self, image):
@@ -79,7 +80,7 @@ class Drawings(unittest.TestCase):
                               ({"strength": "1.1"}, "from 0 to 1"), ({"strength": "-0.1"}, "from 0 to 1"), ({"strength": "nan"}, "'nan'"),
                               ({"strength": "inf"}, "'inf'"), ({"strength": ""}, "strength"), ({"strength": "0,5"}, "'0,5'"),
                               ({"page": "x" * 32}, "hexadecimal"), ({"page": "a" * 15}, "16 to 64"), ({"page": "a" * 65}, "16 to 64"),
-                              ({"steps": "65"}, "from 1 to 64"), ({"mask": "1"}, "found 'mask'")):
+                              ({"steps": "1001"}, "from 1 to 1000"), ({"mask": "1"}, "found 'mask'")):
             with self.subTest(query):
                 status, body = self.server.draw(query, disc().tobytes())
                 self.assertEqual(status, 400)
@@ -88,6 +89,15 @@ class Drawings(unittest.TestCase):
         self.assertEqual((status, b"found 'strength'" in body), (400, True), "of an icon without a drawing")
 
     # Several at once
+
+    def worked_s(self, while_s):
+        """What the server takes of the processors' time."""
+        def worked():
+            fields = pathlib.Path(f"/proc/{self.server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        before = worked()
+        time.sleep(while_s)
+        return worked() - before
 
     def start(self, **ask):
         connection = socket.create_connection(("127.0.0.1", self.server.port))
@@ -99,13 +109,12 @@ class Drawings(unittest.TestCase):
 
     def test_a_newer_drawing_of_the_same_page_takes_the_place_of_the_older(self):
         mine, other = "a" * 32, "b" * 32
-        older, neighbour = self.start(steps="64", strength="1", page=mine), self.start(steps="64", strength="1", page=other)
+        # A thousand steps take longer than anybody waits here.
+        older, neighbour = self.start(steps="1000", strength="1", page=mine), self.start(steps="64", strength="1", page=other)
         nameless = self.start(steps="64", strength="1")
         self.server.wait_for_visitors(3)
         newer = self.start(steps="1", page=mine)
-        begin = time.monotonic()
         self.assertTrue(older.recv(100).startswith(b"HTTP/1.1 409 "))
-        self.assertLess(time.monotonic() - begin, 5)
         self.assertTrue(newer.recv(100).startswith(b"HTTP/1.1 200 "))
         for connection in (neighbour, nameless):
             self.assertTrue(connection.recv(100).startswith(b"HTTP/1.1 200 "), "no page but its own loses anything")
@@ -114,10 +123,15 @@ class Drawings(unittest.TestCase):
         self.server.wait_for_visitors(0)
 
     def test_who_leaves_frees_the_work(self):
-        connection = self.start(steps="64", strength="1")
+        connection = self.start(steps="1000", strength="1")
         self.server.wait_for_visitors(1)
+        self.assertGreater(self.worked_s(1), 0.03)
         connection.close()
         self.server.wait_for_visitors(0, 5)
+        # A thousand steps are the work of half a minute at least.
+        end = time.monotonic() + 10
+        while self.worked_s(1) > 0.03:
+            self.assertLess(time.monotonic(), end, "it is still being painted")
         self.assertEqual(self.server.draw(ASK, disc().tobytes())[0], 200)
 
     def test_two_at_once_get_their_own_icons_and_a_fair_share(self):
