@@ -191,6 +191,7 @@ at("facts").textContent = `${facts.model} on ${facts.device}`;
 at("steps").max = facts.most_steps;
 stepsFrom.drawing = facts.steps;
 at("steps").value = Math.min(16, facts.most_steps);
+for (const id of ["sketch", "canvas"]) at(id).style.aspectRatio = `${facts.width} / ${facts.height}`;
 board = new Board(facts.width, facts.height, settled => { begin("drawing"); follower.change(settled); }, text => say(text, true));
 styles = new Styles(facts.styles, () => follow());
 styles.choose(facts.styles.includes("fluent-emoji") ? "fluent-emoji" : "");
