@@ -128,11 +128,12 @@ class LargeBodies(unittest.TestCase):
             self.assertTrue(connection.recv(100).startswith(b"HTTP/1.1 200 "))
 
     def test_a_page_that_draws_without_end_has_one_icon_at_a_time(self):
-        with Server(model=None) as server:
+        with Server("--steps", "1000", model=None) as server:
             connections = [server.connect() for _ in range(12)]
             for connection in connections:
-                # 64 steps take seconds, twelve requests do not.
-                connection.sendall(LARGE.replace(b"&steps=1", b"&steps=64&strength=1&page=" + b"c" * 32) + b"\x80" * 16384)
+                # A thousand steps take half a minute, twelve requests do not.
+                steps = b"4" if connection is connections[-1] else b"1000"
+                connection.sendall(LARGE.replace(b"&steps=1", b"&strength=1&page=" + b"c" * 32 + b"&steps=" + steps) + b"\x80" * 16384)
             self.assertEqual([connection.recv(100).split(b" ")[1] for connection in connections], [b"409"] * 11 + [b"200"])
             close(connections)
             server.wait_for_visitors(0)
