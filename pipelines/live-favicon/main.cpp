@@ -44,7 +44,8 @@ std::vector<std::string> names_of(const Options& options) {
 /// A process without descriptors can neither accept nor paint, and GLib ends one that cannot wake itself up. So there
 /// are never more visitors than there are descriptors for.
 void fit_descriptors(Options& options) {
-  constexpr rlim_t reserve = 12, each_painting = 8;  // four each for one at work and one that ends
+  constexpr rlim_t each_painting = 8;             // four each for one at work and one that ends
+  constexpr rlim_t reserve = 12 + each_painting;  // the styles' pictures are nobody's
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   const auto open = static_cast<rlim_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
@@ -76,7 +77,7 @@ void serve(Options options) {
     gst_element_set_state(*element, GST_STATE_NULL);
     gst_object_unref(*element);
   });
-  const Facts facts = favicon::open_engine(options.painter, keeper);
+  Facts facts = favicon::open_engine(options.painter, keeper);
   fmt::print("{} on {}\n", facts.model, facts.device);
   fit_descriptors(options);
 
@@ -88,7 +89,7 @@ void serve(Options options) {
   g_unix_signal_add(SIGINT, quit, loop);
   g_unix_signal_add(SIGTERM, quit, loop);
   {
-    favicon::Site site(options.painter, facts, options.limits, options.door, names);
+    favicon::Site site(options.painter, std::move(facts), options.limits, options.door, names);
     fmt::print("open {}\n", site.listen(options.listen, static_cast<std::uint16_t>(options.port)));
     std::fflush(stdout);
     g_main_loop_run(loop);

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """How soon visitors of a live favicon see a first step, and how many icons a second they get together.
 
-  pipelines/live-favicon/measure.py [--visitors 1,8,32] [--seconds 10] [--steps 4] [ADDRESS]
+  pipelines/live-favicon/measure.py [--visitors 1,8,32] [--seconds 10] [--steps 4] [--draw] [ADDRESS]
 
-Each visitor asks for one icon after the other. ADDRESS defaults to http://127.0.0.1:8064.
+Each visitor asks for one icon after the other. --draw: of a drawing with strength 0.7, which comes as a whole. ADDRESS defaults to http://127.0.0.1:8064.
 """
 import argparse
 import http.client
@@ -12,6 +12,27 @@ import statistics
 import threading
 import time
 import urllib.parse
+
+
+def draw(host, query, body):
+    connection = http.client.HTTPConnection(host, timeout=60)
+    connection.request("POST", "/draw.png?" + query, body, {"Content-Type": "application/octet-stream"})
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise SystemExit(f"{answer.status}: {answer.read().decode().strip()}")
+    answer.read()
+    connection.close()
+
+
+def visit_drawing(host, number, steps, end, first_ms, icons):
+    seed, colour = number << 32, bytes((224, 32, 32, 255))
+    body = b"".join(colour if (x - 32) ** 2 + (y - 34) ** 2 < 256 else bytes(4) for y in range(64) for x in range(64))
+    while time.monotonic() < end:
+        start = time.monotonic()
+        draw(host, urllib.parse.urlencode({"prompt": "apple", "style": "noto", "seed": seed, "steps": steps, "strength": 0.7}), body)
+        first_ms.append((time.monotonic() - start) * 1000)
+        icons.append(number)
+        seed += 1
 
 
 def visit(host, number, steps, end, first_ms, icons):
@@ -32,10 +53,10 @@ def visit(host, number, steps, end, first_ms, icons):
         seed += 1
 
 
-def measure(host, visitors, seconds, steps):
+def measure(host, visitors, seconds, steps, drawn):
     first_ms, icons = [], []
     start = time.monotonic()
-    threads = [threading.Thread(target=visit, args=(host, k, steps, start + seconds, first_ms, icons))
+    threads = [threading.Thread(target=visit_drawing if drawn else visit, args=(host, k, steps, start + seconds, first_ms, icons))
                for k in range(visitors)]
     for thread in threads:
         thread.start()
@@ -44,7 +65,7 @@ def measure(host, visitors, seconds, steps):
     elapsed = time.monotonic() - start
     first_ms.sort()
     each = [icons.count(k) for k in range(visitors)]
-    print(f"{visitors:4} visitors: first step after {statistics.median(first_ms):6.0f} ms (median; 95 %: "
+    print(f"{visitors:4} visitors: {'icon' if drawn else 'first step'} after {statistics.median(first_ms):6.0f} ms (median; 95 %: "
           f"{first_ms[int(len(first_ms) * 0.95)]:.0f} ms), {len(icons) / elapsed:6.2f} icons/s of {steps} steps, "
           f"{min(each)} to {max(each)} each", flush=True)
 
@@ -54,11 +75,12 @@ def main():
     options.add_argument("--visitors", default="1,8,32")
     options.add_argument("--seconds", type=float, default=10)
     options.add_argument("--steps", type=int, default=4)
+    options.add_argument("--draw", action="store_true")
     options.add_argument("address", nargs="?", default="http://127.0.0.1:8064")
     options = options.parse_args()
     host = urllib.parse.urlsplit(options.address).netloc
     for visitors in options.visitors.split(","):
-        measure(host, int(visitors), options.seconds, options.steps)
+        measure(host, int(visitors), options.seconds, options.steps, options.draw)
 
 
 if __name__ == "__main__":

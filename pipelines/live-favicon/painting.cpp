@@ -2,6 +2,7 @@
 #include "pipelines/live-favicon/painting.h"
 
 #include <fmt/core.h>
+#include <gst/app/gstappsrc.h>
 
 #include <atomic>
 #include <utility>
@@ -14,21 +15,23 @@ using Weak = std::weak_ptr<Painting>;
 /// Enough for a busy moment of the main loop, few enough for a slow visitor to see what is new.
 constexpr std::size_t most_waiting = 4;
 
-std::string description(Kind kind, unsigned steps) {
+std::string description(Kind kind, const Wish& wish) {
   // Whatever a visitor wrote is set as a property and never part of this text.
-  constexpr const char* one = "ditsrc name=paint num-buffers=1 ! video/x-raw,format=RGBA ! ";
+  const std::string one = wish.sketch ? "appsrc name=in format=time ! ditfilter name=paint ! video/x-raw,format=RGBA ! "
+                                      : "ditsrc name=paint num-buffers=1 ! video/x-raw,format=RGBA ! ";
   const std::string sink = " ! appsink name=out sync=false";
   switch (kind) {
     case Kind::steps:
       return fmt::format(
                  "ditsrc name=paint emit=steps num-buffers={} ! video/x-raw,format=RGBA,framerate=10/1 ! pngenc",
-                 steps) +
+                 wish.steps) +
              sink;
     case Kind::webp:
+      if (wish.sketch) return one + ("ditwebpenc" + sink);
       return fmt::format(
                  "ditsrc name=paint emit=steps hold=10 num-buffers={} ! "
                  "video/x-raw,format=RGBA,framerate=10/1 ! ditwebpenc",
-                 steps + 9) +
+                 wish.steps + 9) +
              sink;
     case Kind::png:
       return one + ("pngenc" + sink);
@@ -36,6 +39,23 @@ std::string description(Kind kind, unsigned steps) {
       return one + ("diticomux" + sink);
   }
   return {};
+}
+
+/// Has `source` give the sketch and nothing else, as soon as it is asked for something.
+void give_sketch(GstAppSrc* source, const Painter& painter, const std::string& pixels) {
+  GstCaps* caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, "RGBA", "width", G_TYPE_INT,
+                                      static_cast<int>(painter.width), "height", G_TYPE_INT,
+                                      static_cast<int>(painter.height), "framerate", GST_TYPE_FRACTION, 0, 1, nullptr);
+  gst_app_src_set_caps(source, caps);
+  gst_caps_unref(caps);
+  GstBuffer* buffer = gst_buffer_new_memdup(pixels.data(), pixels.size());
+  GST_BUFFER_PTS(buffer) = 0;
+  GstAppSrcCallbacks callbacks{};
+  callbacks.need_data = [](GstAppSrc* asking, guint, gpointer data) {
+    gst_app_src_push_buffer(asking, gst_buffer_ref(static_cast<GstBuffer*>(data)));
+    gst_app_src_end_of_stream(asking);
+  };
+  gst_app_src_set_callbacks(source, &callbacks, buffer, [](gpointer data) { gst_buffer_unref(GST_BUFFER(data)); });
 }
 
 /// Pipelines that have been told to end and have not yet.
@@ -71,7 +91,7 @@ std::shared_ptr<Painting> Painting::start(const Painter& painter, const Wish& wi
 void Painting::build(const Painter& painter, const Wish& wish, Kind kind) {
   switch_ = std::make_shared<Switch>();
   GError* error = nullptr;
-  pipeline_ = gst_parse_launch(description(kind, wish.steps).c_str(), &error);
+  pipeline_ = gst_parse_launch(description(kind, wish).c_str(), &error);
   if (error != nullptr) {
     failure_ = Failure{false, error->message};
     g_error_free(error);
@@ -82,6 +102,12 @@ void Painting::build(const Painter& painter, const Wish& wish, Kind kind) {
   g_object_set(paint, "device", painter.device.c_str(), "prompt", wish.prompt.c_str(), "style", wish.style.c_str(),
                "seed", static_cast<guint64>(wish.seed), "steps", wish.steps, nullptr);
   if (!painter.model.empty()) g_object_set(paint, "model-location", painter.model.c_str(), nullptr);
+  if (wish.sketch) {
+    g_object_set(paint, "strength", wish.sketch->strength, nullptr);
+    GstElement* in = gst_bin_get_by_name(GST_BIN(pipeline_), "in");
+    give_sketch(GST_APP_SRC(in), painter, wish.sketch->pixels);
+    gst_object_unref(in);
+  }
   gst_object_unref(paint);
 
   GstElement* out = gst_bin_get_by_name(GST_BIN(pipeline_), "out");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One ditsrc pipeline at work for one visitor. Its frames are taken when the visitor is ready for one: there is room
-// for a few frames, of which the next replaces the oldest, so whoever is slow skips steps and holds up nobody.
+// One pipeline at work for one visitor: ditsrc, or ditfilter for a sketch. Its frames are taken when the visitor is
+// ready for one: there is room for a few frames, of which the next replaces the oldest, so whoever is slow skips steps
+// and holds up nobody.
 #pragma once
 
 #include <gst/app/gstappsink.h>
@@ -20,7 +21,8 @@ namespace favicon {
 /// What paints; the same for every visitor, so that all share one engine.
 struct Painter {
   std::string device = "auto";
-  std::string model;  ///< empty = ditsrc's default
+  std::string model;               ///< empty = ditsrc's default
+  unsigned width = 0, height = 0;  ///< of the model
 };
 
 enum class Kind {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -16,12 +17,58 @@ namespace {
 
 constexpr std::size_t most_recent = 48;
 constexpr GstClockTime opening_limit = 120 * GST_SECOND;
+/// Scripts and styles of the page itself and of nobody else; "blob:" is a picture that somebody drops on the sketch.
+constexpr const char* page_policy =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+/// Four bytes a pixel say nothing of what they are, and a browser sends them to another site only if that one agrees.
+constexpr const char* sketch_type = "application/octet-stream";
 
-std::string base64(const std::string& bytes) {
-  gchar* text = g_base64_encode(reinterpret_cast<const guchar*>(bytes.data()), bytes.size());
-  std::string result = text;
-  g_free(text);
-  return result;
+struct Place {
+  const char* path;
+  Kind kind;
+  bool drawn;
+};
+constexpr Place painting_places[] = {
+    {"/paint", Kind::steps, false},    {"/icon.png", Kind::png, false}, {"/icon.ico", Kind::ico, false},
+    {"/icon.webp", Kind::webp, false}, {"/draw.png", Kind::png, true},  {"/draw.ico", Kind::ico, true},
+    {"/draw.webp", Kind::webp, true},
+};
+
+http::Bodies bodies_of(const Painter& painter) {
+  http::Bodies bodies;
+  for (const Place& place : painting_places)
+    if (place.drawn) bodies[place.path] = {sketch_type, std::size_t{4} * painter.width * painter.height};
+  return bodies;
+}
+
+/// Quick to paint, and told apart at a glance.
+Wish thumbnail_of(const Facts& facts, const Limits& limits) {
+  Wish wish;
+  const auto& words = facts.file->config().words;
+  if (std::ranges::find(words, "rocket") != words.end()) wish.prompt = "rocket";
+  wish.seed = 1;
+  wish.steps = std::min(facts.default_steps, limits.steps);
+  return wish;
+}
+
+/// N of "after=N"; 0 of an empty query.
+std::uint64_t parse_after(const std::string& query) {
+  std::uint64_t after = 0;
+  constexpr std::string_view name = "after=";
+  if (query.empty()) return after;
+  const char* end = query.data() + query.size();
+  const bool named = query.starts_with(name);
+  const auto [at, error] = std::from_chars(query.data() + (named ? name.size() : 0), end, after);
+  if (!named || error != std::errc() || at != end) throw BadRequest("expected after=NUMBER");
+  return after;
+}
+
+/// The one that the plugin of the same build reads.
+std::filesystem::path lexicon_path() {
+  std::error_code ignored;
+  const auto here = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  return here / DIT_LEXICON_FROM_BUILT;
 }
 
 std::string error_text(GstMessage* message) {
@@ -34,7 +81,7 @@ std::string error_text(GstMessage* message) {
 
 }  // namespace
 
-Facts open_engine(const Painter& painter, GstElement*& keeper) {
+Facts open_engine(Painter& painter, GstElement*& keeper) {
   GError* error = nullptr;
   keeper = gst_parse_launch("ditsrc name=paint num-buffers=1 ! fakesink", &error);
   if (error != nullptr) {
@@ -69,10 +116,13 @@ Facts open_engine(const Painter& painter, GstElement*& keeper) {
   }
   gst_object_unref(bus);
   if (!failure.empty()) throw std::runtime_error(failure);
-  const auto model = dit::Model::open(facts.model);
-  facts.styles = model->config().styles;
-  facts.default_steps = model->config().default_steps;
-  facts.model = model->config().name;
+  facts.file = dit::Model::open(facts.model, lexicon_path());
+  const dit::ModelConfig& config = facts.file->config();
+  facts.styles = config.styles;
+  facts.default_steps = config.default_steps;
+  facts.model = config.name;
+  painter.width = config.width;
+  painter.height = config.height;
   return facts;
 }
 
@@ -80,7 +130,9 @@ Site::Site(Painter painter, Facts facts, Limits limits, http::DoorLimits door, s
     : painter_(std::move(painter)),
       facts_(std::move(facts)),
       limits_(limits),
-      door_(door, std::move(names),
+      words_(facts_.file),
+      thumbnails_(painter_, thumbnail_of(facts_, limits_), facts_.styles),
+      door_(door, std::move(names), bodies_of(painter_),
             [this](http::Connection& connection, const http::Request& request) { serve(connection, request); }) {}
 
 Site::~Site() { visitors_.clear(); }
@@ -88,19 +140,18 @@ Site::~Site() { visitors_.clear(); }
 void Site::serve(http::Connection& connection, const http::Request& request) {
   const std::string& path = request.path;
   try {
-    if (path == "/") {
-      return connection.answer(200, "text/html; charset=utf-8", page,
-                               {{"Content-Security-Policy",
-                                 "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-                                 "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-                                 "frame-ancestors 'none'"}});
-    }
-    if (path == "/status") return connection.answer(200, "application/json", status());
-    if (path == "/recent") return connection.answer(200, "application/json", recent(request.query));
-    if (path == "/paint") return paint(connection, request, Kind::steps);
-    if (path == "/icon.png") return paint(connection, request, Kind::png);
-    if (path == "/icon.ico") return paint(connection, request, Kind::ico);
-    if (path == "/icon.webp") return paint(connection, request, Kind::webp);
+    for (const PageFile& file : page_files)
+      if (path == file.path) {
+        return connection.answer(200, file.type, file.text, {{"Content-Security-Policy", page_policy}});
+      }
+    for (const Place& place : painting_places)
+      if (path == place.path) return paint(connection, request, place.kind);
+    const auto json = [&](const std::string& text) { connection.answer(200, "application/json", text); };
+    if (path == "/status") return json(status());
+    if (path == "/recent") return json(recent(request.query));
+    if (path == "/words") return json(words_.list());
+    if (path == "/read") return json(read(request.query));
+    if (path == "/styles") return json(thumbnails_.list(parse_after(request.query)));
     answer(connection, 404, "there is no such page");
   } catch (const BadRequest& error) {
     answer(connection, 400, error.what());
@@ -110,7 +161,12 @@ void Site::serve(http::Connection& connection, const http::Request& request) {
 }
 
 void Site::paint(http::Connection& connection, const http::Request& request, Kind kind) {
-  const Wish wish = parse_wish(request.query, limits_, std::min(facts_.default_steps, limits_.steps));
+  const bool drawn = request.method == "POST";
+  Wish wish = parse_wish(request.query, limits_, std::min(facts_.default_steps, limits_.steps), drawn);
+  if (drawn) {
+    wish.sketch->pixels = request.body;
+    forget_older(wish.sketch->page);
+  }
   if (request.method == "HEAD") {
     // What GET would begin with. An icon is too much work for an answer without a body.
     connection.begin_stream(content_type(kind));
@@ -127,6 +183,15 @@ void Site::paint(http::Connection& connection, const http::Request& request, Kin
       connection, painter_, wish, kind,
       [this](const Wish& painted, const std::string& png, double ms) { remember(painted, png, ms); },
       [this](Visitor& visitor) { leave(visitor); }));
+}
+
+/// Of a page's drawings only the newest is of use.
+void Site::forget_older(const std::string& page) {
+  std::erase_if(visitors_, [&](const auto& one) {
+    if (!one->draws(page)) return false;
+    one->replace();
+    return true;
+  });
 }
 
 /// Who does not take what is painted for him gives his place to one who waits for it.
@@ -159,21 +224,20 @@ std::string Site::status() const {
                                {"most_steps", limits_.steps},
                                {"most_visitors", limits_.visitors},
                                {"most_prompt_bytes", limits_.prompt_bytes},
+                               {"width", painter_.width},
+                               {"height", painter_.height},
                                {"visitors", visitors_.size()},
                                {"icons", finished_}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+std::string Site::read(const std::string& query) const {
+  return words_.read(parse_only(query, "prompt", limits_.prompt_bytes));
+}
+
 /// Icons with a number above `after=N`, oldest first.
-std::string Site::recent(const std::string& text) const {
-  std::uint64_t after = 0;
-  constexpr std::string_view name = "after=";
-  if (!text.empty()) {
-    const char* end = text.data() + text.size();
-    const bool named = text.starts_with(name);
-    const auto [at, error] = std::from_chars(text.data() + (named ? name.size() : 0), end, after);
-    if (!named || error != std::errc() || at != end) throw BadRequest("expected after=NUMBER");
-  }
+std::string Site::recent(const std::string& query) const {
+  const std::uint64_t after = parse_after(query);
   nlohmann::json list = nlohmann::json::array();
   for (const Finished& icon : recent_) {
     if (icon.id <= after) continue;

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "pipelines/live-favicon/http/door.h"
+#include "pipelines/live-favicon/thumbnails.h"
 #include "pipelines/live-favicon/visitor.h"
+#include "pipelines/live-favicon/words.h"
 
 namespace favicon {
 
@@ -17,11 +19,13 @@ struct Facts {
   std::string device, model;
   std::vector<std::string> styles;
   unsigned default_steps = 0;
+  std::shared_ptr<const dit::Model> file;
 };
 
 /// Opens the engine and paints one icon, so that the first visitor need not wait for either. `keeper` is a pipeline
-/// that holds the shared engine while there are no visitors. Throws std::runtime_error.
-Facts open_engine(const Painter& painter, GstElement*& keeper);
+/// that holds the shared engine while there are no visitors. `painter` gets the model's size. Throws
+/// std::runtime_error.
+Facts open_engine(Painter& painter, GstElement*& keeper);
 
 class Site {
  public:
@@ -45,14 +49,18 @@ class Site {
   void serve(http::Connection& connection, const http::Request& request);
   void paint(http::Connection& connection, const http::Request& request, Kind kind);
   bool make_room();
+  void forget_older(const std::string& page);
+  std::string read(const std::string& query) const;
   void remember(const Wish& wish, const std::string& png, double ms);
   void leave(const Visitor& visitor);
   std::string status() const;
-  std::string recent(const std::string& text) const;
+  std::string recent(const std::string& query) const;
 
   Painter painter_;
   Facts facts_;
   Limits limits_;
+  Words words_;
+  Thumbnails thumbnails_;
   http::Door door_;
   std::vector<std::unique_ptr<Visitor>> visitors_;  ///< each of them on a connection of the door
   std::deque<Finished> recent_;                     ///< newest last

@@ -7,15 +7,12 @@
 #include <utility>
 
 namespace favicon {
-namespace {
 
 std::string base64(const std::string& bytes) {
   const std::unique_ptr<gchar, decltype(&g_free)> text(
       g_base64_encode(reinterpret_cast<const guchar*>(bytes.data()), bytes.size()), g_free);
   return text.get();
 }
-
-}  // namespace
 
 const char* content_type(Kind kind) {
   switch (kind) {
@@ -51,6 +48,12 @@ Visitor::Visitor(http::Connection& connection, const Painter& painter, const Wis
 Visitor::~Visitor() {
   connection_.follow(nullptr, nullptr);
   painting_->stop();
+}
+
+void Visitor::replace() {
+  complete_ = true;
+  connection_.follow(nullptr, nullptr);
+  answer(connection_, 409, "a newer drawing of the same page is painted instead");
 }
 
 void Visitor::advance() {

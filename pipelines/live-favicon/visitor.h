@@ -13,6 +13,8 @@ namespace favicon {
 
 const char* content_type(Kind kind);
 
+std::string base64(const std::string& bytes);
+
 /// Sets a short answer in plain text.
 void answer(http::Connection& connection, unsigned status, const std::string& text, const http::Fields& fields = {});
 
@@ -34,6 +36,12 @@ class Visitor {
   gint64 waited_us(gint64 now_us) const { return connection_.waited_us(now_us); }
   /// finished() follows.
   void send_away() { connection_.close(); }
+  /// Whether this is what the page `page` drew last and still waits for.
+  bool draws(const std::string& page) const {
+    return !complete_ && !page.empty() && wish_.sketch && wish_.sketch->page == page;
+  }
+  /// Answers that there is a newer drawing. finished() does not follow.
+  void replace();
 
  private:
   void advance();

@@ -3,7 +3,7 @@
 """Attacks on the live favicon server and on the scripts in pipelines/, on this machine alone (loopback), within a
 minute: what is held against them is in tests/README.md.
 
-  tests/attack/attack.py [server|scripts]      default: both at once. DIT_BUILD: another build tree than build/
+  tests/attack/attack.py [server|bodies|scripts]      default: all at once. DIT_BUILD: another build tree than build/
 """
 import pathlib
 import subprocess
@@ -12,11 +12,11 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
-PARTS = ("server", "scripts")
+PARTS = ("server", "bodies", "scripts")
 LIMIT_S = 240  # of a machine with ten times as much to do as it can; alone on two cores it is half a minute
 
 
-def both():
+def all_parts():
     """Each part in a process of its own; what they say, one after the other."""
     running = [subprocess.Popen([sys.executable, "-B", __file__, part], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 text=True) for part in PARTS]
@@ -34,9 +34,9 @@ def both():
 def main():
     parts = sys.argv[1:]
     if parts == []:
-        sys.exit(both())
+        sys.exit(all_parts())
     if len(parts) != 1 or parts[0] not in PARTS:
-        sys.exit(f"attack.py: expected server, scripts or nothing, found {' '.join(parts)}")
+        sys.exit(f"attack.py: expected server, bodies, scripts or nothing, found {' '.join(parts)}")
     suite = unittest.defaultTestLoader.loadTestsFromName(f"{parts[0]}_attacks")
     sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
 

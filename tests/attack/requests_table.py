@@ -15,6 +15,23 @@ def named(host):
 SITE, ORIGIN, REFERER = b"Sec-Fetch-Site: ", b"Origin: ", b"Referer: "
 NAVIGATE = (b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: document")
 PAINT = b"GET /paint?prompt=fox&steps=1"
+#: A drawing of the size of the tiny model, 8 pixels by 12.
+BODY = b"\x80" * 384
+TYPE, LENGTH = b"Content-Type: application/octet-stream", b"Content-Length: 384"
+DRAW = b"POST /draw.png?prompt=fox&steps=1"
+
+
+def draw(*fields, line=DRAW, body=BODY, host=HOST):
+    return ask(line, TYPE, LENGTH, *fields, host=host) + body
+
+
+def typed(*types):
+    return ask(DRAW, *(b"Content-Type: " + one for one in types), LENGTH) + BODY
+
+
+def long(*lengths):
+    return ask(DRAW, TYPE, *(b"Content-Length: " + one for one in lengths)) + BODY
+
 
 NAMES = [(host, status) for status, hosts in {
     200: (b"localhost", b"LocalHost", b"localhost.", b"localhost:1", b"localhost:", b"127.0.0.1", b"127.0.0.1:65535",
@@ -87,4 +104,28 @@ REQUESTS = [
     (403, ask(PAINT, SITE + b"same-origin", ORIGIN + b"http://evil.example")), (403, ask(b"GET /", ORIGIN + b"http://evil.example")),
     (403, ask(PAINT, REFERER + b"http://evil.example/page")), (200, ask(PAINT, REFERER + b"http://localhost/")),
     (200, ask(b"GET /", REFERER + b"http://evil.example/page")),
+    # drawings: POST alone, of one type and one length
+    (200, draw()), (200, draw(line=b"POST /draw.ico")), (200, draw(line=b"POST /draw.webp?strength=0.5")),
+    (200, draw(line=b"POST http://localhost/draw.png")), (200, draw() + b"rubbish"), (200, draw() + draw()),
+    (200, draw().replace(b"HTTP/1.1", b"HTTP/1.0")), (200, typed(b"Application/Octet-Stream")), (200, draw(b"Expect: 100-Continue")),
+    *[(405, ask(method + b" /draw.png")) for method in (b"GET", b"HEAD", b"PUT", b"OPTIONS", b"post")],
+    *[(405, draw(line=b"POST " + path)) for path in (b"/", b"/paint", b"/icon.png", b"/none", b"/draw.png/", b"/draw", b"/Draw.png")],
+    *[(415, typed(one)) for one in (b"text/plain", b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x", b"",
+                                    b"image/png", b"application/octet-stream; charset=utf-8", b"application/octet-stream, text/plain")],
+    (415, typed()), (400, typed(b"application/octet-stream", b"text/plain")), (415, draw(b"Content-Encoding: gzip")),
+    (411, long()), (411, ask(DRAW, TYPE, b"Transfer-Encoding: chunked") + b"180\r\n" + BODY + b"\r\n0\r\n\r\n"),
+    (400, draw(b"Transfer-Encoding: chunked")), (400, draw(b"Transfer-Encoding: identity")),
+    *[(413, long(one)) for one in (b"385", b"16384", b"100000000000", b"9" * 40, b"00385")],
+    *[(400, long(one)) for one in (b"0", b"", b"383", b"99", b"+384", b"-1", b"0x180", b"384, 384", b"384.0", b"3e2", b"0384", b"00")],
+    (400, long(b"384", b"384")), (400, long(b"384", b"0")), (417, draw(b"Expect: x")), (400, draw(b"Expect: x", b"Expect: 100-continue")),
+    (400, draw(line=DRAW + b"&strength=2")), (400, draw(line=DRAW + b"&page=x")), (400, draw(line=DRAW + b"&strength=0&strength=1")),
+    *[(403, draw(SITE + site)) for site in (b"cross-site", b"same-site", b"")], (200, draw(SITE + b"same-origin", ORIGIN + b"http://localhost")),
+    *[(403, draw(ORIGIN + origin)) for origin in (b"http://evil.example", b"null", b"", b"http://localhost:1", b"https://127.0.0.1")],
+    (403, draw(SITE + b"cross-site", *NAVIGATE)), (403, draw(SITE + b"none", ORIGIN + b"null")), (403, draw(REFERER + b"http://evil.example/page")),
+    (403, draw(host=b"Host: evil.example\r\n")), (403, ask(DRAW, TYPE, b"Content-Length: 100000000000", ORIGIN + b"null")),
+    # what the page asks for while one types
+    (200, ask(b"GET /words")), (200, ask(b"GET /read?prompt=fox+qqqq")), (200, ask(b"GET /read")), (200, ask(b"GET /styles?after=9999999999")),
+    (400, ask(b"GET /read?prompt=" + b"a" * 201)), (400, ask(b"GET /read?prompt=a%0ab")), (400, ask(b"GET /read?style=noto")),
+    (400, ask(b"GET /read?prompt=a&prompt=b")), (400, ask(b"GET /styles?after=-1")), (400, ask(b"GET /styles?before=1")),
+    (403, ask(b"GET /read?prompt=fox", SITE + b"cross-site")), (403, ask(b"GET /main.js", SITE + b"cross-site")), (200, ask(b"HEAD /main.js")),
 ]

@@ -243,6 +243,22 @@ def server_seeds():
                                       b"Sec-Fetch-Dest: document\r\n")
     yield "ranges", ask(b"GET /recent?after=0", ours, b"Range: bytes=" + b"0-," * 50 + b"0-\r\n")
     yield "long", ask(b"GET /" + b"a" * 9000, ours)
+    # As long as the fuzzer's drawings are.
+    raw, length, pixels = b"Content-Type: application/octet-stream\r\n", b"Content-Length: 16\r\n", bytes(range(16))
+    def draw(*fields, line=b"POST /draw.png?strength=0.5&steps=4", body=pixels, **more):
+        return ask(line, ours, *fields, **more) + body
+    yield "draw", draw(raw, length, b"Origin: http://localhost:8064\r\nSec-Fetch-Site: same-origin\r\n")
+    yield "draw-drip", draw(raw, length, line=b"POST /draw.png?prompt=fox&page=" + b"0a" * 16, piece=b"\0")
+    yield "draw-expect", draw(raw, length, b"Expect: 100-continue\r\n", body=b"\r\n\r\n" * 4)
+    yield "draw-short", draw(raw, length, body=pixels[:15])
+    yield "draw-long", draw(raw, length, body=pixels * 9)
+    yield "draw-two-lengths", draw(raw, length, b"Content-Length: 17\r\n")
+    yield "draw-chunked", draw(raw, b"Transfer-Encoding: chunked\r\n", body=b"10\r\n" + pixels + b"\r\n0\r\n\r\n")
+    yield "draw-zeros", draw(raw, b"Content-Length: 0016\r\n")
+    yield "draw-type", draw(b"Content-Type: text/plain\r\n", length)
+    yield "draw-foreign", draw(raw, length, b"Origin: null\r\n")
+    yield "draw-strength", draw(raw, length, line=b"POST /draw.png?strength=nan")
+    yield "draw-get", draw(raw, length, line=b"GET /draw.png")
 
 
 def seeks_seeds():

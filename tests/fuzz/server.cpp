@@ -34,10 +34,29 @@ std::size_t count(std::string_view text, std::string_view part) {
   return found;
 }
 
+/// Short, so that a fuzzer finds whole ones.
+constexpr std::size_t drawing_bytes = 16;
+const favicon::http::Bodies bodies = {{"/draw.png", {"application/octet-stream", drawing_bytes}}};
+
+/// What must hold of a request that is served with a body.
+void check_body(std::string_view head, std::string_view rest, const std::string& body) {
+  const std::string_view line = head.substr(0, head.find('\r'));
+  if (line.find("/draw.png") == std::string_view::npos) finding("a body where none is taken");
+  if (body != rest.substr(0, drawing_bytes) || body.size() != drawing_bytes) finding("a body that was not sent so");
+  if (count(head, "\r\ncontent-length:") != 1) finding("a body without one length");
+  if (count(head, "\r\ncontent-type:") != 1) finding("a body without one type");
+  if (count(head, "application/octet-stream") == 0) finding("a body of another type");
+}
+
 /// What must hold of the bytes of any request that is served, read here without the server's reader.
-void check_served(std::string_view sent) {
-  const std::string head = favicon::http::lower(sent.substr(0, sent.find("\r\n\r\n") + 2));
-  if (!head.starts_with("get ") && !head.starts_with("head ")) finding("a method other than GET and HEAD");
+void check_served(std::string_view sent, const Request& request) {
+  const std::size_t end = sent.find("\r\n\r\n");
+  const std::string head = favicon::http::lower(sent.substr(0, end + 2));
+  const bool drawn = head.starts_with("post ");
+  if (!drawn && !head.starts_with("get ") && !head.starts_with("head ")) finding("a method that nobody serves");
+  if (sent.starts_with("POST ") != drawn) finding("a method in lower case");
+  if (drawn) check_body(head, sent.substr(end + 4), request.body);
+  if (!drawn && !request.body.empty()) finding("a body without POST");
   if (count(head, "\r\nhost:") != 1) finding("not one Host");
   if (count(head, "\n") != count(head, "\r\n") || count(head, "\r") != count(head, "\r\n")) finding("a bare CR or LF");
   if (count(head, "\r\n ") + count(head, "\r\n\t") != 0) finding("a folded line");
@@ -53,11 +72,13 @@ void check_served(std::string_view sent) {
 
 /// As the site does, without an engine: a file, a stream, or the reason why not.
 void serve(Connection& connection, const Request& request, std::string_view sent) {
-  favicon::http::admit(request, "127.0.0.1", {"localhost"});
-  check_served(sent);
+  check_served(sent, request);
   try {
-    const favicon::Wish wish = favicon::parse_wish(request.query, {}, 4);
+    const favicon::Wish wish = favicon::parse_wish(request.query, {}, 4, request.method == "POST");
     if (wish.steps < 1 || wish.steps > 64 || wish.prompt.size() > 200) finding("a wish beyond the limits");
+    if (wish.sketch.has_value() != (request.method == "POST")) finding("a sketch of somebody else");
+    if (wish.sketch && !(wish.sketch->strength >= 0 && wish.sketch->strength <= 1))
+      finding("a strength beyond the limits");
     if (request.path == "/paint") {
       connection.begin_stream("text/event-stream");
       for (unsigned k = 0; k < wish.steps; ++k) connection.write(std::string(4000, 'x'));
@@ -79,6 +100,9 @@ std::string received(int socket) {
 
 void check_answer(std::string_view answer) {
   if (answer.empty()) return;
+  constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+  if (answer.starts_with(go_on)) answer.remove_prefix(go_on.size());
+  if (answer.empty()) return;
   if (!answer.starts_with("HTTP/1.1 ")) finding("an answer without a status");
   const std::string_view head = answer.substr(0, answer.find("\r\n\r\n"));
   if (head.size() == answer.size()) finding("an answer without an end of its head");
@@ -96,6 +120,9 @@ void ask_server(std::span<const std::byte> bytes) {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
   std::unique_ptr<Connection> connection;
   Connection::Events events;
+  events.admit = [](const Connection&, const Request& request) {
+    return favicon::http::admit(request, "127.0.0.1", {"localhost"}, bodies);
+  };
   events.serve = [&](Connection& one, const Request& request) { serve(one, request, sent); };
   events.closed = [&](Connection&) { connection.reset(); };
   connection = std::make_unique<Connection>(ends[0], Connection::Peer{"127.0.0.1", "127.0.0.1"},

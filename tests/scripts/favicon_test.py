@@ -1,78 +1,24 @@
 # SPDX-License-Identifier: MIT
 """pipelines/live-favicon: what it answers, whom it refuses, and its page in a browser."""
 import base64
-import http.client
 import http.server
 import io
-import json
 import pathlib
+import re
 import socket
-import subprocess
 import tempfile
 import threading
 import time
 import unittest
 import urllib.parse
-import urllib.request
 
 from PIL import Image
 
 from support import browser
-from support.places import BUILD, DIT, environment, run
+from support.favicon import SERVER, Server, parse, pixels
+from support.places import DIT, run
 
-SERVER = BUILD / "live-favicon"
 ASK = {"prompt": "castle", "style": "fluent-emoji", "seed": "7", "steps": "12"}
-
-
-def pixels(png):
-    with Image.open(io.BytesIO(png)) as image:
-        return image.convert("RGBA").tobytes()
-
-
-class Server:
-    def __init__(self, scratch, *arguments):
-        self.process = subprocess.Popen([SERVER, "--port", "0", "--device", "cpu", *arguments], cwd=scratch,
-                                        env=environment(scratch), stdout=subprocess.PIPE, text=True)
-        self.device = self.process.stdout.readline()
-        self.address = self.process.stdout.readline().split()[1].rstrip("/")
-        self.port = int(self.address.rsplit(":", 1)[1])
-
-    def close(self):
-        self.process.terminate()
-        self.status = self.process.wait(20)
-        self.process.stdout.close()
-
-    def get(self, path, query="", method="GET"):
-        if not isinstance(query, str):
-            query = urllib.parse.urlencode(query)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request(method, path + ("?" + query if query else ""))
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
-        return answer.status, body
-
-    def json(self, path, query=""):
-        return json.loads(self.get(path, query)[1])
-
-    def events(self, query):
-        status, body = self.get("/paint", query)
-        assert status == 200, body
-        return parse(body.decode())
-
-    def wait_for_visitors(self, count, limit=10):
-        end = time.monotonic() + limit
-        while self.json("/status")["visitors"] != count:
-            assert time.monotonic() < end, f"still {self.json('/status')['visitors']} visitors, expected {count}"
-            time.sleep(0.02)
-
-
-def parse(text):
-    events = []
-    for block in text.strip().split("\n\n"):
-        name, data = block.split("\n")
-        events.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
-    return events
 
 
 @unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
@@ -249,10 +195,18 @@ class Favicon(unittest.TestCase):
     # The page
 
     def test_page_needs_nothing_from_outside(self):
-        status, page = self.server.get("/")
-        self.assertEqual(status, 200)
-        self.assertNotIn(b"://", page.replace(b"http://www.w3.org", b""))
-        self.assertNotIn(b"WebAssembly", page)
+        _, page = self.server.get("/")
+        names = re.findall(r'(?:src|href)="(/[^"]+)"', page.decode())
+        files = [page, *(self.server.get(name)[1] for name in names)]
+        while more := {b"/" + name for file in files for name in re.findall(rb'from "\./([^"]+)"', file)} - \
+                {name.encode() for name in names}:
+            names += [name.decode() for name in more]
+            files += [self.server.get(name.decode())[1] for name in more]
+        self.assertGreater(len(files), 5)
+        for name, file in zip(["/", *names], files):
+            self.assertIn(b"SPDX-License-Identifier: MIT", file, name)
+            self.assertNotIn(b"://", file.replace(b"http://www.w3.org", b""), name)
+            self.assertNotIn(b"WebAssembly", file, name)
 
     @unittest.skipUnless(browser.PROGRAM, browser.MISSING)
     def test_in_a_browser(self):
@@ -313,6 +267,13 @@ class Favicon(unittest.TestCase):
                 self.assertNotIn(str(seed), [icon["seed"] for icon in self.server.json("/recent")], host)
                 page.run(f"location.href = '{self.server.address}/'")  # a link may be followed
                 page.wait("document.body && document.body.dataset.ready")
+            # A form sends without asking first, and shows what it is told.
+            page.go(f"http://127.0.0.1:{elsewhere.server_port}/")
+            page.run("""const form = document.createElement("form");
+              Object.assign(form, {method: "post", enctype: "text/plain", action: "%s/draw.png?prompt=castle"});
+              document.body.append(form);
+              form.submit();""" % self.server.address)
+            page.wait("document.body && document.body.innerText.includes('asked by a page of another site')")
             # The name leads here, but it is none of ours.
             page = chromium.page(f"http://evil.example:{self.server.port}/status")
             self.assertIn("does not go by that name", page.run("document.body.innerText"))

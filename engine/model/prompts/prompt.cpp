@@ -66,6 +66,7 @@ class Interpretation {
   Label label_;
   std::unordered_set<std::uint32_t> taken_;
   std::unordered_set<std::string> seen_;
+  std::unordered_set<std::string> said_;  ///< what readings and unknown words have
   std::vector<std::string> ignored_;
   std::size_t taken_apart_ = 0;
   std::size_t words_ = 0;  ///< pieces of the prompt
@@ -80,6 +81,7 @@ void Interpretation::add(const std::vector<std::uint32_t>& rows) {
 void Interpretation::add(const std::string& typed, const Meaning& meaning) {
   add(meaning.rows);
   if (meaning.rows.empty()) return;  // a stop word says nothing, and nothing is said of it
+  if (!said_.insert(typed).second) return;
   label_.readings.push_back({typed, meaning.painted, interpreter_.explain(meaning), meaning.sure});
 }
 
@@ -122,6 +124,7 @@ void Interpretation::add_pictures(const std::string& text) {
   std::vector<std::string> unknown;
   for (const auto& [typed, meaning] : interpreter_.pictures(text, unknown)) add(typed, meaning);
   for (std::string& picture : unknown) {
+    if (!said_.insert(picture).second) continue;
     label_.unknown.push_back(std::move(picture));
     label_.meant.emplace_back();
   }

@@ -14,11 +14,11 @@
 namespace favicon::http {
 namespace {
 
-/// A reader who takes less for longer than his patience is cut off; the slowest mobile networks do several times this.
+/// Who takes or sends less for longer than his patience is cut off; the slowest mobile networks do several times this.
 constexpr gint64 least_bytes_per_s = 2048;
 /// After the answer, so that the other side sees it before the end: closing earlier would throw it away.
 constexpr gint64 linger_us = 2 * G_USEC_PER_SEC;
-/// Of what follows a head. Nobody reads it.
+/// Of what follows a request. Nobody reads it.
 constexpr std::size_t most_discarded_bytes = 256 * 1024;
 
 const char* reason(unsigned status) {
@@ -35,10 +35,18 @@ const char* reason(unsigned status) {
       return "Method Not Allowed";
     case 408:
       return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 411:
+      return "Length Required";
     case 413:
       return "Content Too Large";
     case 414:
       return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -117,7 +125,8 @@ void Connection::read() {
   if (count <= 0) return close();
   in_.append(buffer, static_cast<std::size_t>(count));
   try {
-    handle_head();
+    if (!request_) handle_head();
+    if (request_) handle_body();
   } catch (const Refusal& refusal) {
     refuse(refusal);
   }
@@ -129,22 +138,38 @@ void Connection::handle_head() {
   discarded_ = in_.size() - *end;
   state_ = State::thinking;
   head_only_ = in_.starts_with("HEAD ");  // before anything is refused
-  const Request request = parse_request(std::string_view(in_).substr(0, *end));
-  in_ = {};
+  Request request = parse_request(std::string_view(in_).substr(0, *end));
   minor_ = request.minor;
+  body_bytes_ = events_.admit(*this, request);
+  in_.erase(0, *end);
+  in_.reserve(body_bytes_);
+  const std::string* expect = request.find("expect");
+  request_ = std::move(request);
+  if (in_.size() >= body_bytes_) return;
+  state_ = State::reading;
+  // Nothing has been sent before, so that the kernel has room for it; who waits for it in vain sends in the end.
+  constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+  if (expect != nullptr && minor_ > 0) (void)send(socket_, go_on.data(), go_on.size(), MSG_NOSIGNAL);
+}
+
+void Connection::handle_body() {
+  if (in_.size() < body_bytes_) return;
+  state_ = State::thinking;
+  discarded_ = in_.size() - body_bytes_;
+  in_.resize(body_bytes_);
+  Request request = std::move(*request_);
+  request.body = std::exchange(in_, {});
   watch(G_IO_IN);
   events_.serve(*this, request);
 }
 
 void Connection::refuse(const Refusal& refusal) {
-  if (refusal.status() == 405) {
-    answer(refusal.status(), "text/plain; charset=utf-8", std::string(refusal.what()) + "\n", {{"Allow", "GET, HEAD"}});
-  } else {
-    answer(refusal.status(), "text/plain; charset=utf-8", std::string(refusal.what()) + "\n");
-  }
+  Fields fields;
+  if (!refusal.allow().empty()) fields.emplace_back("Allow", refusal.allow());
+  answer(refusal.status(), "text/plain; charset=utf-8", std::string(refusal.what()) + "\n", fields);
 }
 
-/// What comes after the head is none of ours. Who closes while we think has left.
+/// What comes after the request is none of ours. Who closes while we think has left.
 void Connection::discard() {
   char buffer[16384];
   const ssize_t count = recv(socket_, buffer, sizeof buffer, 0);
@@ -267,9 +292,10 @@ gint64 Connection::waited_us(gint64 now_us) const {
 
 void Connection::check(gint64 now_us) {
   const gint64 waited = now_us - since_us_;
-  if (state_ == State::reading && waited > patience_us_ / 2) {
-    if (in_.empty()) return close();
-    return refuse(Refusal(408, "the head of the request took too long"));
+  const gint64 sending = patience_us_ / 2 + static_cast<gint64>(body_bytes_) * G_USEC_PER_SEC / least_bytes_per_s;
+  if (state_ == State::reading && waited > sending) {
+    if (in_.empty() && !request_) return close();
+    return refuse(Refusal(408, "the request took too long"));
   }
   if (state_ == State::lingering && waited > std::min(linger_us, patience_us_ / 2)) return close();
   const gint64 allowed = patience_us_ + taken_ * G_USEC_PER_SEC / least_bytes_per_s;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// One accepted connection: one request without a body, one answer, then it is closed. Everything that the other side
-// does has a time limit; what the server itself takes, has none. All on the main loop's thread.
+// One accepted connection: one request, one answer, then it is closed. Everything that the other side does has a time
+// limit; what the server itself takes, has none. All on the main loop's thread.
 #pragma once
 
 #include <glib.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,7 +24,7 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 class Connection {
  public:
   enum class State {
-    reading,    ///< the head of the request comes in
+    reading,    ///< the request comes in, its head and then its body
     thinking,   ///< what follows is up to the server
     writing,    ///< bytes wait until the other side takes some
     lingering,  ///< all is sent; the other side may still be sending what nobody reads
@@ -35,13 +36,16 @@ class Connection {
     std::string local;    ///< where he came in
   };
   struct Events {
-    /// A request is there: answer() or begin_stream() now or later. May throw Refusal.
+    /// The head of a request is there. Returns the bytes of its body. May throw Refusal.
+    std::function<std::size_t(const Connection&, const Request&)> admit;
+    /// All of it is there: answer() or begin_stream() now or later.
     std::function<void(Connection&, const Request&)> serve;
     /// The state is `closed`; the connection may be destroyed once this has returned.
     std::function<void(Connection&)> closed;
   };
 
-  /// Owns `socket`, which does not block. `patience_us`: how long a reader may not read; a head has half of it.
+  /// Owns `socket`, which does not block. `patience_us`: how long a reader may not read; a head has half of it, a body
+  /// what it takes at the least speed besides.
   Connection(int socket, Peer peer, gint64 patience_us, Events events);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -62,7 +66,7 @@ class Connection {
 
   State state() const { return state_; }
   const Peer& peer() const { return peer_; }
-  /// For how long the other side has been at it: sending its head, or not taking what is there. 0: it need not.
+  /// For how long the other side has been at it: sending its request, or not taking what is there. 0: it need not.
   gint64 waited_us(gint64 now_us) const;
   /// Ends it if a limit is over.
   void check(gint64 now_us);
@@ -73,6 +77,7 @@ class Connection {
   void read();
   void discard();
   void handle_head();
+  void handle_body();
   void flush();
   void linger();
   void tell_later();
@@ -89,6 +94,8 @@ class Connection {
   GIOCondition watched_ = GIOCondition(0);
 
   std::string in_;
+  std::optional<Request> request_;  ///< from the end of its head to the end of its body
+  std::size_t body_bytes_ = 0;
   std::size_t discarded_ = 0;
   bool head_only_ = false;
   bool chunked_ = false;

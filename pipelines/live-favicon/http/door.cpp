@@ -15,8 +15,6 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "pipelines/live-favicon/http/guard.h"
-
 namespace favicon::http {
 namespace {
 
@@ -66,8 +64,8 @@ Place place_of(const std::string& address, std::uint16_t port) {
 
 }  // namespace
 
-Door::Door(DoorLimits limits, std::vector<std::string> names, Serve serve)
-    : limits_(limits), names_(std::move(names)), serve_(std::move(serve)) {
+Door::Door(DoorLimits limits, std::vector<std::string> names, Bodies bodies, Serve serve)
+    : limits_(limits), names_(std::move(names)), bodies_(std::move(bodies)), serve_(std::move(serve)) {
   tick_ = g_timeout_add(
       tick_ms,
       [](gpointer self) {
@@ -152,10 +150,10 @@ bool Door::take_in() {
   }
   setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &send_buffer_bytes, sizeof send_buffer_bytes);
   Connection::Events events;
-  events.serve = [this](Connection& connection, const Request& request) {
-    admit(request, connection.peer().local, names_);
-    serve_(connection, request);
+  events.admit = [this](const Connection& connection, const Request& request) {
+    return admit(request, connection.peer().local, names_, bodies_);
   };
+  events.serve = serve_;
   events.closed = [this](Connection& connection) {
     std::erase_if(connections_, [&](const auto& one) { return one.get() == &connection; });
   };

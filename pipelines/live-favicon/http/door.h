@@ -10,21 +10,23 @@
 #include <vector>
 
 #include "pipelines/live-favicon/http/connection.h"
+#include "pipelines/live-favicon/http/guard.h"
 
 namespace favicon::http {
 
 struct DoorLimits {
   unsigned connections = 128;  ///< in all
   unsigned per_address = 64;
-  unsigned patience_s = 20;  ///< for a reader who does not read; for a head half of it
+  unsigned patience_s = 20;  ///< for a reader who does not read; for a request half of it
 };
 
 class Door {
  public:
   using Serve = std::function<void(Connection&, const Request&)>;
 
-  /// `names`: hosts that this server goes by besides the address of the connection, as Authority::host.
-  Door(DoorLimits limits, std::vector<std::string> names, Serve serve);
+  /// `names`: hosts that this server goes by besides the address of the connection, as Authority::host. `bodies`: see
+  /// admit().
+  Door(DoorLimits limits, std::vector<std::string> names, Bodies bodies, Serve serve);
   ~Door();
   Door(const Door&) = delete;
   Door& operator=(const Door&) = delete;
@@ -42,6 +44,7 @@ class Door {
 
   DoorLimits limits_;
   std::vector<std::string> names_;
+  Bodies bodies_;
   Serve serve_;
   int socket_ = -1;
   guint watch_ = 0, pause_ = 0, tick_ = 0;

@@ -41,7 +41,8 @@ bool is_from(std::string_view origin, Authority here) {
   }
 }
 
-void check_body(const Request& request) {
+/// Where the request ends must be the same to every reader.
+void check_framing(const Request& request) {
   const std::string* length = request.find("content-length");
   const std::string* encoding = request.find("transfer-encoding");
   if (length != nullptr && (length->empty() || !digits(*length)))
@@ -49,6 +50,26 @@ void check_body(const Request& request) {
   if (length != nullptr && encoding != nullptr) throw Refusal(400, "Content-Length beside Transfer-Encoding");
   if (encoding != nullptr && (request.minor == 0 || lower(*encoding) != "chunked")) {
     throw Refusal(400, "Transfer-Encoding: expected chunked, in HTTP/1.1");
+  }
+}
+
+/// Its length is known before the first byte is read, and what it is as well.
+void check_body(const Request& request, const BodyRule& rule) {
+  const std::string* type = request.find("content-type");
+  if (type == nullptr || lower(*type) != rule.type) throw Refusal(415, "Content-Type: expected " + rule.type);
+  if (request.find("content-encoding") != nullptr) throw Refusal(415, "expected a body without Content-Encoding");
+  const std::string* length = request.find("content-length");
+  const std::string wanted = std::to_string(rule.bytes);
+  if (length == nullptr) throw Refusal(411, "expected Content-Length: " + wanted);
+  if (*length != wanted) {
+    // Digits alone, by check_framing(); without zeros before it, the longer number is the larger one.
+    const std::string_view found =
+        std::string_view(*length).substr(std::min(length->find_first_not_of('0'), length->size()));
+    const bool more = found.size() != wanted.size() ? found.size() > wanted.size() : found > wanted;
+    throw Refusal(more ? 413 : 400, "Content-Length: expected " + wanted);
+  }
+  if (const std::string* expect = request.find("expect"); expect != nullptr && lower(*expect) != "100-continue") {
+    throw Refusal(417, "Expect: expected 100-continue");
   }
 }
 
@@ -119,16 +140,23 @@ Authority parse_authority(std::string_view text) {
   return result;
 }
 
-void admit(const Request& request, const std::string& local, const std::vector<std::string>& names) {
-  check_body(request);
+std::size_t admit(const Request& request, const std::string& local, const std::vector<std::string>& names,
+                  const Bodies& bodies) {
+  check_framing(request);
   const Authority here = check_host(request, local, names);
   check_site(request, here);
-  if (request.method != "GET" && request.method != "HEAD") throw Refusal(405, "expected GET or HEAD");
+  if (const auto rule = bodies.find(request.path); rule != bodies.end()) {
+    if (request.method != "POST") throw Refusal(405, "expected POST", "POST");
+    check_body(request, rule->second);
+    return rule->second.bytes;
+  }
+  if (request.method != "GET" && request.method != "HEAD") throw Refusal(405, "expected GET or HEAD", "GET, HEAD");
   const std::string* length = request.find("content-length");
   if (request.find("transfer-encoding") != nullptr ||
       (length != nullptr && length->find_first_not_of('0') != std::string::npos)) {
     throw Refusal(413, "expected a request without a body");
   }
+  return 0;
 }
 
 }  // namespace favicon::http

@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::size_t most_fields = 100;
 /// A second one of these could be meant for another reader than the first one.
-constexpr std::array single = {"host",           "content-length", "transfer-encoding", "origin",
-                               "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest",    "referer"};
+constexpr std::array single = {
+    "host",   "content-length", "transfer-encoding", "origin",         "content-type", "content-encoding",
+    "expect", "sec-fetch-site", "sec-fetch-mode",    "sec-fetch-dest", "referer"};
 
 bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 

@@ -20,11 +20,15 @@ inline constexpr std::size_t most_target_bytes = 8 * 1024;
 /// Why a request gets no answer of its own; the text is for the other side.
 class Refusal : public std::runtime_error {
  public:
-  Refusal(unsigned status, const std::string& text) : std::runtime_error(text), status_(status) {}
+  /// allow  the methods that the path takes, of a refusal with status 405
+  Refusal(unsigned status, const std::string& text, std::string allow = {})
+      : std::runtime_error(text), status_(status), allow_(std::move(allow)) {}
   unsigned status() const { return status_; }
+  const std::string& allow() const { return allow_; }
 
  private:
   unsigned status_;
+  std::string allow_;
 };
 
 struct Request {
@@ -34,6 +38,7 @@ struct Request {
   std::optional<std::string> authority;                     ///< of a target that names one: GET http://authority/path
   unsigned minor = 1;                                       ///< of HTTP/1.minor
   std::vector<std::pair<std::string, std::string>> fields;  ///< names in lower case; values without outer blanks
+  std::string body;                                         ///< whole; empty but for POST
 
   /// The field's value, or nullptr. Fields that this program reads are there once at most.
   const std::string* find(std::string_view name) const;

@@ -131,6 +131,15 @@ TEST(Prompts, OtherWordsAreSaid) {
   EXPECT_EQ(describe_readings(read_prompt(config, "red dog", "")), "");
 }
 
+TEST(Prompts, WhatIsTypedTwiceIsSaidOnce) {
+  const ModelConfig config = zoo();
+  const Label label = read_prompt(config, "🍕🍕 🍕 hot drink hot drink kaffee Kaffee 🀀🀀 🀁🀀 dog", "");
+  std::vector<std::string> said = label.unknown;
+  for (const Reading& reading : label.readings) said.push_back(reading.typed);
+  EXPECT_EQ(std::set<std::string>(said.begin(), said.end()).size(), said.size());
+  EXPECT_EQ(read_prompt(config, "🍕🍕 🍕", "").readings.size(), 1u);
+}
+
 TEST(Prompts, StrictWordsAskNoLexicon) {
   const ModelConfig config = zoo();
   EXPECT_THROW(read_prompt(config, "🍕", "", true), Error);
