@@ -42,7 +42,7 @@ struct DeviceInfo {
 
 /// How weights and activations are held and multiplied.
 enum class Precision {
-  /// The fastest whose pictures look like those of f32 (session/difference.h) on a device where it is known to be
+  /// The fastest whose pictures look like those of f32 (session/trial/difference.h) on a device where it is known to be
   /// faster; elsewhere, and on the CPU, f32.
   automatic,
   f32,

@@ -8,8 +8,8 @@
 #include "engine/cpu/executor.h"
 #include "engine/error.h"
 #include "engine/model/text.h"
-#include "engine/session/self_test.h"
-#include "engine/session/sooner.h"
+#include "engine/session/trial/self_test.h"
+#include "engine/session/trial/sooner.h"
 #include "engine/vulkan/executor.h"
 
 namespace dit {

@@ -8,7 +8,7 @@
 
 #include "engine/executor.h"
 #include "engine/model/model.h"
-#include "engine/session/self_test.h"
+#include "engine/session/trial/self_test.h"
 
 namespace dit {
 

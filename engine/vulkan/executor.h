@@ -9,7 +9,7 @@
 
 #include "engine/executor.h"
 #include "engine/model/weights.h"
-#include "engine/session/self_test.h"
+#include "engine/session/trial/self_test.h"
 #include "engine/vulkan/choose/tuned.h"
 #include "engine/vulkan/compile/target.h"
 

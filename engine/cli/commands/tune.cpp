@@ -18,7 +18,7 @@
 #include "engine/cpu/executor.h"
 #include "engine/model/text.h"
 #include "engine/session/device.h"
-#include "engine/session/sooner.h"
+#include "engine/session/trial/sooner.h"
 #include "engine/vulkan/compile/compile.h"
 #include "engine/vulkan/executor.h"
 

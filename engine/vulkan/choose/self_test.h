@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "engine/session/difference.h"
-#include "engine/session/self_test.h"
+#include "engine/session/trial/difference.h"
+#include "engine/session/trial/self_test.h"
 #include "engine/vulkan/run/schedule.h"
 
 namespace dit::vulkan {

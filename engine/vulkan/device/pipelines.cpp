@@ -92,13 +92,13 @@ void Pipelines::build(std::span<const KernelCall* const> calls, const std::atomi
   }
   std::vector<const KernelCall*> wanted;
   for (const auto& [key, call] : missing) wanted.push_back(call);
-  std::vector<std::optional<Pipeline>> made(wanted.size());
+  std::vector<std::optional<Pipeline>> pipelines(wanted.size());
   const std::exception_ptr problem =
-      on_all_cores(wanted.size(), cancel, [&](std::size_t i) { made[i] = make(*wanted[i]); });
+      on_all_cores(wanted.size(), cancel, [&](std::size_t i) { pipelines[i] = make(*wanted[i]); });
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (!made[i]) continue;
+    if (!pipelines[i]) continue;
     unkept_ = true;
-    built_.emplace(KernelKey(wanted[i]->kernel, wanted[i]->constants), std::move(*made[i]));
+    built_.emplace(KernelKey(wanted[i]->kernel, wanted[i]->constants), std::move(*pipelines[i]));
   }
   if (problem) std::rethrow_exception(problem);
   if (cancel.load()) throw Cancelled();

@@ -2,7 +2,7 @@
 // A program that even a software device compiles at once, in every fusion.
 #pragma once
 
-#include "engine/session/self_test.h"
+#include "engine/session/trial/self_test.h"
 
 namespace dit::test {
 

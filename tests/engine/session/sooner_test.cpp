@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A GPU that is slower than the processor is not taken, and that is measured once.
-#include "engine/session/sooner.h"
+#include "engine/session/trial/sooner.h"
 
 #include <gtest/gtest.h>
 

@@ -16,7 +16,7 @@
 
 #include "engine/network/dit.h"
 #include "engine/session/device.h"
-#include "engine/session/self_test.h"
+#include "engine/session/trial/self_test.h"
 #include "tests/engine/ops/op_case.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/golden.h"

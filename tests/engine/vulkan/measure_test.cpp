@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/session/difference.h"
+#include "engine/session/trial/difference.h"
 #include "tests/engine/support/devices_under_test.h"
 #include "tests/engine/support/random_weights.h"
 

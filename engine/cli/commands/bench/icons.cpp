@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "engine/session/difference.h"
+#include "engine/session/trial/difference.h"
 
 namespace dit::cli {
 namespace {

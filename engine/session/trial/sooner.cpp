@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/session/sooner.h"
+#include "engine/session/trial/sooner.h"
 
 #include <fmt/core.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/session/self_test.h"
+#include "engine/session/trial/self_test.h"
 
 #include <sys/stat.h>
 

@@ -9,7 +9,7 @@
 
 #include "engine/files/cache_folder.h"
 #include "engine/session/device.h"
-#include "engine/session/self_test.h"
+#include "engine/session/trial/self_test.h"
 
 namespace dit {
 

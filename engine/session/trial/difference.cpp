@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "engine/session/difference.h"
+#include "engine/session/trial/difference.h"
 
 #include <cstdlib>
 
