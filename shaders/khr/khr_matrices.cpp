@@ -100,15 +100,17 @@ std::string name_of(std::uint32_t op) {
       return "OpCooperativeMatrixStoreNV";
     case op_mul_add_nv:
       return "OpCooperativeMatrixMulAddNV";
+    case op_length_nv:
+      return "OpCooperativeMatrixLengthNV";
     default:
       return "instruction " + std::to_string(op);
   }
 }
 
 /// As KHR counts them, and what SPIR-V calls them.
-enum Use : std::uint32_t { use_a, use_b, use_accumulator, uses };
+enum Use : std::uint32_t { use_a, use_b, use_accumulator, no_use };
 const char* name_of(Use use) {
-  constexpr std::array<const char*, uses + 1> names = {"A", "B", "accumulator", "no matrix"};
+  constexpr std::array<const char*, no_use + 1> names = {"A", "B", "accumulator", "no matrix"};
   return names[use];
 }
 
@@ -192,7 +194,7 @@ class Rewriting {
   /// A scope's number says the use; it is taken away, so that nobody else's constant is set by it.
   void rewrite_decoration(const Instruction& i) {
     const bool is_number = i.word(2) == decoration_spec_id;
-    if (is_number && i.word(3) >= MATRIX_USE_A && i.word(3) < MATRIX_USE_A + uses)
+    if (is_number && i.word(3) >= MATRIX_USE_A && i.word(3) < MATRIX_USE_A + no_use)
       use_of_scope_[i.word(1)] = static_cast<Use>(i.word(3) - MATRIX_USE_A);
     else
       keep(i);
@@ -201,10 +203,17 @@ class Rewriting {
   void rewrite_scope(const Instruction& i) {
     if (!use_of_scope_.contains(i.word(2))) return keep(i);
     add(op_constant, i.words_from(1));
-    if (scope_ != 0) return;
+    if (scope_ == 0) define_constants(i);
+    if (i.word(3) != scope_value_)
+      i.fail("one scope for all uses, " + std::to_string(scope_value_), std::to_string(i.word(3)));
+  }
+
+  /// Behind the first scope, which serves all types.
+  void define_constants(const Instruction& i) {
     scope_ = i.word(2);
+    scope_value_ = i.word(3);
     // The uses, and as layouts by row are 0 and by column 1, these too.
-    for (std::uint32_t value = 0; value < uses; ++value) {
+    for (std::uint32_t value = 0; value < no_use; ++value) {
       constants_[value] = result_[bound_word]++;
       add(op_constant, {i.word(1), constants_[value], value});
     }
@@ -236,7 +245,7 @@ class Rewriting {
     if (i.op() == op_type_float) floats_.insert(i.word(1));
     if (i.op() == op_constant_false || i.op() == op_constant_true) by_column_[i.word(2)] = i.op() == op_constant_true;
     if (i.op() == op_spec_constant_op && i.word(3) == op_length_nv)
-      i.fail("what KHR matrices have", name_of(op_length_nv));
+      i.fail("a constant that KHR matrices have", name_of(op_length_nv));
     // No instruction that makes nothing begins with a type.
     if (i.words().size() > 2 && use_of_type_.contains(i.word(1))) {
       note_result(i);
@@ -258,7 +267,7 @@ class Rewriting {
 
   Use use_of(Id value) const {
     const auto found = use_of_value_.find(value);
-    return found == use_of_value_.end() ? uses : found->second;
+    return found == use_of_value_.end() ? no_use : found->second;
   }
 
   Id layout(const Instruction& i, std::size_t operand) const {
@@ -276,8 +285,9 @@ class Rewriting {
   }
 
   Words result_;
-  Id scope_ = 0;                      // the first, for all
-  std::array<Id, uses> constants_{};  // 0, 1, 2
+  Id scope_ = 0;
+  std::uint32_t scope_value_ = 0;
+  std::array<Id, no_use> constants_{};  // 0, 1, 2
   std::unordered_map<Id, Use> use_of_scope_, use_of_type_, use_of_value_;
   std::unordered_map<Id, bool> by_column_;
   std::unordered_set<Id> floats_;
