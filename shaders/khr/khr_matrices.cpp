@@ -82,7 +82,6 @@ constexpr std::initializer_list<Op> same_in_both = {
     op_f_sub,
     op_f_div,
     op_matrix_times_scalar,
-    op_select,
     op_phi,
 };
 
@@ -92,6 +91,8 @@ std::string name_of(std::uint32_t op) {
       return "OpSpecConstantOp";
     case op_f_convert:
       return "OpFConvert";
+    case op_select:
+      return "OpSelect";
     case op_type_matrix_nv:
       return "OpTypeCooperativeMatrixNV";
     case op_load_nv:

@@ -83,6 +83,7 @@ class KhrMatrices : public ::testing::Test {
 
 struct Awkward {
   const char *main, *before = "";
+  bool arithmetic = false;  ///< of which the optimiser of Debian 12's compiler dies, of NV's own matrices too
 };
 constexpr Awkward kernels[] = {
     {"s = MULTIPLY_ADD(l, r, s);"},
@@ -90,17 +91,18 @@ constexpr Awkward kernels[] = {
     {"Lhs ls[SIZE]; Rhs rs[2]; Accumulator ss[SIZE];\n"
      "for (uint i = 0u; i < SIZE; ++i) { ls[i] = l; ss[i] = s; rs[i & 1u] = r; }\n"
      "for (uint i = 0u; i < SIZE; ++i) ss[i] = MULTIPLY_ADD(ls[i], rs[i & 1u], ss[i]);\n s = ss[SIZE - 1u];"},
-    {"Both both = Both(l, r); s = MULTIPLY_ADD(both.lhs, both.rhs[1], s);\n"
+    {"Both both; both.lhs = l; both.rhs[1] = r; s = MULTIPLY_ADD(both.lhs, both.rhs[1], s);\n"
      "both.rhs[0] = r; Both other = both; if (a[0] > 1.0) other.lhs = l;\n"
      "s = MULTIPLY_ADD(other.lhs, other.rhs[0], s);",
      "struct Both { Lhs lhs; Rhs rhs[2]; };\n"},
     {"multiply(l, r, s); s = twice(s);",
      "void multiply(Lhs x, const in Rhs y, inout Accumulator z) { z = MULTIPLY_ADD(x, y, z); }\n"
-     "Accumulator twice(Accumulator z) { return z + z; }\n"},
+     "Accumulator twice(Accumulator z) { return z + z; }\n",
+     true},
     {"kept = l; s = MULTIPLY_ADD(kept, r, s);", "Lhs kept;\n"},
-    {"Accumulator t = Accumulator(a[3]); if (a[0] > a[1]) t = s; s = MULTIPLY_ADD(l, r, a[1] > 2.0 ? t : s);"},
+    {"Accumulator t = Accumulator(a[3]); if (a[0] > a[1]) t = s; s = MULTIPLY_ADD(l, r, t);"},
     {"Lhs never; if (a[0] > 0.0) never = l; s = MULTIPLY_ADD(never, r, s);"},
-    {"s = MULTIPLY_ADD(l, r, s); s = -s; s = s + s; s = s - Accumulator(1.0); s = s / s; s = s * 2.0;"},
+    {"s = MULTIPLY_ADD(l, r, s); s = -s; s = s + s; s = s - Accumulator(1.0); s = s / s; s = s * 2.0;", "", true},
     {"Lhs one = Lhs(float16_t(1.0)); Rhs two = Rhs(float16_t(a[5]));\n"
      "[[unroll]] for (uint i = 0u; i < 8u; ++i) { one[i] = float16_t(a[i]); two[i] += one[7u - i]; }\n"
      "s = MULTIPLY_ADD(one, two, s); b[999] = s[uint(a[0])];",
@@ -108,12 +110,14 @@ constexpr Awkward kernels[] = {
     {"Halves h = Halves(MULTIPLY_ADD(l, r, s)); s = Accumulator(h);",
      "#define Halves fcoopmatNV<16, SCOPE_OF_ACCUMULATOR, 16, 16>\n"},
     {"switch (uint(a[0])) { case 1: l = Lhs(float16_t(2.0)); break; case 2: s = Accumulator(2.0); default: r = -r; }\n"
-     "s = MULTIPLY_ADD(l, r, s);"},
+     "s = MULTIPLY_ADD(l, r, s);",
+     "", true},
 };
 
 TEST_F(KhrMatrices, HaveTheUsesThatWereDeclared) {
   for (const Awkward& kernel : kernels) {
     for (const bool optimised : {false, true}) {
+      if (optimised && kernel.arithmetic) continue;
       SCOPED_TRACE(kernel.main);
       const Words words = compile(kernel.main, kernel.before, optimised);
       const Module module(words);
@@ -169,6 +173,8 @@ TEST_F(KhrMatrices, WithoutMeaningAreNamed) {
       {"s = MULTIPLY_ADD(r, l, s);", "", product, "found B · A + accumulator = accumulator"},
       {"Lhs x = MULTIPLY_ADD(l, r, l);", "", product, "found A · B + A = A"},
       {"l = Lhs(s);", "", "OpFConvert at word ", "expected a matrix for A, found accumulator"},
+      {"s = a[0] > 1.0 ? s : Accumulator(1.0);", "", "OpSelect at word ",
+       "expected one that is known to be the same for KHR matrices, found one that makes a matrix"},
       {"Plain m = Plain(1.0);", "#define Plain fcoopmatNV<32, gl_ScopeSubgroup, 16, 16>\n",
        "OpTypeCooperativeMatrixNV at word ", "as scope a specialization constant 2000, 2001 or 2002, found %"},
       {"Whole m = Whole(1);",
