@@ -222,7 +222,7 @@ class Rewriting {
 
   void rewrite_type(const Instruction& i) {
     const auto use = use_of_scope_.find(i.word(3));
-    if (use == use_of_scope_.end())
+    if (use == use_of_scope_.end() || scope_ == 0)
       i.fail("as scope a specialization constant " + std::to_string(MATRIX_USE_A) + ", " +
                  std::to_string(MATRIX_USE_B) + " or " + std::to_string(MATRIX_USE_ACCUMULATOR),
              "%" + std::to_string(i.word(3)));

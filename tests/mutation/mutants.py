@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from cpu_mutants import cpu_kernels
 from filters import NETWORK_BLOCK, NETWORK_CPU, cpu, fused, lanes, on, vulkan
+from khr_mutants import khr
 from part_mutants import part_kernels
 from sketch_mutants import sketches
 
@@ -32,6 +33,7 @@ def table():
     cpu_kernels(of)
     host(of)
     sketches(of, vulkan, fused, cpu)
+    khr(of)
     return all
 
 
