@@ -5,22 +5,19 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
 
 namespace dit::vulkan {
 
 /// SPIR-V of a kernel variant, e.g. "attention", "linear_f16". Entry point "main".
 /// errors  throws std::out_of_range for an unknown name, a mistake in the program
 std::span<const std::uint32_t> spirv(std::string_view name);
-/// Of all variants.
-std::vector<std::string_view> spirv_names();
 
 /// What a kernel variant is compiled from, and how.
 struct KernelSource {
   std::string_view file;        ///< relative to shaders/
   std::string_view definition;  ///< of the preprocessor; empty: none
   bool optimised = true;
-  std::uint32_t vulkan_minor = 2;  ///< of the target, Vulkan 1.2 or 1.3
+  bool khr_matrices = false;  ///< for Vulkan 1.3, and what is compiled goes through khr_matrices()
 };
 /// errors  as spirv()
 const KernelSource& kernel_source(std::string_view name);

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from cpu_mutants import cpu_kernels
 from filters import NETWORK_BLOCK, NETWORK_CPU, cpu, fused, lanes, on, vulkan
+from khr_mutants import khr
 from part_mutants import part_kernels
 from sketch_mutants import sketches
 
@@ -32,6 +33,7 @@ def table():
     cpu_kernels(of)
     host(of)
     sketches(of, vulkan, fused, cpu)
+    khr(of)
     return all
 
 
@@ -285,8 +287,8 @@ def host(of):
        ("c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low + slope_high);",
         "c[3] = static_cast<float>(2 * (z_low - z_high) + slope_low);", "Noise.*"))
     of("engine/network/conditioning.cpp",
-       ("if (i < c.context && i < label.words.size()) seen = embed(\"word_embed.weight\", label.words[i], context_word_);",
-        "if (i < c.context && i < label.words.size()) seen = embed(\"word_embed.weight\", label.words[0], context_word_);",
+       ("std::ranges::copy(embed(\"word_embed.weight\", label.words[i], context_word_), row.begin());",
+        "std::ranges::copy(embed(\"word_embed.weight\", label.words[0], context_word_), row.begin());",
         "Prompts.*"),
        ("for (std::size_t j = 0; j < width; ++j) row[j] += context_position_[i * width + j];", "", "Prompts.*"),
        ("features[half + k] = static_cast<float>(std::cos(angle));", "features[half + k] = static_cast<float>(std::sin(angle));",

@@ -5,8 +5,6 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "shaders/spirv.h"
-
 namespace dit::vulkan {
 namespace {
 
@@ -31,12 +29,6 @@ using GetProperties = VkResult(VKAPI_PTR*)(VkPhysicalDevice, std::uint32_t*, Pro
 
 using Features = MatrixFeatures::Features;
 
-/// Whether a compiler that knows the extension built the kernels.
-bool kernels_built(MatrixExtension extension) {
-  const std::vector<std::string_view> names = spirv_names();
-  return std::find(names.begin(), names.end(), std::string("dispatch") + suffix(extension)) != names.end();
-}
-
 /// What SPIR-V with KHR matrices needs around it: Vulkan 1.3, and pipelines whose subgroups are all whole.
 bool has_full_subgroups(const vk::raii::PhysicalDevice& device) {
   if (device.getProperties().apiVersion < VK_API_VERSION_1_3) return false;
@@ -46,8 +38,7 @@ bool has_full_subgroups(const vk::raii::PhysicalDevice& device) {
 }
 
 bool offers_khr(const Instance& instance, const vk::raii::PhysicalDevice& device) {
-  if (!kernels_built(MatrixExtension::khr) || !has_extension(device, khr::name)) return false;
-  if (!has_full_subgroups(device)) return false;
+  if (!has_extension(device, khr::name) || !has_full_subgroups(device)) return false;
   const auto get = reinterpret_cast<khr::GetProperties>(instance.context.getDispatcher()->vkGetInstanceProcAddr(
       static_cast<VkInstance>(*instance.handle), "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR"));
   Features features{khr::features_type};
@@ -66,8 +57,7 @@ bool offers_khr(const Instance& instance, const vk::raii::PhysicalDevice& device
 }
 
 bool offers_nv(const vk::raii::PhysicalDevice& device) {
-  if (!kernels_built(MatrixExtension::nv) || !has_extension(device, VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME))
-    return false;
+  if (!has_extension(device, VK_NV_COOPERATIVE_MATRIX_EXTENSION_NAME)) return false;
   const auto features =
       device.getFeatures2<vk::PhysicalDeviceFeatures2, vk::PhysicalDeviceCooperativeMatrixFeaturesNV>();
   if (!features.get<vk::PhysicalDeviceCooperativeMatrixFeaturesNV>().cooperativeMatrix) return false;

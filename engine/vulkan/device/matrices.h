@@ -11,7 +11,7 @@ namespace dit::vulkan {
 /// How kernels reach matrix hardware. The names of kernels end in the text of suffix().
 enum class MatrixExtension {
   none,
-  nv,        ///< VK_NV_cooperative_matrix, which every GLSL compiler of 2019 and later spells
+  nv,        ///< VK_NV_cooperative_matrix, of drivers that know no other
   emulated,  ///< through shared memory, on any device: slow, for tests alone
   khr,       ///< VK_KHR_cooperative_matrix; twice as fast on NVIDIA's driver 580, whose NV loads cost twice the time
 };
@@ -19,9 +19,9 @@ enum class MatrixExtension {
 /// "_matrix_khr" or "_matrix_nv"
 const char* suffix(MatrixExtension extension);
 
-/// The best extension that multiplies 16×16 blocks of f16 into f32 in a subgroup, is offered by the device, and for
-/// which kernels were built. DIT_MATRIX=nv leaves KHR aside: for comparison, and for drivers that get it wrong.
-/// DIT_MATRIX=emulated needs no hardware. `suitable` says whether the device has all else that the kernels need:
+/// The best extension that multiplies 16×16 blocks of f16 into f32 in a subgroup and is offered by the device.
+/// DIT_MATRIX=nv leaves KHR aside: for comparison, and for drivers that get it wrong. DIT_MATRIX=emulated needs no
+/// hardware. `suitable` says whether the device has all else that the kernels need:
 /// subgroups of 32 that shuffle, f16, and the memory model.
 MatrixExtension offered_matrices(const Instance& instance, const vk::raii::PhysicalDevice& device, bool suitable);
 

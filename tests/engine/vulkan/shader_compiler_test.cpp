@@ -58,8 +58,9 @@ class Shaders : public ::testing::Test {
 
 TEST_F(Shaders, AreThoseOfTheBuild) {
   const ShaderCompiler compiler(copy_.folder(), {.library = "none", .program = DIT_GLSLC});
-  for (const char* kernel : {"attention", "linear_f32", "linear_q4", "to_rgba", "dispatch_f16",
-                             "persistent_matrix_emulated", "persistent_matrix_nv", "ceiling_empty"}) {
+  for (const char* kernel :
+       {"attention", "linear_f32", "linear_q4", "to_rgba", "dispatch_f16", "persistent_matrix_emulated",
+        "persistent_matrix_nv", "persistent_matrix_khr", "ceiling_matrix_khr", "ceiling_empty"}) {
     EXPECT_EQ(compile(compiler, kernel), built_in(kernel)) << kernel;
   }
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "engine/vulkan/device/sources/shader_compiler.h"
 
+#include <stdexcept>
 #include <utility>
+
+#include "shaders/khr/khr_matrices.h"
 
 namespace dit::vulkan {
 namespace {
@@ -36,11 +39,18 @@ ShaderCompiler::ShaderCompiler(std::filesystem::path folder, const CompilerNames
 }
 
 std::vector<std::uint32_t> ShaderCompiler::compile(const KernelSource& kernel, std::vector<SourceFile>& files) const {
-  return shaderc_->compile({.name = (folder_ / kernel.file).string(),
-                            .text = shader_text(folder_, std::string(kernel.file), files),
-                            .definition = kernel.definition,
-                            .optimised = kernel.optimised,
-                            .vulkan_minor = kernel.vulkan_minor});
+  const std::string name = (folder_ / kernel.file).string();
+  std::vector<std::uint32_t> words = shaderc_->compile({.name = name,
+                                                        .text = shader_text(folder_, std::string(kernel.file), files),
+                                                        .definition = kernel.definition,
+                                                        .optimised = kernel.optimised,
+                                                        .vulkan_minor = kernel.khr_matrices ? 3u : 2u});
+  if (!kernel.khr_matrices) return words;
+  try {
+    return khr_matrices(words);
+  } catch (const std::runtime_error& error) {
+    throw ShaderError(fmt::format("{}: error: {}", name, error.what()));
+  }
 }
 
 }  // namespace dit::vulkan
