@@ -66,10 +66,10 @@ class VulkanExecutor : public Executor {
     if (wanted.precision == Precision::automatic) {
       const bool matrices = shared_.device->abilities().matrices != MatrixExtension::none;
       Trusted chosen = judge_.automatic(automatic_precisions(shared_.device->table(), matrices), options.fusion);
-      wanted.precision = chosen.mode.precision;
+      wanted = chosen.mode;
       note = std::move(chosen.note);
     }
-    if (automatic_) wanted.fusion = judge_.fusion_of(wanted.precision);
+    if (wanted.fusion == Fusion::automatic) wanted.fusion = judge_.fusion_of(wanted.precision);
     expect_served(wanted.precision, wanted.fusion);
     Trusted chosen = judge_.trusted(wanted);
     chosen.note = std::move(note);

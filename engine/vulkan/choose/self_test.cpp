@@ -140,22 +140,27 @@ Fusion Judge::fusion_of(Precision precision) {
   return automatic_fusion(test_().tried(1).program, target_of(device, precision, fastest));
 }
 
+std::string Judge::objection_to(Mode mode) {
+  const Verdict& verdict = judge(mode, 1);
+  if (!verdict.refusal.empty()) return "does not serve the model: " + verdict.refusal;
+  if (!verdict.failure.empty()) return "fails its self-test: " + verdict.failure;
+  return looks_the_same(verdict.difference) ? "" : "has " + text_of(verdict.difference);
+}
+
 Trusted Judge::automatic(std::span<const Precision> precisions, Fusion fusion) {
   std::string note;
   for (const Precision precision : precisions) {
     if (!test_ || shared_.pipelines->from_sources() || !is_served(precision, fusion)) continue;
-    const Mode mode = {precision, fusion == Fusion::automatic ? fusion_of(precision) : fusion};
-    const Verdict& verdict = judge(mode, 1);
-    const std::string name = name_of(precision);
-    if (!verdict.refusal.empty()) {
-      note += fmt::format("{} does not serve the model: {}; ", name, verdict.refusal);
-    } else if (!verdict.failure.empty()) {
-      note += fmt::format("{} fails its self-test: {}; ", name, verdict.failure);
-    } else if (!looks_the_same(verdict.difference)) {
-      note += fmt::format("{} has {}; ", name, text_of(verdict.difference));
-    } else {
-      return {mode, {}, note + fmt::format("precision {}, {}", name, text_of(verdict.difference))};
+    std::string first;
+    for (const Mode mode : fall_backs({precision, fusion == Fusion::automatic ? fusion_of(precision) : fusion})) {
+      if (mode.precision != precision) break;
+      const std::string objection = objection_to(mode);
+      if (objection.empty())
+        return {
+            mode, {}, note + fmt::format("precision {}, {}", name_of(precision), text_of(judge(mode, 1).difference))};
+      if (first.empty()) first = objection;
     }
+    note += fmt::format("{} {}; ", name_of(precision), first);
   }
   if (!note.empty()) note += "precision f32";
   return {{Precision::f32, fusion}, {}, note};

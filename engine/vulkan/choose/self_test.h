@@ -47,13 +47,16 @@ class Judge {
   /// f32. The plain kernels are what is left.
   Trusted trusted(Mode wanted);
   /// The first of these precisions whose pictures look the same, in the fusion that the device's table says, unless
-  /// `fusion` names one; f32 where none does, and where there is no test.
+  /// `fusion` names one, or in those that stand in for it; f32, of the given fusion, where none does, and where there
+  /// is no test.
   Trusted automatic(std::span<const Precision> precisions, Fusion fusion);
   /// What an automatic fusion is for the model's first icon.
   Fusion fusion_of(Precision precision);
 
  private:
   Verdict try_out(Mode mode, std::uint32_t batch);
+  /// Why an automatic precision should not be this one; empty if it may.
+  std::string objection_to(Mode mode);
   void expect_right(Mode mode, std::uint32_t batch, Verdict& verdict, bool anew);
 
   Shared& shared_;
