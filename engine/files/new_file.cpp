@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/files/unsynced.h"
 
 namespace dit {
 namespace fs = std::filesystem;
@@ -29,6 +31,23 @@ struct Unfinished {
   std::array<char, 4096> path{};
 };
 std::array<Unfinished, 64> unfinished_files;
+
+// A handler that ends the process waits a moment for threads that are making a named file, and they for its end.
+std::atomic<bool> ending{false};
+std::atomic<int> making{0};
+
+/// While a named file is made. Nothing may be made where it says that the process ends.
+class Making {
+ public:
+  Making() { ++making; }
+  ~Making() { --making; }
+  Making(const Making&) = delete;
+  Making& operator=(const Making&) = delete;
+  bool allowed() const {
+    if (ending) errno = EINTR;
+    return !ending;
+  }
+};
 
 void note_unfinished(const std::string& path) noexcept {
   for (Unfinished& entry : unfinished_files) {
@@ -124,8 +143,10 @@ void NewFile::open_staged(int mode) {
       way_ = Way::named;
       unfinished_ = random_name();
       note_unfinished(folder_->path_of(unfinished_));
-      file = ::openat(folder_->descriptor(), unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
-                      mode);
+      if (const Making now; now.allowed()) {
+        file = ::openat(folder_->descriptor(), unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
+                        mode);
+      }
       const int reason = errno;
       if (file < 0) forget_unfinished(folder_->path_of(std::exchange(unfinished_, {})));
       errno = reason;
@@ -173,6 +194,12 @@ void NewFile::write_in_place() {
   if (staged.st_size > 0 && ::fallocate(file, 0, 0, staged.st_size) != 0 && errno == ENOSPC) fail_to_write(ENOSPC);
   copy_into(file);
   if (::ftruncate(file, staged.st_size) != 0) fail_to_write(errno);
+  sync_if_asked(file);
+}
+
+void NewFile::sync_if_asked(int file) const {
+  if (sync_ == Sync::later) return;
+  if (const int reason = sync_file(file); reason != 0) fail_to_write(reason);
 }
 
 /// A name in the folder for what has none, or only a random one.
@@ -183,6 +210,8 @@ void NewFile::give_name() {
     if (!exists_ && ::linkat(AT_FDCWD, source.c_str(), folder, name_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
     unfinished_ = random_name();
     note_unfinished(folder_->path_of(unfinished_));
+    const Making now;
+    if (!now.allowed()) fail_to_write(errno);
     if (::linkat(AT_FDCWD, source.c_str(), folder, unfinished_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
       // Without /proc it takes a copy.
       const int file = ::openat(folder, unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0600);
@@ -202,8 +231,9 @@ void NewFile::give_name() {
   }
 }
 
-void NewFile::finish() {
+void NewFile::finish(Sync sync) {
   if (std::fflush(file_.get()) != 0) fail_to_write(errno);
+  if (way_ != Way::through) sync_ = sync;
   if (way_ == Way::in_place) {
     write_in_place();
   } else if (way_ != Way::through) {
@@ -215,7 +245,9 @@ void NewFile::finish() {
         return write_in_place();
       }
     }
+    sync_if_asked(file);
     give_name();
+    sync_if_asked(folder_->descriptor());
   }
   // Network file systems and quotas tell here.
   if (std::fclose(file_.release()) != 0) fail_to_write(errno);
@@ -230,6 +262,9 @@ void expect_writable(const fs::path& path) {
 }
 
 void remove_unfinished() noexcept {
+  constexpr int patience = 100;  // milliseconds; the thread that was interrupted may itself be making one
+  ending = true;
+  for (int waited = 0; making != 0 && waited < patience; ++waited) (void)::poll(nullptr, 0, 1);
   for (Unfinished& entry : unfinished_files)
     if (entry.ready) (void)::unlink(entry.path.data());
 }
