@@ -76,6 +76,19 @@ std::string random_name() {
   return fmt::format(".dit-{:010x}", bits & 0xffffffffffu);
 }
 
+/// Where a link leads; links on the way to its folder are followed by the system. Asking it for each part of a path
+/// costs more than writing a small file.
+fs::path target_of(const fs::path& path) {
+  struct stat status = {};
+  const bool there = ::lstat(path.c_str(), &status) == 0;
+  const bool plain =
+      there ? !S_ISLNK(status.st_mode) : errno == ENOENT && path.native().find("..") == std::string::npos;
+  if (plain) return path;
+  std::error_code error;
+  fs::path target = fs::weakly_canonical(path, error);
+  return target.empty() ? path : target;
+}
+
 /// Whether a new file can be given this one's owner. Of the groups only trying tells.
 bool can_own(const struct stat& status) { return ::geteuid() == 0 || status.st_uid == ::geteuid(); }
 
@@ -108,9 +121,7 @@ void NewFile::fail_to_write(int reason) const {
 }
 
 NewFile::NewFile(const fs::path& path, For reader) : path_(path) {
-  std::error_code error;
-  target_ = fs::weakly_canonical(path, error);
-  if (target_.empty()) target_ = path;
+  target_ = target_of(path);
   struct stat status = {};
   exists_ = ::stat(target_.c_str(), &status) == 0;
   if (!exists_ && errno != ENOENT) fail_to_write(errno);
