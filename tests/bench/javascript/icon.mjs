@@ -15,8 +15,8 @@ export function readWeights(file) {
   const bytes = readFileSync(file);
   const size = Number(bytes.readBigUInt64LE(0)), header = JSON.parse(bytes.subarray(8, 8 + size).toString());
   const config = JSON.parse(header.__metadata__.config), tensors = {};
+  delete header.__metadata__;
   for (const [name, { dtype, shape, data_offsets: [begin, end] }] of Object.entries(header)) {
-    if (name === '__metadata__') continue;
     if (dtype !== 'F32') throw new Error(`${file}: ${name}: expected F32, found ${dtype}`);
     const data = bytes.buffer.slice(bytes.byteOffset + 8 + size + begin, bytes.byteOffset + 8 + size + end);
     tensors[name] = { shape, data: new Float32Array(data) };
