@@ -11,7 +11,8 @@ models=()
 for model in "$@"; do models+=("$(realpath "$model")"); done
 cd "$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")"
 
-packages=(python3-onnx python3-numpy libopenblas0-pthread)
+packages=(python3-onnx python3-numpy)
+[ "${ONLY:-}" = javascript ] || packages+=(libopenblas0-pthread)
 command -v npm >/dev/null || packages+=(nodejs npm)
 missing=()
 for package in "${packages[@]}"; do

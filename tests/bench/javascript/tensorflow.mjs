@@ -19,11 +19,13 @@ const icon = readIcon(folder, c);
 const side = c.width / c.patch, tokens = side * (c.height / c.patch), wide = c.heads * c.head_dim;
 const image = [c.channels, c.height, c.width], grid = [c.height / c.patch, side];
 
-const weights = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => [name, tf.tensor(data, shape)]));
+// [in,out]: the backend's fast product, XNNPACK's, takes nothing transposed.
+const weights = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) =>
+  [name, name.endsWith('.weight') ? tf.transpose(tf.tensor(data, shape)) : tf.tensor(data, shape)]));
 const modulation = icon.modulation.map((row) => tf.split(tf.tensor(row, [row.length / c.dim, c.dim]), row.length / c.dim));
 const noise = icon.noise.map((values) => tf.tensor(values, image));
 
-const linear = (x, name) => tf.matMul(x, weights[`${name}.weight`], false, true);
+const linear = (x, name) => tf.matMul(x, weights[`${name}.weight`]);
 
 function norm(x, shift, scale) {
   const away = tf.sub(x, tf.mean(x, -1, true)), variance = tf.mean(tf.square(away), -1, true);
@@ -31,10 +33,10 @@ function norm(x, shift, scale) {
 }
 
 function attention(x) {
-  const heads = (part) => tf.transpose(tf.reshape(part, [tokens, c.heads, c.head_dim]), [1, 0, 2]);
-  const [q, k, v] = tf.split(x, [wide, wide, wide], 1).map(heads);
-  const scores = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(c.head_dim));
-  return tf.reshape(tf.transpose(tf.matMul(tf.softmax(scores), v), [1, 0, 2]), [tokens, wide]);
+  const heads = (part, order) => tf.transpose(tf.reshape(part, [tokens, c.heads, c.head_dim]), order);
+  const [q, k, v] = tf.split(x, [wide, wide, wide], 1);
+  const scores = tf.mul(tf.matMul(heads(q, [1, 0, 2]), heads(k, [1, 2, 0])), 1 / Math.sqrt(c.head_dim));
+  return tf.reshape(tf.transpose(tf.matMul(tf.softmax(scores), heads(v, [1, 0, 2])), [1, 0, 2]), [tokens, wide]);
 }
 
 function predict(x, tables) {
