@@ -21,8 +21,8 @@ struct Image {
   Image(std::uint32_t w, std::uint32_t h) : width(w), height(h), rgba(std::size_t{4} * w * h) {}
 };
 
-/// Writes a PNG; "-" is standard output. A file appears whole or not at all: it is written beside its place, then
-/// renamed. Devices and pipes are written through.
+/// Writes a PNG; "-" is standard output. A file appears whole or not at all, see NewFile. Devices and pipes
+/// are written through.
 /// errors  throws Error{unreadable} with the path and the system's reason
 /// thread  any; one a path
 void write_png(const std::filesystem::path& path, const Image& image, NewFile::Sync sync = NewFile::Sync::later);
