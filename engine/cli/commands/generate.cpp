@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/generate_options.h"
@@ -86,6 +87,7 @@ class Job {
   std::vector<Image> pictures_;   ///< for the sheet
   std::set<std::string> warned_;  ///< warnings already printed
   bool slow_ = true;              ///< whether a person would see the steps of an icon
+  bool new_label_ = true;         ///< whether nothing has been said of the prompt and style yet
   bool announced_ = false;        ///< whether the session knows the next batch
   std::optional<PictureFiles> files_;
 };
@@ -163,9 +165,12 @@ Image Job::read(std::uint32_t icon) {
 }
 
 void Job::warn() {
-  for (const std::string& text :
-       {describe_unknown(session_->model().config(), session_->label()), session_->take_warning()})
-    warn_of(text);
+  // Finding what is like a word takes as long as painting an icon does on a GPU.
+  if (std::exchange(new_label_, false)) {
+    warn_of(describe_unknown(session_->model().config(), session_->label()));
+    tell_readings();
+  }
+  warn_of(session_->take_warning());
 }
 
 /// What is painted for words that the model has not: said once, as it is no mistake.
@@ -245,7 +250,6 @@ void Job::paint(const IconSettings& settings, std::span<const IconPoint> icons, 
   const bool stepwise = begin(settings, icons, following);
   auto painting = Clock::now() - start;
   warn();
-  tell_readings();
   const std::uint32_t steps = session_->steps();
   most_steps_ = std::max(most_steps_, steps);
   if (!progress_) progress_ = std::make_unique<Progress>(this->icons() * parts);
@@ -277,6 +281,7 @@ void Job::paint_all() {
   for (const std::string& style : options_.styles) {
     for (const std::string& prompt : options_.prompts) {
       const IconSettings wanted = settings(prompt, style);
+      new_label_ = true;
       points(wanted.seed, 0, batch);
       for (std::uint64_t done = 0; done < each();) {
         interrupt_.check();
