@@ -49,22 +49,22 @@ class Making {
   }
 };
 
-void note_unfinished(const std::string& path) noexcept {
-  for (Unfinished& entry : unfinished_files) {
+/// Which entry it has; -1: there is no room. Within a Making, so that no path is written while a handler reads it.
+int note_unfinished(const std::string& path) noexcept {
+  for (std::size_t i = 0; i < unfinished_files.size(); ++i) {
+    Unfinished& entry = unfinished_files[i];
     if (path.size() >= entry.path.size() || entry.taken.exchange(true)) continue;
     std::memcpy(entry.path.data(), path.c_str(), path.size() + 1);
     entry.ready = true;
-    return;
+    return static_cast<int>(i);
   }
+  return -1;
 }
 
-void forget_unfinished(const std::string& path) noexcept {
-  for (Unfinished& entry : unfinished_files) {
-    if (!entry.ready || path != entry.path.data()) continue;
-    entry.ready = false;
-    entry.taken = false;
-    return;
-  }
+void forget_unfinished(int entry) noexcept {
+  if (entry < 0) return;
+  unfinished_files[static_cast<std::size_t>(entry)].ready = false;
+  unfinished_files[static_cast<std::size_t>(entry)].taken = false;
 }
 
 /// A name that nobody can have made before: 15 letters.
@@ -152,14 +152,13 @@ void NewFile::open_staged(int mode) {
     const bool cannot = file < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT);
     if (cannot) {
       way_ = Way::named;
-      unfinished_ = random_name();
-      note_unfinished(folder_->path_of(unfinished_));
       if (const Making now; now.allowed()) {
+        begin_unfinished();
         file = ::openat(folder_->descriptor(), unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
                         mode);
       }
       const int reason = errno;
-      if (file < 0) forget_unfinished(folder_->path_of(std::exchange(unfinished_, {})));
+      if (file < 0) end_unfinished();
       errno = reason;
     }
     if (file < 0 && exists_ && (errno == EACCES || errno == EPERM || errno == EROFS)) way_ = Way::in_place;
@@ -172,7 +171,17 @@ void NewFile::open_staged(int mode) {
 NewFile::~NewFile() {
   if (unfinished_.empty()) return;
   (void)::unlinkat(folder_->descriptor(), unfinished_.c_str(), 0);
-  forget_unfinished(folder_->path_of(unfinished_));
+  end_unfinished();
+}
+
+void NewFile::begin_unfinished() {
+  unfinished_ = random_name();
+  noted_ = note_unfinished(folder_->path_of(unfinished_));
+}
+
+void NewFile::end_unfinished() noexcept {
+  unfinished_.clear();
+  forget_unfinished(std::exchange(noted_, -1));
 }
 
 void NewFile::write(std::span<const std::byte> bytes) {
@@ -219,10 +228,9 @@ void NewFile::give_name() {
   if (way_ == Way::nameless) {
     const std::string source = fmt::format("/proc/self/fd/{}", ::fileno(file_.get()));
     if (!exists_ && ::linkat(AT_FDCWD, source.c_str(), folder, name_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
-    unfinished_ = random_name();
-    note_unfinished(folder_->path_of(unfinished_));
     const Making now;
     if (!now.allowed()) fail_to_write(errno);
+    begin_unfinished();
     if (::linkat(AT_FDCWD, source.c_str(), folder, unfinished_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
       // Without /proc it takes a copy.
       const int file = ::openat(folder, unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0600);
@@ -234,7 +242,7 @@ void NewFile::give_name() {
     }
   }
   if (::renameat(folder, unfinished_.c_str(), folder, name_.c_str()) == 0) {
-    forget_unfinished(folder_->path_of(std::exchange(unfinished_, {})));
+    end_unfinished();
   } else if (exists_ && (errno == EBUSY || errno == EXDEV || errno == EPERM || errno == EACCES)) {
     write_in_place();  // the file is a mount, or not ours to replace in a folder like /tmp
   } else {

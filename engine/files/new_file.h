@@ -48,6 +48,8 @@ class NewFile {
   enum class Way { through, nameless, named, in_place };
 
   void open_staged(int mode);
+  void begin_unfinished();
+  void end_unfinished() noexcept;
   void give_name();
   void copy_into(int file) const;
   void write_in_place();
@@ -58,6 +60,7 @@ class NewFile {
   std::unique_ptr<Folder> folder_;
   std::string name_;        // in the folder, of the finished file
   std::string unfinished_;  // in the folder, of what is to be removed
+  int noted_ = -1;          // where a handler of a signal finds it
   Way way_ = Way::nameless;
   bool exists_ = false;
   Sync sync_ = Sync::later;
