@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/files/unsynced.h"
 
 namespace dit {
 namespace fs = std::filesystem;
@@ -30,22 +32,39 @@ struct Unfinished {
 };
 std::array<Unfinished, 64> unfinished_files;
 
-void note_unfinished(const std::string& path) noexcept {
-  for (Unfinished& entry : unfinished_files) {
+// A handler that ends the process waits a moment for threads that are making a named file, and they for its end.
+std::atomic<bool> ending{false};
+std::atomic<int> making{0};
+
+/// While a named file is made. Nothing may be made where it says that the process ends.
+class Making {
+ public:
+  Making() { ++making; }
+  ~Making() { --making; }
+  Making(const Making&) = delete;
+  Making& operator=(const Making&) = delete;
+  bool allowed() const {
+    if (ending) errno = EINTR;
+    return !ending;
+  }
+};
+
+/// Which entry it has; -1: there is no room. Within a Making, so that no path is written while a handler reads it.
+int note_unfinished(const std::string& path) noexcept {
+  for (std::size_t i = 0; i < unfinished_files.size(); ++i) {
+    Unfinished& entry = unfinished_files[i];
     if (path.size() >= entry.path.size() || entry.taken.exchange(true)) continue;
     std::memcpy(entry.path.data(), path.c_str(), path.size() + 1);
     entry.ready = true;
-    return;
+    return static_cast<int>(i);
   }
+  return -1;
 }
 
-void forget_unfinished(const std::string& path) noexcept {
-  for (Unfinished& entry : unfinished_files) {
-    if (!entry.ready || path != entry.path.data()) continue;
-    entry.ready = false;
-    entry.taken = false;
-    return;
-  }
+void forget_unfinished(int entry) noexcept {
+  if (entry < 0) return;
+  unfinished_files[static_cast<std::size_t>(entry)].ready = false;
+  unfinished_files[static_cast<std::size_t>(entry)].taken = false;
 }
 
 /// A name that nobody can have made before: 15 letters.
@@ -55,6 +74,19 @@ std::string random_name() {
     fail(ErrorKind::unreadable, "no random name for a file: {}", std::strerror(errno));
   }
   return fmt::format(".dit-{:010x}", bits & 0xffffffffffu);
+}
+
+/// Where a link leads; links on the way to its folder are followed by the system. Asking it for each part of a path
+/// costs more than writing a small file.
+fs::path target_of(const fs::path& path) {
+  struct stat status = {};
+  const bool there = ::lstat(path.c_str(), &status) == 0;
+  const bool plain =
+      there ? !S_ISLNK(status.st_mode) : errno == ENOENT && path.native().find("..") == std::string::npos;
+  if (plain) return path;
+  std::error_code error;
+  fs::path target = fs::weakly_canonical(path, error);
+  return target.empty() ? path : target;
 }
 
 /// Whether a new file can be given this one's owner. Of the groups only trying tells.
@@ -89,9 +121,7 @@ void NewFile::fail_to_write(int reason) const {
 }
 
 NewFile::NewFile(const fs::path& path, For reader) : path_(path) {
-  std::error_code error;
-  target_ = fs::weakly_canonical(path, error);
-  if (target_.empty()) target_ = path;
+  target_ = target_of(path);
   struct stat status = {};
   exists_ = ::stat(target_.c_str(), &status) == 0;
   if (!exists_ && errno != ENOENT) fail_to_write(errno);
@@ -122,12 +152,13 @@ void NewFile::open_staged(int mode) {
     const bool cannot = file < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT);
     if (cannot) {
       way_ = Way::named;
-      unfinished_ = random_name();
-      note_unfinished(folder_->path_of(unfinished_));
-      file = ::openat(folder_->descriptor(), unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
-                      mode);
+      if (const Making now; now.allowed()) {
+        begin_unfinished();
+        file = ::openat(folder_->descriptor(), unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC,
+                        mode);
+      }
       const int reason = errno;
-      if (file < 0) forget_unfinished(folder_->path_of(std::exchange(unfinished_, {})));
+      if (file < 0) end_unfinished();
       errno = reason;
     }
     if (file < 0 && exists_ && (errno == EACCES || errno == EPERM || errno == EROFS)) way_ = Way::in_place;
@@ -140,7 +171,17 @@ void NewFile::open_staged(int mode) {
 NewFile::~NewFile() {
   if (unfinished_.empty()) return;
   (void)::unlinkat(folder_->descriptor(), unfinished_.c_str(), 0);
-  forget_unfinished(folder_->path_of(unfinished_));
+  end_unfinished();
+}
+
+void NewFile::begin_unfinished() {
+  unfinished_ = random_name();
+  noted_ = note_unfinished(folder_->path_of(unfinished_));
+}
+
+void NewFile::end_unfinished() noexcept {
+  unfinished_.clear();
+  forget_unfinished(std::exchange(noted_, -1));
 }
 
 void NewFile::write(std::span<const std::byte> bytes) {
@@ -173,6 +214,12 @@ void NewFile::write_in_place() {
   if (staged.st_size > 0 && ::fallocate(file, 0, 0, staged.st_size) != 0 && errno == ENOSPC) fail_to_write(ENOSPC);
   copy_into(file);
   if (::ftruncate(file, staged.st_size) != 0) fail_to_write(errno);
+  sync_if_asked(file);
+}
+
+void NewFile::sync_if_asked(int file) const {
+  if (sync_ == Sync::later) return;
+  if (const int reason = sync_file(file); reason != 0) fail_to_write(reason);
 }
 
 /// A name in the folder for what has none, or only a random one.
@@ -181,8 +228,9 @@ void NewFile::give_name() {
   if (way_ == Way::nameless) {
     const std::string source = fmt::format("/proc/self/fd/{}", ::fileno(file_.get()));
     if (!exists_ && ::linkat(AT_FDCWD, source.c_str(), folder, name_.c_str(), AT_SYMLINK_FOLLOW) == 0) return;
-    unfinished_ = random_name();
-    note_unfinished(folder_->path_of(unfinished_));
+    const Making now;
+    if (!now.allowed()) fail_to_write(errno);
+    begin_unfinished();
     if (::linkat(AT_FDCWD, source.c_str(), folder, unfinished_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
       // Without /proc it takes a copy.
       const int file = ::openat(folder, unfinished_.c_str(), O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, 0600);
@@ -194,7 +242,7 @@ void NewFile::give_name() {
     }
   }
   if (::renameat(folder, unfinished_.c_str(), folder, name_.c_str()) == 0) {
-    forget_unfinished(folder_->path_of(std::exchange(unfinished_, {})));
+    end_unfinished();
   } else if (exists_ && (errno == EBUSY || errno == EXDEV || errno == EPERM || errno == EACCES)) {
     write_in_place();  // the file is a mount, or not ours to replace in a folder like /tmp
   } else {
@@ -202,8 +250,9 @@ void NewFile::give_name() {
   }
 }
 
-void NewFile::finish() {
+void NewFile::finish(Sync sync) {
   if (std::fflush(file_.get()) != 0) fail_to_write(errno);
+  if (way_ != Way::through) sync_ = sync;
   if (way_ == Way::in_place) {
     write_in_place();
   } else if (way_ != Way::through) {
@@ -215,7 +264,9 @@ void NewFile::finish() {
         return write_in_place();
       }
     }
+    sync_if_asked(file);
     give_name();
+    sync_if_asked(folder_->descriptor());
   }
   // Network file systems and quotas tell here.
   if (std::fclose(file_.release()) != 0) fail_to_write(errno);
@@ -230,6 +281,9 @@ void expect_writable(const fs::path& path) {
 }
 
 void remove_unfinished() noexcept {
+  constexpr int patience = 100;  // milliseconds; the thread that was interrupted may itself be making one
+  ending = true;
+  for (int waited = 0; making != 0 && waited < patience; ++waited) (void)::poll(nullptr, 0, 1);
   for (Unfinished& entry : unfinished_files)
     if (entry.ready) (void)::unlink(entry.path.data());
 }

@@ -20,6 +20,10 @@ namespace dit {
 class NewFile {
  public:
   enum class For { everybody, owner };
+  enum class Sync {
+    later,  ///< the system brings it to the disk when it likes
+    now,    ///< it is on the disk before it has its name, and the name before finish() is back
+  };
 
   /// reader  who may read a file that was not there before, as far as the umask lets them
   /// errors  unreadable: cannot be made
@@ -33,8 +37,8 @@ class NewFile {
   /// errors  unreadable: disk full and the like
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  /// Flushes and gives the file its name. errors: unreadable
-  void finish();
+  /// Flushes and gives the file its name. Devices and pipes are not waited for. errors: unreadable
+  void finish(Sync sync = Sync::later);
 
  private:
   struct Close {
@@ -44,17 +48,22 @@ class NewFile {
   enum class Way { through, nameless, named, in_place };
 
   void open_staged(int mode);
+  void begin_unfinished();
+  void end_unfinished() noexcept;
   void give_name();
   void copy_into(int file) const;
   void write_in_place();
+  void sync_if_asked(int file) const;
   [[noreturn]] void fail_to_write(int reason) const;
 
   std::filesystem::path path_, target_;
   std::unique_ptr<Folder> folder_;
   std::string name_;        // in the folder, of the finished file
   std::string unfinished_;  // in the folder, of what is to be removed
+  int noted_ = -1;          // where a handler of a signal finds it
   Way way_ = Way::nameless;
   bool exists_ = false;
+  Sync sync_ = Sync::later;
   std::unique_ptr<std::FILE, Close> file_;
 };
 
@@ -62,7 +71,8 @@ class NewFile {
 /// errors  unreadable, as the constructor
 void expect_writable(const std::filesystem::path& path);
 
-/// Removes the named files that are being written now, for a handler of a signal that ends the process.
+/// Removes the named files that are being written now, for a handler of a signal that ends the process: from then on
+/// no thread can begin one.
 void remove_unfinished() noexcept;
 
 }  // namespace dit

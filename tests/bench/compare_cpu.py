@@ -3,7 +3,8 @@
 
     compare_cpu.py --build BUILD --ort FOLDER-WITH-NODE_MODULES [--json FILE] [--seconds 300] [MODEL.safetensors ...]
 
-Without models: the shipped ones and the seed's configuration with random weights. Each contender is a process that
+Without models: the shipped ones and the seed's configuration with random weights; that one is also painted by
+TensorFlow.js and by plain JavaScript, which the favicon diffusor is compared with where it comes from. Each contender is a process that
 waits on its standard input, so that one runs while the others sleep. tests/bench/run_cpu.sh installs what this needs.
 """
 import argparse
@@ -51,6 +52,12 @@ def write_seed_weights(path):
     safetensors_io.save(path, tensors, {"format": "ditsrc/1", "config": json.dumps(c)})
 
 
+JAVASCRIPT = {"TensorFlow.js 4.22, wasm": SOURCE / "tests/bench/javascript/tensorflow.mjs",
+              "plain JavaScript": SOURCE / "tests/bench/javascript/plain.mjs"}
+# Of the largest value: the same icon by other orders of sums. A step that is wrong by a thousandth shows.
+MOST_DIFFERENCE = 1e-4
+
+
 class Comparison:
     def __init__(self, options, scratch):
         self.build, self.ort, self.scratch = pathlib.Path(options.build).resolve(), options.ort, pathlib.Path(scratch)
@@ -75,16 +82,27 @@ class Comparison:
         return float(self.output("node", SOURCE / "tests/bench/icon_onnx.mjs", self.graph(model, 1), 1, 1,
                                  self.scratch))
 
-    def measure(self, model, steps, threads, batch, seconds, least):
-        """All contenders in turn until the time is used, at least `least` rounds."""
-        flops = int(self.output(self.icon_cpu, "--model", model, "--batch", batch, "--cost")) * steps
+    def same_icon(self, model, steps):
+        """Paints one icon here and in JavaScript, from the same noise; returns the largest differences by name."""
+        self.output(self.icon_cpu, "--model", model, "--steps", steps, "--dump-icon", self.scratch)
+        return {name: json.loads(self.output("node", script, model, self.scratch, "compare"))["difference"]
+                for name, script in JAVASCRIPT.items()}
+
+    def contenders(self, model, steps, threads, batch):
         ours = [self.icon_cpu, "--model", model, "--threads", threads, "--batch", batch, "--steps", steps]
-        contenders = [
-            Contender("ours", ours, self.ort), Contender("openblas", [*ours, "--engine", "openblas"], self.ort),
-            Contender("onnxruntime", ["node", SOURCE / "tests/bench/icon_onnx.mjs", self.graph(model, batch), threads,
-                                      steps], self.ort)]
+        commands = {"ours": ours, "openblas": [*ours, "--engine", "openblas"],
+                    "onnxruntime": ["node", SOURCE / "tests/bench/icon_onnx.mjs", self.graph(model, batch), threads, steps]}
         if self.machine["int8"]:
-            contenders.append(Contender("ours, int8", [*ours, "--precision", "int8"], self.ort))
+            commands["ours, int8"] = [*ours, "--precision", "int8"]
+        return commands
+
+    def measure(self, model, steps, threads, batch, seconds, least, more=None):
+        """All contenders in turn until the time is used, at least `least` rounds. more: whole icons besides."""
+        flops = int(self.output(self.icon_cpu, "--model", model, "--batch", batch, "--cost")) * steps
+        commands = self.contenders(model, steps, threads, batch)
+        if more:
+            commands = {name: command for name, command in commands.items() if name != "openblas"} | more
+        contenders = [Contender(name, command, self.ort) for name, command in commands.items()]
         end = time.monotonic() + seconds
         while len(contenders[0].wall) < least or time.monotonic() < end:
             for contender in contenders:
@@ -92,13 +110,13 @@ class Comparison:
                 time.sleep(0.03)  # until the threads of this one sleep
         for contender in contenders:
             contender.close()
-            self.add(contender, model, steps, threads, batch, flops)
+            self.add(contender, model, steps, threads, batch, flops, bool(more))
 
-    def add(self, contender, model, steps, threads, batch, flops):
+    def add(self, contender, model, steps, threads, batch, flops, javascript):
         quartiles = statistics.quantiles(contender.wall, n=4)
         median = statistics.median(contender.wall)
         self.rows.append({
-            "model": model.stem, "steps": steps, "threads": threads, "batch": batch, "runtime": contender.name,
+            "model": model.stem, "javascript": javascript, "steps": steps, "threads": threads, "batch": batch, "runtime": contender.name,
             "median_s": median, "min_s": min(contender.wall), "spread": (quartiles[2] - quartiles[0]) / median,
             "rounds": len(contender.wall), "processor_median_s": statistics.median(contender.processor),
             "gflop": flops * 1e-9, "peak_share": flops * 1e-9 / median / self.machine["gflops"][threads > 1]})
@@ -108,6 +126,7 @@ def table(rows):
     """Markdown: a line for each model, number of threads and batch."""
     lines = ["| model | threads | batch | ours, ms an icon | spread | of the peak | OpenBLAS, products alone | "
              "ONNX Runtime | ours is faster | ours in int8 |", "|---|---|---|---|---|---|---|---|---|---|"]
+    rows = [row for row in rows if not row["javascript"]]
     for ours in (row for row in rows if row["runtime"] == "ours"):
         key = ("model", "threads", "batch", "steps")
         other = {row["runtime"]: row["median_s"] for row in rows if all(row[k] == ours[k] for k in key)}
@@ -117,6 +136,17 @@ def table(rows):
                      f"{other['openblas'] * unit:.1f} | {other['onnxruntime'] * unit:.1f} | "
                      f"{other['onnxruntime'] / ours['median_s']:.2f}× | "
                      + (f"{other['ours, int8'] * unit:.1f} |" if "ours, int8" in other else "- |"))
+    return "\n".join(lines)
+
+
+def javascript_table(rows):
+    """Markdown: the favicon diffusor's table, a line for each runtime on one core; ratios are of processor time."""
+    lines = ["| the favicon diffusor's network, one core | ms an icon | spread | processor ms | times ours |", "|---|---|---|---|---|"]
+    rows = [row for row in rows if row["javascript"]]
+    ours = next(row["processor_median_s"] for row in rows if row["runtime"] == "ours")
+    for row in sorted(rows, key=lambda row: row["processor_median_s"]):
+        lines.append(f"| {row['runtime']} | {1000 * row['median_s']:.0f} | {row['spread']:.1%} | {1000 * row['processor_median_s']:.0f} | "
+                     f"{row['processor_median_s'] / ours:.1f} |")
     return "\n".join(lines)
 
 
@@ -134,34 +164,62 @@ def main():
     parser.add_argument("--json", help="write all figures there")
     parser.add_argument("--readme", type=pathlib.Path, help="put the table between the marks in this file")
     parser.add_argument("--seconds", type=float, default=300, help="for all measurements together")
+    parser.add_argument("--only", choices=["javascript"], help="that table alone")
     parser.add_argument("models", nargs="*", type=lambda path: pathlib.Path(path).resolve())
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        comparison = Comparison(options, scratch)
-        seed = pathlib.Path(scratch) / "seed.safetensors"
-        write_seed_weights(seed)
-        models = options.models or [*sorted((SOURCE / "models").glob("*.safetensors")), seed]
-        print(f"{comparison.machine['processor']}; multiply-add peak {comparison.machine['gflops']} GFLOP/s", flush=True)
+        compare(options, Comparison(options, scratch), pathlib.Path(scratch) / "seed.safetensors")
+
+
+def compare_model(comparison, model, seconds):
+    steps = json.loads(safetensors_io.load(model)[1]["config"])["default_steps"]
+    difference = comparison.same_graph(model)
+    print(f"{model.stem}: one step differs from ONNX Runtime's by {difference:.1e} of its maximum", flush=True)
+    if not difference < MOST_DIFFERENCE:
+        raise SystemExit(f"compare_cpu: {model}: the graphs do not compute the same")
+    for batch in (1, 8):
+        for threads in (1, 2):
+            comparison.measure(model, steps, threads, batch, seconds / 4, 3)
+
+
+def compare_javascript(comparison, model, seconds):
+    """Whole icons, one at a time on one core."""
+    steps = SEED["default_steps"]
+    for name, difference in comparison.same_icon(model, steps).items():
+        print(f"{model.stem}: an icon of {name} differs from ours by {difference:.1e} of its maximum", flush=True)
+        if not difference < MOST_DIFFERENCE:
+            raise SystemExit(f"compare_cpu: {name} does not paint the same icon")
+    more = {name: ["node", script, model, comparison.scratch] for name, script in JAVASCRIPT.items()}
+    comparison.measure(model, steps, 1, 1, seconds, 3, more)
+
+
+def compare(options, comparison, seed):
+    write_seed_weights(seed)
+    models = options.models or [*sorted((SOURCE / "models").glob("*.safetensors")), seed]
+    print(f"{comparison.machine['processor']}; multiply-add peak {comparison.machine['gflops']} GFLOP/s", flush=True)
+    parts = (0 if options.only == "javascript" else len(models)) + (seed in models)
+    if options.only != "javascript":
         for model in models:
-            steps = json.loads(safetensors_io.load(model)[1]["config"])["default_steps"]
-            difference = comparison.same_graph(model)
-            print(f"{model.stem}: one step differs from ONNX Runtime's by {difference:.1e} of its maximum", flush=True)
-            if not difference < 1e-4:
-                raise SystemExit(f"compare_cpu: {model}: the graphs do not compute the same")
-            for batch in (1, 8):
-                for threads in (1, 2):
-                    comparison.measure(model, steps, threads, batch, options.seconds / len(models) / 4, 3)
-        peak = comparison.machine["gflops"]
-        text = (f"{table(comparison.rows)}\n\nMedians on {comparison.machine['processor']}; spread is the middle half's; "
-                f"the multiply-add peak measured just before: {peak[0]:.0f} GFLOP/s on one core, {peak[1]:.0f} on two. "
-                "Conditioning is tabulated for all; noise, solver and bytes are in our times alone.")
-        print(text)
-        if options.readme:
-            write_readme(options.readme, text)
-        if options.json:
-            result = {"date": datetime.datetime.now().isoformat(timespec="seconds"), **comparison.machine,
-                      "rows": comparison.rows}
-            pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+            compare_model(comparison, model, options.seconds / parts)
+    if seed in models:
+        compare_javascript(comparison, seed, options.seconds / parts)
+    report(options, comparison)
+
+
+def report(options, comparison):
+    peak = comparison.machine["gflops"]
+    tables = [table(comparison.rows)] * (options.only != "javascript")
+    tables += [javascript_table(comparison.rows)] * any(row["javascript"] for row in comparison.rows)
+    text = "\n\n".join(tables) + (
+        f"\n\nMedians on {comparison.machine['processor']}; spread is the middle half's; "
+        f"the multiply-add peak measured just before: {peak[0]:.0f} GFLOP/s on one core, {peak[1]:.0f} on two. "
+        "Conditioning is tabulated for all; noise, solver and bytes are in our times, and solver and bytes in JavaScript's.")
+    print(text)
+    if options.readme:
+        write_readme(options.readme, text)
+    if options.json:
+        result = {"date": datetime.datetime.now().isoformat(timespec="seconds"), **comparison.machine, "rows": comparison.rows}
+        pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ namespace dit::bench {
 namespace {
 
 struct Options {
-  std::string engine = "ours", precision = "f32", model, dump;
+  std::string engine = "ours", precision = "f32", model, dump, dump_icon;
   unsigned threads = 1, batch = 1, steps = 4;
   bool expand_weights = false;
 };
@@ -60,25 +60,72 @@ class OurIcons {
     const Program& program = plan_->program();
     plan_->run(0, 1, never_cancelled);
     write(folder + "/x.f32", plan_->read(program.x));
-    std::vector<float> tables, prompts;
+    std::vector<float> prompts;
     for (const Op& op : program.prepare) {
       const auto* linear = std::get_if<op::Linear>(&op.what);
       if (!linear) continue;  // a norm in place
       const std::vector<float> rows = plan_->read(linear->y);
-      if (linear->x == program.context) {
-        prompts.insert(prompts.end(), rows.begin(), rows.end());
-      } else {
-        tables.insert(tables.end(), rows.begin(), rows.begin() + program.tensor(linear->y).shape[1]);
-      }
+      if (linear->x == program.context) prompts.insert(prompts.end(), rows.begin(), rows.end());
     }
-    write(folder + "/modulation.f32", tables);
+    write(folder + "/modulation.f32", tables(0));
     write(folder + "/prompts.f32", prompts);
     plan_->capture(false, 1, [&](const Op& op, const Shape&, std::span<const float> values) {
       if (op.label == "final") write(folder + "/prediction.f32", values);
     });
   }
 
+  /// One icon by the model's own solver, and all that another runtime needs to paint the same: [S,M] modulation.f32,
+  /// [S,3] solver.f32 (next = p x + q e + c z), noise.f32 (the start, then each step's z), and what
+  /// comes out, icon.f32 and icon.rgba.
+  void dump_icon(const ModelConfig& config, const std::string& folder) {
+    const Program& program = plan_->program();
+    const std::uint32_t steps = program.shape.steps;
+    const auto rows = solver_table(config, sampler_from_name(config.default_sampler), steps, 1);
+    fill_normals(/*seed=*/7, 0, 0, 0, request_.condition);
+    std::vector<float> solver, modulation, noise;
+    for (std::uint32_t step = 0; step < steps; ++step) {
+      const SolverRow& row = request_.solver[step] = rows[step].row;
+      expect(row.b[1] == 0 && row.b[2] == 0 && row.b[3] == 0, ErrorKind::unsupported,
+             "--dump-icon: expected a solver of first order, found '{}'", config.default_sampler);
+      request_.modulation_row[step] = step;
+      solver.insert(solver.end(), {row.a + row.b[0] * row.from_x, row.b[0] * row.from_e, row.c});
+    }
+    plan_->set_request(request_);
+    plan_->prepare(never_cancelled);
+    for (std::uint32_t step = 0; step < steps; ++step) {
+      const std::vector<float> table = tables(step);
+      modulation.insert(modulation.end(), table.begin(), table.end());
+    }
+    std::vector<float> draw(element_count(program.tensor(program.x).shape));
+    for (std::uint32_t k = 0; k <= steps; ++k) {
+      fill_normals(request_.icons[0], k, 0, draw);
+      noise.insert(noise.end(), draw.begin(), draw.end());
+    }
+    plan_->read(plan_->run(0, steps, never_cancelled), 0, rgba_);
+    write(folder + "/modulation.f32", modulation);
+    write(folder + "/solver.f32", solver);
+    write(folder + "/noise.f32", noise);
+    write(folder + "/icon.f32", plan_->read(program.x));
+    std::ofstream(folder + "/icon.rgba", std::ios::binary)
+        .write(reinterpret_cast<const char*>(rgba_.data()), static_cast<std::streamsize>(rgba_.size()));
+  }
+
  private:
+  /// The modulation of every block and of the end at a step, as the engine tabulates it.
+  std::vector<float> tables(std::uint32_t step) {
+    const Program& program = plan_->program();
+    std::vector<float> values;
+    for (const Op& op : program.prepare) {
+      const auto* linear = std::get_if<op::Linear>(&op.what);
+      if (!linear || linear->x == program.context) continue;  // a norm in place, or of the prompt
+      const std::vector<float> rows = plan_->read(linear->y);
+      const std::uint32_t width = program.tensor(linear->y).shape[1];
+      values.insert(values.end(), rows.begin() + std::ptrdiff_t(step) * width,
+                    rows.begin() + std::ptrdiff_t(step + 1) * width);
+    }
+    return values;
+  }
+
   static void write(const std::string& path, std::span<const float> values) {
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size_bytes()));
@@ -208,6 +255,7 @@ int run(int count, char** arguments) {
   app.add_flag("--expand-weights", o.expand_weights, "quantised weights become f32 at load");
   app.add_option("--model", o.model, "weight file");
   app.add_option("--dump", o.dump, "write input, tables and prediction of a step into this folder, then end");
+  app.add_option("--dump-icon", o.dump_icon, "write an icon and all that it is made of into this folder, then end");
   app.add_flag("--cost", cost, "print the floating-point operations of a step, then end");
   app.add_option("--threads", o.threads)->check(CLI::Range(1u, 256u));
   app.add_option("--batch", o.batch)->check(CLI::Range(1u, 1024u));
@@ -222,6 +270,8 @@ int run(int count, char** arguments) {
     report_cost(o, *model);
   } else if (!o.dump.empty()) {
     OurIcons(o, model).dump(o.dump);
+  } else if (!o.dump_icon.empty()) {
+    OurIcons(o, model).dump_icon(model->config(), o.dump_icon);
   } else if (o.engine == "ours") {
     serve([icons = std::make_shared<OurIcons>(o, model)] { (*icons)(); });
   } else {

@@ -12,31 +12,10 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scripts"))
+from support import shim  # noqa: E402
 from support.cli_case import CPU, CliCase  # noqa: E402
 from support.places import DIT, ICONS, TINY, environment  # noqa: E402
 
-SHIM = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-static int refuses(const char* what) { const char* set = getenv("SHIM_REFUSES"); return set && !strcmp(set, what); }
-int openat(int folder, const char* name, int flags, ...) {
-  va_list more;
-  va_start(more, flags);
-  int mode = va_arg(more, int);
-  va_end(more);
-  if ((flags & O_TMPFILE) == O_TMPFILE && refuses("O_TMPFILE")) { errno = EOPNOTSUPP; return -1; }
-  return ((int (*)(int, const char*, int, ...))dlsym(RTLD_NEXT, "openat"))(folder, name, flags, mode);
-}
-int linkat(int a, const char* from, int b, const char* to, int flags) {
-  if (refuses("linkat")) { errno = ENOENT; return -1; }
-  return ((int (*)(int, const char*, int, const char*, int))dlsym(RTLD_NEXT, "linkat"))(a, from, b, to, flags);
-}
-"""
 PAINT = ["generate", "--model", TINY, *CPU, "--steps", "1", "-q"]
 
 
@@ -188,26 +167,21 @@ class Files(CliCase):
 
     def test_where_no_file_is_without_a_name(self):
         """A file system that refuses O_TMPFILE, and a machine without /proc, as a library that stands before libc."""
-        compiler = os.environ.get("DIT_CXX", "c++")
-        (self.scratch / "shim.c").write_text(SHIM)
-        built = subprocess.run([compiler, "-x", "c", "-shared", "-fPIC", "-o", "shim.so", "shim.c", "-ldl"], cwd=self.scratch,
-                               capture_output=True, text=True)
-        if built.returncode != 0:
-            self.skipTest(f"no C compiler: {built.stderr[-200:]}")
+        refusing = shim.build(self, self.scratch)
         self.dit("convert", TINY, "plain.gguf")
         mine = self.all_files()
         for refused in ("O_TMPFILE", "linkat"):
-            shim = {"LD_PRELOAD": str(self.scratch / "shim.so"), "SHIM_REFUSES": refused}
+            less = refusing(refused)
             with self.subTest(refused):
                 for _ in range(2):  # new, and over what is there
-                    self.dit("convert", TINY, "x.gguf", **shim)
+                    self.dit("convert", TINY, "x.gguf", **less)
                     self.assertEqual((self.scratch / "x.gguf").read_bytes(), (self.scratch / "plain.gguf").read_bytes())
                     self.assertEqual(stat.S_IMODE((self.scratch / "x.gguf").stat().st_mode),
                                      stat.S_IMODE((self.scratch / "plain.gguf").stat().st_mode))
                 os.unlink(self.scratch / "x.gguf")
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                     with subprocess.Popen([str(DIT), "convert", str(ICONS), "x.gguf", "--dtype", "f32"], cwd=self.scratch,
-                                          env=environment(self.scratch, **shim), stderr=subprocess.PIPE) as process:
+                                          env=environment(self.scratch, **less), stderr=subprocess.PIPE) as process:
                         while refused == "O_TMPFILE" and self.all_files() == mine and process.poll() is None:
                             time.sleep(0.001)
                         names = set(self.all_files()) - set(mine)
@@ -217,7 +191,7 @@ class Files(CliCase):
                         for name in names:
                             self.assertRegex(name, r"^\.dit-[0-9a-f]{10}$")
                         self.assertEqual(self.all_files(), mine)
-                done = self.shell(f'ulimit -f 100; "{DIT}" convert "$1" x.gguf', ICONS, status=1, env=shim)
+                done = self.shell(f'ulimit -f 100; "{DIT}" convert "$1" x.gguf', ICONS, status=1, env=less)
                 self.assertIn("File too large", done.stderr)
                 self.assertEqual(self.all_files(), mine)
 

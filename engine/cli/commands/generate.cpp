@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `dit generate`: icons, their steps and contact sheets as PNG files.
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,18 +8,18 @@
 #include <optional>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "engine/cli/commands/commands.h"
-#include "engine/cli/device_options.h"
+#include "engine/cli/generate_options.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/output_path.h"
-#include "engine/cli/pages/parser.h"
+#include "engine/cli/pictures/picture_files.h"
 #include "engine/cli/pictures/png.h"
 #include "engine/cli/pictures/sheet.h"
 #include "engine/cli/pictures/sketch.h"
 #include "engine/cli/progress.h"
-#include "engine/cli/text/numbers.h"
 #include "engine/cli/text/print.h"
 #include "engine/files/new_file.h"
 #include "engine/session/session.h"
@@ -28,31 +27,8 @@
 namespace dit::cli {
 namespace {
 
+using Options = GenerateOptions;
 using Clock = std::chrono::steady_clock;
-
-struct Options {
-  std::string model;
-  DeviceChoice machine;
-  std::vector<std::string> prompts;
-  std::vector<std::string> styles;
-  std::uint64_t seed = 0;
-  std::string name;
-  std::optional<std::uint32_t> steps;
-  std::string sampler;
-  std::optional<double> guidance;
-  std::uint64_t index = 0;
-  std::uint32_t count = 1;
-  std::string from;
-  std::string mask;
-  std::vector<double> strengths = {default_strength};
-  std::uint32_t batch_size = 1;
-  std::string output = "icon.png";
-  std::string steps_folder;
-  std::string sheet;
-  std::uint32_t sheet_columns = 0;
-  std::uint32_t sheet_scale = 1;
-  bool quiet = false;
-};
 
 double milliseconds(Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
@@ -73,7 +49,11 @@ class Job {
   std::uint32_t sheet_columns(std::uint64_t pictures) const;
   IconSettings settings(const std::string& prompt, const std::string& style) const;
   IconPoint point(std::uint64_t seed, std::uint64_t nth) const;
-  void paint(const IconSettings& settings, std::span<const IconPoint> icons);
+  void points(std::uint64_t seed, std::uint64_t first, std::vector<IconPoint>& icons) const;
+  void paint_all();
+  void finish_what_is_painted();
+  bool begin(const IconSettings& settings, std::span<const IconPoint> icons, std::span<const IconPoint> following);
+  void paint(const IconSettings& settings, std::span<const IconPoint> icons, std::span<const IconPoint> following);
   void keep_step(std::uint32_t count);
   void write_icons(std::span<const IconPoint> icons);
   void write_sheet() const;
@@ -90,14 +70,15 @@ class Job {
   std::uint64_t each() const { return options_.count * strengths(); }
   std::uint64_t icons() const { return options_.prompts.size() * options_.styles.size() * each(); }
   bool sheet_of_strengths() const { return !options_.sheet.empty() && strengths() > 1; }
+  NewFile::Sync sync() const { return options_.sync ? NewFile::Sync::now : NewFile::Sync::later; }
   bool every_step_wanted() const { return !options_.steps_folder.empty() || sheet_of_steps(); }
   bool sheet_of_steps() const { return !options_.sheet.empty() && !several_; }
 
   const Options& options_;
   bool several_;
   OutputPath output_;
-  Interrupt interrupt_;
   std::unique_ptr<Session> session_;
+  Interrupt interrupt_;  // watches the session
   std::unique_ptr<Progress> progress_;
   std::uint64_t number_ = 0;      ///< icons finished
   std::vector<double> icon_ms_;   ///< of each icon, in the engine: without opening and PNG files
@@ -105,6 +86,10 @@ class Job {
   std::optional<SketchFiles> sketch_;
   std::vector<Image> pictures_;   ///< for the sheet
   std::set<std::string> warned_;  ///< warnings already printed
+  bool slow_ = true;              ///< whether a person would see the steps of an icon
+  bool new_label_ = true;         ///< whether nothing has been said of the prompt and style yet
+  bool announced_ = false;        ///< whether the session knows the next batch
+  std::optional<PictureFiles> files_;
 };
 
 template <typename... Args>
@@ -180,9 +165,12 @@ Image Job::read(std::uint32_t icon) {
 }
 
 void Job::warn() {
-  for (const std::string& text :
-       {describe_unknown(session_->model().config(), session_->label()), session_->take_warning()})
-    warn_of(text);
+  // Finding what is like a word takes as long as painting an icon does on a GPU.
+  if (std::exchange(new_label_, false)) {
+    warn_of(describe_unknown(session_->model().config(), session_->label()));
+    tell_readings();
+  }
+  warn_of(session_->take_warning());
 }
 
 /// What is painted for words that the model has not: said once, as it is no mistake.
@@ -203,9 +191,9 @@ void Job::keep_step(std::uint32_t count) {
     Image image = read(icon);
     if (!options_.steps_folder.empty()) {
       const std::string which = several_ ? fmt::format("icon-{}-", options_.index + number_ + icon) : "";
-      write_png(std::filesystem::path(options_.steps_folder) /
-                    fmt::format("{}step-{:0{}}.png", which, session_->step(), width),
-                image);
+      files_->write(std::filesystem::path(options_.steps_folder) /
+                        fmt::format("{}step-{:0{}}.png", which, session_->step(), width),
+                    image, [] {});
     }
     if (sheet_of_steps()) pictures_.push_back(std::move(image));
   }
@@ -214,13 +202,15 @@ void Job::keep_step(std::uint32_t count) {
 void Job::write_icons(std::span<const IconPoint> icons) {
   for (std::uint32_t icon = 0; icon < icons.size(); ++icon) {
     if (sheet_of_strengths() && number_ % strengths() == 0) pictures_.push_back(sketch_->picture());
-    const Image image = read(icon);
-    const std::filesystem::path path = output_.number(options_.index + number_);
-    write_png(path, image);
-    const IconPoint& point = icons[icon];
-    report("{}  seed {} index {}{}\n", path == "-" ? "standard output" : path.string(), point.from.seed,
-           point.from.index, options_.from.empty() ? "" : fmt::format(" strength {}", point.sketch.strength));
+    Image image = read(icon);
     if (!options_.sheet.empty() && !sheet_of_steps()) pictures_.push_back(image);
+    const std::filesystem::path path = output_.number(options_.index + number_);
+    const IconKey from = icons[icon].from;
+    const double strength = icons[icon].sketch.strength;
+    files_->write(path, std::move(image), [this, path, from, strength] {
+      report("{}  seed {} index {}{}\n", path == "-" ? "standard output" : path.string(), from.seed, from.index,
+             options_.from.empty() ? "" : fmt::format(" strength {}", strength));
+    });
     ++number_;
   }
 }
@@ -231,15 +221,35 @@ IconPoint Job::point(std::uint64_t seed, std::uint64_t nth) const {
           .sketch = sketch_->of_strength(options_.strengths[nth % strengths()])};
 }
 
-void Job::paint(const IconSettings& settings, std::span<const IconPoint> icons) {
+/// Those from `first` on, as many as there are of them.
+void Job::points(std::uint64_t seed, std::uint64_t first, std::vector<IconPoint>& icons) const {
+  icons.resize(std::min<std::uint64_t>(options_.batch_size, each() - first));
+  for (std::size_t i = 0; i < icons.size(); ++i) icons[i] = point(seed, first + i);
+}
+
+/// Returns whether it will be painted step by step.
+/// following  the next batch of the same settings, which a GPU goes on with while this one's pictures are read; or none
+bool Job::begin(const IconSettings& settings, std::span<const IconPoint> icons, std::span<const IconPoint> following) {
+  const bool announced = std::exchange(announced_, false);
+  const bool stepwise = !announced && (every_step_wanted() || (Progress::visible() && slow_));
+  if (announced) {
+    session_->begin_announced();
+  } else {
+    session_->begin(settings, icons, stepwise ? Pace::step_by_step : Pace::whole);
+  }
+  announced_ = !stepwise && !every_step_wanted() && following.size() == icons.size();
+  if (announced_) session_->announce(following);
+  return stepwise;
+}
+
+void Job::paint(const IconSettings& settings, std::span<const IconPoint> icons, std::span<const IconPoint> following) {
   constexpr std::uint64_t parts = 1000;  // of an icon: some take fewer steps than others
+  constexpr auto visible = std::chrono::milliseconds(80);
   const auto count = static_cast<std::uint32_t>(icons.size());
   const auto start = Clock::now();
-  const bool stepwise = every_step_wanted() || Progress::visible();
-  session_->begin(settings, icons, stepwise ? Pace::step_by_step : Pace::whole);
+  const bool stepwise = begin(settings, icons, following);
   auto painting = Clock::now() - start;
   warn();
-  tell_readings();
   const std::uint32_t steps = session_->steps();
   most_steps_ = std::max(most_steps_, steps);
   if (!progress_) progress_ = std::make_unique<Progress>(this->icons() * parts);
@@ -248,20 +258,48 @@ void Job::paint(const IconSettings& settings, std::span<const IconPoint> icons) 
     session_->advance(step);
     painting += Clock::now() - begin;
     if (every_step_wanted()) keep_step(count);
+    files_->poll();
     progress_->update(number_ * parts + count * parts * step / steps,
                       fmt::format("icon {}/{}, step {}/{}", number_ + 1, this->icons(), step, steps));
   }
+  slow_ = painting > visible;
   icon_ms_.insert(icon_ms_.end(), count, milliseconds(painting) / count);
   write_icons(icons);
 }
 
 void Job::write_sheet() const {
   if (options_.sheet.empty()) return;
-  write_png(options_.sheet, contact_sheet(pictures_, sheet_columns(pictures_.size()), options_.sheet_scale));
+  write_png(options_.sheet, contact_sheet(pictures_, sheet_columns(pictures_.size()), options_.sheet_scale), sync());
   report("{}  {} {}\n", options_.sheet == "-" ? "standard output" : options_.sheet, pictures_.size(),
          sheet_of_steps()       ? "steps"
          : sheet_of_strengths() ? "pictures"
                                 : "icons");
+}
+
+void Job::paint_all() {
+  std::vector<IconPoint> batch, following;
+  for (const std::string& style : options_.styles) {
+    for (const std::string& prompt : options_.prompts) {
+      const IconSettings wanted = settings(prompt, style);
+      new_label_ = true;
+      points(wanted.seed, 0, batch);
+      for (std::uint64_t done = 0; done < each();) {
+        interrupt_.check();
+        done += batch.size();
+        points(wanted.seed, done, following);
+        paint(wanted, batch, following);
+        batch.swap(following);
+      }
+    }
+  }
+}
+
+/// After an error, which is worth more than another one.
+void Job::finish_what_is_painted() {
+  try {
+    files_->finish();
+  } catch (const std::exception&) {
+  }
 }
 
 void Job::run() {
@@ -269,19 +307,23 @@ void Job::run() {
          "standard output: expected one picture, found the icon and the sheet");
   check_outputs();
   open();
-  sketch_.emplace(options_.from, options_.mask, session_->model().config().width, session_->model().config().height);
+  const ModelConfig& config = session_->model().config();
+  sketch_.emplace(options_.from, options_.mask, config.width, config.height);
   check_sheet();
-  std::vector<IconPoint> batch;
-  for (const std::string& style : options_.styles) {
-    for (const std::string& prompt : options_.prompts) {
-      const IconSettings wanted = settings(prompt, style);
-      for (std::uint64_t done = 0; done < each(); done += batch.size()) {
-        interrupt_.check();
-        batch.resize(std::min<std::uint64_t>(options_.batch_size, each() - done));
-        for (std::size_t i = 0; i < batch.size(); ++i) batch[i] = point(wanted.seed, done + i);
-        paint(wanted, batch);
-      }
-    }
+  // Names of steps and of icons may be the same: then the icon is the last, and stays.
+  files_.emplace(PictureFiles::How{.sync = sync(),
+                                   .bytes = std::size_t{4} * config.width * config.height,
+                                   .one_by_one = !options_.steps_folder.empty()},
+                 [this] { session_->cancel(); });
+  try {
+    paint_all();
+    files_->finish();
+  } catch (const Cancelled&) {
+    files_->stop();  // throws what could not be written: that may be why
+    throw;
+  } catch (...) {
+    finish_what_is_painted();
+    throw;
   }
   write_sheet();
   std::nth_element(icon_ms_.begin(), icon_ms_.begin() + static_cast<std::ptrdiff_t>(number_ / 2), icon_ms_.end());
@@ -289,89 +331,12 @@ void Job::run() {
          icon_ms_[number_ / 2], number_ == 1 ? "each" : "each (median)");
 }
 
-void add_sampler_option(CLI::App& command, Options& options) {
-  const std::vector<std::string> names = sampler_names();
-  const std::string help = fmt::format("Solver: {}. Default: the model's", fmt::join(names, ", "));
-  propose(command.add_option("--sampler", options.sampler, help)->option_text("NAME"), names);
-}
-
-void add_picture_options(CLI::App& command, Options& options) {
-  command.add_option("-p,--prompt", options.prompts, "What to paint; may be given several times")
-      ->option_text("TEXT")
-      ->allow_extra_args(false);
-  command.add_option("--style", options.styles, "How to paint it, see 'dit styles'; may be given several times")
-      ->option_text("STYLE")
-      ->allow_extra_args(false);
-  CLI::Option* seed = command.add_option("--seed", options.seed, "Which of 2^64 series of icons; default 0")
-                          ->option_text("NUMBER")
-                          ->check(whole_number());
-  command.add_option("--name", options.name, "Any text instead of a seed: the same text owns the same icons")
-      ->option_text("TEXT")
-      ->excludes(seed);
-  command.add_option("--index", options.index, "First icon of the series; default 0")
-      ->option_text("NUMBER")
-      ->check(whole_number());
-  command.add_option("-n,--count", options.count, "Icons of each prompt and style; default 1")
-      ->option_text("NUMBER")
-      ->check(whole_number(1, 1000000));
-  command.add_option("--steps", options.steps, "Denoising steps. Default: the model's")
-      ->option_text("NUMBER")
-      ->check(whole_number(1, 1000));
-  add_sampler_option(command, options);
-  command.add_option("--guidance", options.guidance, "Classifier-free guidance; 1 is off. Default: the model's")
-      ->option_text("NUMBER")
-      ->check(any_number());
-}
-
-void add_sketch_options(CLI::App& command, Options& options) {
-  add_from_options(command, options.from, options.mask);
-  command
-      .add_option("--strength,--strengths", options.strengths,
-                  "How far an icon may go from it, 0 to 1, default 0.7: of the steps so many are run, rounded up. "
-                  "Several, as 0.2,0.5,0.8: an icon of each")
-      ->option_text("NUMBERS")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(real_number(0, 1))
-      ->needs("--from");
-}
-
-void add_machine_options(CLI::App& command, Options& options) {
-  command.add_option("--model", options.model, model_help)->option_text("FILE");
-  add_device_options(command, options.machine);
-  command.add_option("--batch-size", options.batch_size, "Icons painted together; changes speed, never a picture")
-      ->option_text("NUMBER")
-      ->check(whole_number(1, 1024));
-}
-
-void add_output_options(CLI::App& command, Options& options) {
-  command
-      .add_option("-o,--output", options.output,
-                  "Where the icon goes, default icon.png. %d or %03d is its number; without it several icons get -0, "
-                  "-1, ... before the extension. '-' is standard output")
-      ->option_text("FILE");
-  command.add_option("--steps-out", options.steps_folder, "Folder that also gets a PNG of every step")
-      ->option_text("FOLDER");
-  command.add_option("--sheet", options.sheet, "Contact sheet: of the steps of one icon, or of several icons")
-      ->option_text("FILE");
-  command.add_option("--sheet-columns", options.sheet_columns, "Pictures in a row of the sheet")
-      ->option_text("NUMBER")
-      ->check(whole_number(1, 1000));
-  command.add_option("--sheet-scale", options.sheet_scale, "Enlarges the sheet's pictures; default 1")
-      ->option_text("NUMBER")
-      ->check(whole_number(1, 16));
-  command.add_flag("-q,--quiet", options.quiet, "Print warnings and errors only");
-}
-
 }  // namespace
 
 void add_generate(CLI::App& app) {
   CLI::App* command = app.add_subcommand("generate", "Paint icons into PNG files");
-  auto options = std::make_shared<Options>();
-  add_picture_options(*command, *options);
-  add_sketch_options(*command, *options);
-  add_machine_options(*command, *options);
-  add_output_options(*command, *options);
+  auto options = std::make_shared<GenerateOptions>();
+  add_generate_options(*command, *options);
   command->footer(
       "Examples:\n"
       "  dit generate --prompt \"green heart\" --style fluent-emoji --seed 1 -o heart.png\n"

@@ -7,6 +7,8 @@
 #include <functional>
 #include <vector>
 
+#include "engine/files/new_file.h"
+
 namespace dit::cli {
 
 /// RGBA, 8 bit, straight alpha, sRGB. rgba is [height, width, 4].
@@ -19,10 +21,11 @@ struct Image {
   Image(std::uint32_t w, std::uint32_t h) : width(w), height(h), rgba(std::size_t{4} * w * h) {}
 };
 
-/// Writes a PNG; "-" is standard output. A file appears whole or not at all: it is written beside its place, then
-/// renamed. Devices and pipes are written through.
+/// Writes a PNG; "-" is standard output. A file appears whole or not at all, see NewFile. Devices and pipes
+/// are written through.
 /// errors  throws Error{unreadable} with the path and the system's reason
-void write_png(const std::filesystem::path& path, const Image& image);
+/// thread  any; one a path
+void write_png(const std::filesystem::path& path, const Image& image, NewFile::Sync sync = NewFile::Sync::later);
 
 /// Reads any PNG as 8-bit RGBA in sRGB.
 /// check   is told width and height before there is memory for the pixels, and throws where they do not suit

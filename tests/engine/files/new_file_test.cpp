@@ -12,6 +12,7 @@
 #include <string>
 
 #include "engine/error.h"
+#include "engine/files/unsynced.h"
 
 namespace dit::test {
 namespace {
@@ -108,6 +109,35 @@ TEST_F(NewFiles, ReplaceLinksThatLeadNowhereAndFollowOthers) {
   fs::create_symlink("nowhere", folder_ / "dangling");
   write(folder_ / "dangling", "x");
   EXPECT_EQ(content(folder_ / "dangling"), "x");
+}
+
+TEST_F(NewFiles, AreTheSameWhenTheDiskIsWaitedFor) {
+  write(folder_ / "there", "old");
+  fs::create_symlink("there", folder_ / "link");
+  for (const char* name : {"new", "new", "link", "link"}) {
+    NewFile file(folder_ / name);
+    file.write("whole");
+    file.finish(NewFile::Sync::now);
+    EXPECT_EQ(content(folder_ / name), "whole");
+  }
+  EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
+  EXPECT_EQ(count(), 3u);
+  NewFile through("/dev/null");
+  through.write("gone");
+  EXPECT_NO_THROW(through.finish(NewFile::Sync::now)) << "a device is not waited for";
+}
+
+TEST_F(NewFiles, ThatSomebodyTookAwayAreNotMissedAtTheEnd) {
+  Unsynced unsynced;
+  unsynced.add(folder_ / "never");
+  for (std::uint64_t i = 0; i < 2 * Unsynced::few; ++i) {
+    const fs::path path = folder_ / fmt::format("{}", i);
+    write(path, "x");
+    unsynced.add(path);
+    if (i % 2 == 0) fs::remove(path);
+  }
+  EXPECT_NO_THROW(unsynced.sync());
+  EXPECT_EQ(count(), Unsynced::few);
 }
 
 }  // namespace
