@@ -15,10 +15,12 @@ case "${1-}" in
   --engine) plugin=OFF ;;
   *) printf "tests/arm64.sh: unknown option '%s'; expected --engine or nothing\n" "$1" >&2; exit 2 ;;
 esac
-[ -x "$own/dit" ] || { say "$own/dit is not there to compare with: build first, or set DIT_BUILD" >&2; exit 1; }
-if ! ./setup.sh --arm64; then
-  say 'skipped: the packages for arm64 are not to be had here'
-  exit 77
+skip() { say "skipped: $*"; exit 77; }
+./setup.sh --arm64 || skip 'the packages for arm64 are not to be had here'
+/usr/bin/python3 -c 'import numpy, PIL' || skip 'pictures are compared with python3-numpy and python3-pil'
+if [ ! -x "$own/dit" ]; then
+  cmake -B "$own" --preset release >/dev/null
+  cmake --build "$own" --target dit
 fi
 
 cmake --preset arm64 -DDIT_BUILD_PLUGIN=$plugin >/dev/null
@@ -32,6 +34,6 @@ filter='*/cpu:Cpu*.*:ExpandedWeights.*:Int8.*:Precision.*:ThreadPool.*:Cache.*:F
 filter+=':Gguf.*:JsonText.*:Lexicon.*:Pieces.*:Model*.*:Npy.*:Onnx.*:Prompts.*:Quantised.*:Safetensors.*:Weights.*:Text.*'
 filter+=':Vocabulary.*:Wts1*.*:Noise.*:PromptRows.*:RecorderTest.*:Sampler.*:Engines.*:Turns.*:SelfTest*.*:OlderWeights.*'
 filter+=':Compile.*:Emit.*:Fuse.*:Layout.*:Tile.*'
-DIT_CACHE='' VK_DRIVER_FILES='' "${emulated[@]}" build/arm64/dit_tests --gtest_brief=1 --gtest_filter="$filter"
-DIT_CACHE='' tests/pictures.py "$own/dit --device cpu" "${emulated[*]} build/arm64/dit --device cpu"
+DIT_CACHE='' "${emulated[@]}" build/arm64/dit_tests --gtest_brief=1 --gtest_filter="$filter"
+DIT_CACHE='' /usr/bin/python3 tests/pictures.py "$own/dit --device cpu" "${emulated[*]} build/arm64/dit --device cpu"
 say 'arm64 builds, passes and paints the same icons'
