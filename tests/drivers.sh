@@ -98,7 +98,7 @@ for driver in "${drivers[@]}"; do
     continue
   fi
   version=$(with "$icd" RADV_FORCE_FAMILY=navi21 "${tests%_tests}" devices |
-    sed -n "s/^vulkan:0 .* [0-9]*\\.[0-9]*\\.[0-9]*  *\\(.*[^ ]\\) *\$/\\1/p")
+    awk -F '  +' '$1 == "vulkan:0" { print $6; exit }')
   printf '| %s%s |' "$name" "${version:+ ($version)}"
   for column in "${columns[@]}"; do
     filter=${column#*=}
