@@ -33,7 +33,7 @@ emulated=(qemu-aarch64 -L "$DIT_ARM64_ROOT")
 filter='*/cpu:Cpu*.*:ExpandedWeights.*:Int8.*:Precision.*:ThreadPool.*:Cache.*:Files.*:NewFiles.*:Printable.*:FuzzCorpus.*'
 filter+=':Gguf.*:JsonText.*:Lexicon.*:Pieces.*:Model*.*:Npy.*:Onnx.*:Prompts.*:Quantised.*:Safetensors.*:Weights.*:Text.*'
 filter+=':Vocabulary.*:Wts1*.*:Noise.*:PromptRows.*:RecorderTest.*:Sampler.*:Engines.*:Turns.*:SelfTest*.*:OlderWeights.*'
-filter+=':Compile.*:Emit.*:Fuse.*:Layout.*:Tile.*'
+filter+=':Compile.*:Emit.*:Fuse.*:Layout.*:Tile.*:Allocations.*:Diffusor.*'
 DIT_CACHE='' "${emulated[@]}" build/arm64/dit_tests --gtest_brief=1 --gtest_filter="$filter"
 DIT_CACHE='' /usr/bin/python3 tests/pictures.py "$own/dit --device cpu" "${emulated[*]} build/arm64/dit --device cpu"
 say 'arm64 builds, passes and paints the same icons'
