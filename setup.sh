@@ -3,6 +3,7 @@
 # Installs the Debian packages that ditsrc needs; does nothing when all are there.
 #   ./setup.sh           what building and painting need
 #   ./setup.sh --tests   that and what the tests need
+#   ./setup.sh --arm64   what cross-building for 64-bit Arm needs: compiler, qemu-user, libraries in build/arm64-root
 #   ./setup.sh --list    print the packages of both groups, install nothing
 set -euo pipefail
 
@@ -22,6 +23,7 @@ test_packages=(
   ffmpeg webp icoutils file parallel chromium-headless-shell
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0
   gstreamer1.0-plugins-base-apps gir1.2-ges-1.0 valgrind)
+arm64_packages=(g++-aarch64-linux-gnu qemu-user)
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -30,14 +32,15 @@ packages=("${build_packages[@]}")
 case "${1-}" in
   '') ;;
   --tests) packages+=("${test_packages[@]}") ;;
+  --arm64) packages+=("${arm64_packages[@]}") ;;
   --list)
-    printf 'to build: %s\nfor tests: %s\n' "${build_packages[*]}" "${test_packages[*]}"
+    printf 'to build: %s\nfor tests: %s\nfor arm64: %s\n' "${build_packages[*]}" "${test_packages[*]}" "${arm64_packages[*]}"
     exit 0 ;;
   -h | --help)
-    sed -n '3,6s/^# \{0,1\}//p' "$0"
+    sed -n '3,7s/^# \{0,1\}//p' "$0"
     exit 0 ;;
   *)
-    printf "setup: unknown option '%s'; expected --tests or --list\n" "$1" >&2
+    printf "setup: unknown option '%s'; expected --tests, --arm64 or --list\n" "$1" >&2
     exit 2 ;;
 esac
 
@@ -47,6 +50,16 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 packages: ${packages[*]}"
 fi
 
+# In a folder of their own, as installing libgstreamer-plugins-base1.0-dev for arm64 would remove this machine's.
+unpack_arm64() {
+  local package libraries=()
+  for package in "${build_packages[@]}" "${test_packages[@]}"; do
+    [[ $package != *-dev || $package == dpkg-dev ]] || libraries+=("$package")
+  done
+  "$(dirname "$(readlink -f "$0")")/plugin/packages/unpack.sh" arm64 "$(. /etc/os-release && echo "$VERSION_CODENAME")" \
+    "${DIT_ARM64_ROOT:-$(dirname "$(readlink -f "$0")")/build/arm64-root}" "${libraries[@]}"
+}
+
 missing=()
 for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null || true)
@@ -54,6 +67,7 @@ for package in "${packages[@]}"; do
 done
 if [ ${#missing[@]} -eq 0 ]; then
   say "all ${#packages[@]} packages are installed"
+  [ "${1-}" != --arm64 ] || unpack_arm64
   exit 0
 fi
 
@@ -80,3 +94,4 @@ if ! apt install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
   die "apt-get install failed (Debian 12 or later has all of these packages): ${missing[*]}"
 fi
 say "installed ${#missing[@]} packages"
+[ "${1-}" != --arm64 ] || unpack_arm64

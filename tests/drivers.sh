@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Chosen Vulkan tests on every driver of this machine, as the table driver × tests of tests/README.md.
-#   tests/drivers.sh [DRIVER...]     DRIVER: part of a name below; none: all
-# Debian brings llvmpipe and RADV in mesa-vulkan-drivers, SwiftShader in chromium-common. A GPU's own driver is taken as
-# the loader finds it.
+#   tests/drivers.sh [--backports] [DRIVER...]     DRIVER: part of a name below; none: all
+# Debian brings llvmpipe and RADV in mesa-vulkan-drivers, SwiftShader in chromium-common. --backports: also those of
+# this Debian's backports, unpacked into build/mesa-backports.
 # DIT_BUILD: the build tree; DIT_DRIVER_SECONDS: most for a cell, default 600.
 set -uo pipefail
 cd "$(dirname "$(dirname "$(readlink -f "$0")")")" || exit
 tests=${DIT_BUILD:-build}/dit_tests
 limit=${DIT_DRIVER_SECONDS:-600}
 log=${DIT_BUILD:-build}/drivers.log
+backports=build/mesa-backports
+if [ "${1-}" = --backports ]; then
+  shift
+  suite=$(. /etc/os-release && echo "$VERSION_CODENAME")-backports
+  plugin/packages/unpack.sh --alone "$(dpkg --print-architecture)" "$suite" "$backports" \
+    mesa-vulkan-drivers libdrm2 libdrm-amdgpu1 >&2 || exit
+fi
 [ -x "$tests" ] || { printf 'tests/drivers.sh: %s is not there: build first, or set DIT_BUILD\n' "$tests" >&2; exit 1; }
 
 # Columns: what is tested, and by which tests of dit_tests.
@@ -18,19 +25,46 @@ columns=(
   'networks=Executors/Network*.*/vulkan:Executors/Variants.*/vulkan:Executors/WholeSteps.*/vulkan'
   'sessions=Executors/*Sessions.*/vulkan:Executors/Prefetch.*/vulkan:Executors/Pipelines.*/vulkan'
   'device=Vulkan.*:PrefetchOnVulkan.*:Devices.*'
-  'kernels compile=Radv/NullDevice.*')
+  'kernels compile=Radv/NullDevice.*'
+  'icons=')  # of the shipped model, all steps: how far from those of the CPU, in 255ths
 # Rows: a name, and where the loader finds the driver.
 shared=/usr/share/vulkan/icd.d
 drivers=(
   "llvmpipe=$(compgen -G "$shared/lvp_icd.*json" | head -n 1)"
   "SwiftShader=$(compgen -G '/usr/lib/chromium/vk_swiftshader_icd.json')"
   "RADV, null=$(compgen -G "$shared/radeon_icd.*json" | head -n 1)"
+  "llvmpipe of backports=$(compgen -G "$PWD/$backports$shared/lvp_icd.*json" | head -n 1)"
+  "RADV of backports, null=$(compgen -G "$PWD/$backports$shared/radeon_icd.*json" | head -n 1)"
   "NVIDIA=$(compgen -G "$shared/nvidia_icd*.json" | head -n 1)")
+
+# with ICD COMMAND...: with that driver alone, and with the libraries that were unpacked beside it.
+with() {
+  local icd=$1 libraries=''
+  shift
+  [[ $icd == "$shared"/* ]] || libraries=$(compgen -G "${icd%/share/vulkan/*}/lib/*-linux-gnu")
+  env LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" VK_ICD_FILENAMES="$icd" VK_DRIVER_FILES="$icd" \
+    DIT_CACHE= "$@"
+}
+
+# icons ICD: "0.5" where no value is further than that from the CPU's.
+icons() {
+  local output status=0
+  output=$(with "$1" timeout --kill-after=5 "$limit" /usr/bin/python3 tests/pictures.py \
+    "${tests%_tests} --device cpu" "${tests%_tests} --device vulkan:0" 2>&1) || status=$?
+  printf '== icons\n%s\n' "$output" >>"$log"
+  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    printf 'not within %s s' "$limit"
+  elif [ "$status" -ne 0 ]; then
+    printf '**failed**'
+  else
+    sed -n 's/.*largest difference \([0-9.]*\) of 255.* \([0-9]* of [0-9]*\) pixels differ.*/\1, \2 pixels/p' <<<"$output"
+  fi
+}
 
 # cell NAME ICD FILTER: "12 passed", "3 of 12 failed", "time", or "-" where no test ran.
 cell() {
   local name=$1 icd=$2 filter=$3 output status=0 passed skipped failed
-  output=$(VK_ICD_FILENAMES=$icd VK_DRIVER_FILES=$icd DIT_CACHE='' timeout --kill-after=5 "$limit" \
+  output=$(with "$icd" timeout --kill-after=5 "$limit" \
     "$tests" --gtest_filter="$filter" --gtest_brief=1 2>&1) || status=$?
   printf '== %s: %s\n%s\n' "$name" "$filter" "$output" >>"$log"
   passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) tests\{0,1\}.*/\1/p' <<<"$output")
@@ -63,14 +97,15 @@ for driver in "${drivers[@]}"; do
     printf '| %s | not installed |\n' "$name"
     continue
   fi
-  version=$(VK_ICD_FILENAMES=$icd VK_DRIVER_FILES=$icd RADV_FORCE_FAMILY=navi21 "${tests%_tests}" devices |
-    sed -n "s/^vulkan:0 .* [0-9]*\\.[0-9]*\\.[0-9]*  *\\(.*[^ ]\\) *\$/\\1/p")
+  version=$(with "$icd" RADV_FORCE_FAMILY=navi21 "${tests%_tests}" devices |
+    awk -F '  +' '$1 == "vulkan:0" { print $6; exit }')
   printf '| %s%s |' "$name" "${version:+ ($version)}"
   for column in "${columns[@]}"; do
     filter=${column#*=}
     # A null device runs nothing; a device that runs needs no compiling for others.
     case $name:$column in
-      RADV*:kernels* | [!R]*:[!k]*) result=$(cell "$name" "$icd" "$filter") ;;
+      RADV*:kernels* | [!R]*:[!ki]*) result=$(cell "$name" "$icd" "$filter") ;;
+      [!R]*:icons*) result=$(icons "$icd") ;;
       *) result=- ;;
     esac
     case $result in *failed* | ended* | not* | *no\ such*) all_passed=false ;; esac

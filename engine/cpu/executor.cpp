@@ -89,7 +89,7 @@ std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const Dev
   expect(int8 || options.precision == Precision::automatic || options.precision == Precision::f32,
          ErrorKind::unsupported, "precision '{}': expected auto, f32 or int8 on the CPU", name_of(options.precision));
   expect(!int8 || int8_usable(), ErrorKind::unsupported,
-         "precision 'int8': expected a processor with AVX-512 VNNI, found {}", processor_name());
+         "precision 'int8': expected a processor with AVX-512 VNNI or Arm's dot products, found {}", processor_name());
   expect(!int8 || !options.expand_weights, ErrorKind::unsupported,
          "precision 'int8': multiplies integers, expected weights that are not expanded");
   return std::make_unique<CpuExecutor>(std::move(weights), options.threads, int8, options.expand_weights);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Products whose both sides are integers in groups of 32 with a scale each: three times the rate of f32 where the
-// processor multiplies bytes (AVX-512 VNNI). Integer sums are exact, so bits depend on nothing but the operands.
+// processor multiplies bytes (AVX-512 VNNI, Arm's dot products). Integer sums are exact, so bits depend on nothing but
+// the operands.
 #pragma once
 
 #include <cstddef>

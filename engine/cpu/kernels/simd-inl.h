@@ -29,10 +29,10 @@ inline constexpr Tag tag{};
 inline constexpr std::size_t vector_floats = hn::MaxLanes(Tag());
 
 // Registers: 24 accumulators, 3 columns, 1 row of 32; 12, 3, 1 of 16. On NEON, where the rows are all loaded first and
-// three columns would spill, 16, 2, 8 of 32.
+// three columns would spill, 16, 2, 8 of 32; by architecture, as later Highways have several NEONs, AES or not.
 #if HWY_TARGET <= HWY_AVX3
 inline constexpr std::size_t tile_rows = 8, tile_vectors = 3;
-#elif HWY_TARGET == HWY_NEON
+#elif HWY_ARCH_ARM_A64
 inline constexpr std::size_t tile_rows = 8, tile_vectors = 2;
 #else
 inline constexpr std::size_t tile_rows = 4, tile_vectors = 3;

@@ -27,7 +27,8 @@ constexpr double icon_budget = 0.01;
 class Int8 : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!cpu::int8_usable()) GTEST_SKIP() << "this processor does not multiply bytes (AVX-512 VNNI)";
+    if (!cpu::int8_usable())
+      GTEST_SKIP() << "this processor does not multiply bytes (AVX-512 VNNI, Arm's dot products)";
   }
 
   std::vector<float> random(std::size_t count) {

@@ -46,11 +46,12 @@ IconSettings settings(const char* prompt, std::uint32_t steps, double guidance, 
   return s;
 }
 
-/// Only there do all targets give the same bits, and mathematics of the host the ones that the sums were made with.
-bool has_the_bits() { return cpu::target().starts_with("AVX"); }
+/// Only with fused multiply-add do all targets give the same bits, and mathematics of the host the ones that the sums
+/// were made with.
+bool has_the_bits() { return cpu::target().starts_with("AVX") || cpu::target().starts_with("NEON"); }
 
 TEST(OlderWeights, TheirPicturesAreUnchangedToTheByte) {
-  if (!has_the_bits()) GTEST_SKIP() << "sums are of AVX2 and AVX-512, here is " << cpu::target();
+  if (!has_the_bits()) GTEST_SKIP() << "sums are of AVX2, AVX-512 and NEON, here is " << cpu::target();
   const auto shipped = [](const char* name) {
     return Model::open(fmt::format("{}/models/{}.safetensors", DIT_SOURCE_DIR, name));
   };
@@ -66,7 +67,7 @@ TEST(OlderWeights, TheirPicturesAreUnchangedToTheByte) {
 }
 
 TEST(OlderWeights, ThoseOfTheSeedsNetworkToo) {
-  if (!has_the_bits()) GTEST_SKIP() << "sums are of AVX2 and AVX-512, here is " << cpu::target();
+  if (!has_the_bits()) GTEST_SKIP() << "sums are of AVX2, AVX-512 and NEON, here is " << cpu::target();
   const auto seed = Model::from(formula_weights(), "formula.wts");
   EXPECT_EQ(sum_of_pictures(seed, settings("", 32, 1, Sampler::ddpm), 1), "142f3f07551951d0");
   EXPECT_EQ(sum_of_pictures(seed, settings("", 4, 1, Sampler::ddim), 2), "db62e8f0887616ec");
