@@ -59,6 +59,11 @@ def own_words(text):
     return [word for part in text.split() for word in ([part] if ":" in part else name_words(part))]
 
 
+def own_concepts(text):
+    """What a word of own.json may be painted as, best first."""
+    return [" ".join(own_words(concept)) for concept in text.split(";")]
+
+
 class Entries:
     """key -> candidates of all languages; the same answer in several languages is one candidate."""
 
@@ -72,6 +77,11 @@ class Entries:
             if sure >= LEAST_SURE:
                 old = self.found[key].get(concept, (0, 0, ""))
                 self.found[key][concept] = (old[0] | mask, *max(old[1:], (sure, kind)))
+
+    def mark(self, key, mask):
+        """That it is a word of a language, for which nothing can be painted."""
+        if not any(known & mask for known, _, _ in self.found[key].values()):
+            self.found[key][""] = (mask, 0.0, "near")
 
     def sorted(self):
         return {key: sorted(((mask, sure, kind, concept) for concept, (mask, sure, kind) in candidates.items()),
@@ -125,8 +135,7 @@ def add_own(entries, own, concepts, bit):
         entries.found.pop(key, None)
         entries.add(key, bit, [(0.99, "stop", "")])
     for key, concept in own["words"].items():
-        texts = [" ".join(own_words(text)) for text in concept.split(";")]
-        best = concepts.best([(0.98 - 0.02 * i, "own", text) for i, text in enumerate(texts)])
+        best = concepts.best([(0.98 - 0.02 * i, "own", text) for i, text in enumerate(own_concepts(concept))])
         if not best and not concepts.known([key]):
             print(f"own.json: {key}: no model has {concept}")
         entries.add(key_of(key), bit, [candidate for candidate in best if candidate[2] != key])
@@ -140,13 +149,18 @@ def add_emoji(entries, packages, concepts, own, stop_words, of_english):
     subgroups = {entry["hexcode"]: entry.get("subgroup") for entry in lists["en"]} | dict.fromkeys(emoji.CARD_SUITS, emoji.ZODIAC)
     for key, candidates in emoji.sequences(lists["en"], concepts, own["flags"]).items():
         entries.add(key, file.EMOJI, candidates)
+    def meaning(word):
+        if word in own["words"]:
+            return own_concepts(own["words"][word])
+        return [concept for _, _, concept in of_english.get(word, ())]
+
     things_of = common.read()
     by_emoji, readings = emoji.English(lists["en"], concepts), Readings(packages["kuromoji"][READINGS])
     of_all = [emoji.Language(language, lists[language], by_emoji, stop_words[language] | stop_words["en"], subgroups)
               for language in LANGUAGES]
     for language in of_all:
         for key, things in things_of.get(language.name, {}).items():
-            language.add(key, common.candidates(things, concepts, of_english))
+            language.add(key, common.candidates(things, concepts, meaning))
     taken = set(of_english).union(*(language.entries for language in of_all))
     for place, language in enumerate(of_all):
         language.finish(taken, readings)
@@ -165,6 +179,10 @@ def build(packages, known):
     for key, candidates in of_english.items():
         entries.add(key, bits["en"], candidates)
     lower_foreign(entries, words, wordnet, bits)
+    common = set(words[:ENGLISH_WORDS])
+    for key in of_english:  # else the engine would take it for a form of another language's word
+        if " " not in key and len(key.encode()) <= 255 and (key in common or wordnet.of(key, "n")):
+            entries.mark(key, bits["en"])
     add_stop_words(entries, stop_words, bits)
     add_own(entries, own, concepts, bits["en"])
     for key in own["never"]:  # what stands near to these in a corpus must not be painted for them

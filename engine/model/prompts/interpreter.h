@@ -77,6 +77,7 @@ class Interpreter {
   std::vector<Meaning> segments(const std::string& word);
   static std::vector<std::string> parts_of(const std::string& word,
                                            const std::function<bool(const std::string&)>& is_one);
+  bool is_english(const std::string& word) const;
   bool is_form_of(const Meaning& meaning, const std::string& word, const std::string& base) const;
 
   const Lexicon& lexicon_;

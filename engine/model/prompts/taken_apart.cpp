@@ -73,18 +73,26 @@ std::optional<Meaning> Interpreter::without_accents(const std::string& word) {
   return found;
 }
 
+bool Interpreter::is_english(const std::string& word) const {
+  const auto answers = lexicon_.find(word);
+  return std::ranges::any_of(answers, [this](const Answer& answer) { return (answer.languages & english_) != 0; });
+}
+
 /// What ends in another way is a form of it; English ones are known to end in few ways.
 bool Interpreter::is_form_of(const Meaning& meaning, const std::string& word, const std::string& base) const {
   return (meaning.languages & ~english_) != 0 || is_english_form(word, base);
 }
 
-/// "katzenX" by "katzen": one or two letters less.
+/// "elmalarX" by "elmalar": one or two letters less, three where languages string endings together.
 std::optional<Meaning> Interpreter::shorter_form(const std::string& word) {
-  constexpr std::size_t most_cut = 2;
+  constexpr std::size_t most_cut = 3;
+  Languages stringing = 0;
+  for (const char* name : {"tr", "fi", "hu", "et"}) stringing |= lexicon_.language_of(name);
   const std::u32string letters = decode_utf8(word);
   for (std::size_t cut = 1; cut <= most_cut && letters.size() >= least_shared(letters) + cut; ++cut) {
     const std::string base = encode_utf8(std::u32string_view(letters).substr(0, letters.size() - cut));
     auto found = meaning(base);
+    if (cut == most_cut && found && (found->languages & stringing) == 0) break;
     if (found && is_strong(*found) && is_form_of(*found, word, base)) {
       return other(std::move(*found), AnswerKind::form, as_form);
     }
@@ -94,7 +102,7 @@ std::optional<Meaning> Interpreter::shorter_form(const std::string& word) {
 
 /// "Katzen" by "Katze": the key of no blanks that shares the longest beginning, where little is left of either.
 std::optional<Meaning> Interpreter::other_form(const std::string& word) {
-  constexpr std::size_t neighbours = 6, most_unshared = 3;
+  constexpr std::size_t neighbours = 6, most_unshared = 2;
   if (auto found = shorter_form(word)) return found;
   const std::u32string wanted = decode_utf8(word);
   std::optional<Meaning> found;
@@ -104,7 +112,7 @@ std::optional<Meaning> Interpreter::other_form(const std::string& word) {
     const std::size_t shared = shared_beginning(wanted, letters);
     if (shared <= longest || wanted.size() > shared + most_unshared || letters.size() > shared + most_unshared)
       continue;
-    if (shared * 10 < wanted.size() * 6 || key.find(' ') != std::string::npos) continue;
+    if (shared * 10 < wanted.size() * 7 || key.find(' ') != std::string::npos) continue;
     auto candidate = meaning(key);
     if (!candidate || candidate->kind == AnswerKind::stop || candidate->sure * as_form < paintable) continue;
     if (!is_form_of(*candidate, word, key)) continue;
@@ -194,10 +202,7 @@ std::vector<Meaning> Interpreter::ends_in_known(const std::string& word) {
     if (!last) continue;
     if (auto first = known(beginning)) return {std::move(*first), std::move(*last)};
     // What the lexicon guesses of a beginning would only blur what the end says.
-    const auto answers = is_word ? std::vector<Answer>() : lexicon_.find(beginning);
-    if (std::ranges::any_of(answers, [this](const Answer& answer) { return (answer.languages & english_) != 0; })) {
-      return {std::move(*last)};
-    }
+    if (!is_word && is_english(beginning)) return {std::move(*last)};
   }
   return {};
 }
@@ -238,6 +243,8 @@ std::vector<Meaning> Interpreter::taken_apart(const std::string& word) {
   if (word.find(':') != std::string::npos) return {};
   if (auto single = plural(word)) return {std::move(*single)};
   if (auto plain = without_accents(word)) return {std::move(*plain)};
+  // An English word for which nothing can be painted is no other language's: a quilt has nothing to do with ninepins.
+  if (is_english(word)) return ends_in_known(word);
   if (auto form = other_form(word)) return {std::move(*form)};
   if (auto parts = compound(word); !parts.empty()) return parts;
   if (auto right = misspelt(word)) return {std::move(*right)};

@@ -23,10 +23,10 @@ def read():
     return found
 
 
-def candidates(things, concepts, of_english):
-    """[(sure, kind, concept)]: the thing itself where a model has it, else what English says for it."""
+def candidates(things, concepts, meaning):
+    """[(sure, kind, concept)]: the thing itself where a model has it, else what English says for it. meaning: of an English word, concepts"""
     found = []
     for place, thing in enumerate(things):
-        meant = [thing] if concepts.known([thing]) else [concept for _, _, concept in of_english.get(thing, ())[:2]]
+        meant = [thing] if concepts.known([thing]) else meaning(thing)[:2]
         found += [(SURE - LESS * (place + i), "own", concept) for i, concept in enumerate(meant)]
     return concepts.best(found, 3)

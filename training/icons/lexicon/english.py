@@ -15,13 +15,13 @@ field side end top head back""".split())
 DEPTH = 6
 MOST_WEIGHED = 12
 # What several words that no emoji is called show of the thing: if the last is a broader word for it ("dust storm"), and else ("mouth harp")
-JOINED, MELTED = 0.7, 0.5
+JOINED, MELTED = 0.8, 0.5
 MOST_SISTERS = 40  # of a broader word that says something
 # What company in a corpus is worth where one is no noun; where both are, by how alike WordNet's senses are, rarer senses less
 UNLIKE, LEAST_ALIKE, ALIKE, SENSE, SENSES = 0.7, 0.55, 0.65, 0.9, 3
 NAMED = 0.7       # what a sense says that is written with a capital: the Quiché are seldom meant by a quiche
 SISTERS = {5: 0.7, 13: 0.7, 20: 0.7}  # what a thing of the same broader word says of animals, food, plants; of others
-SISTER = 0.56
+SISTER = 0.5
 # Which of emojibase's groups an emoji is of that shows this sense of its name, by WordNet's files: a seal among animals is no stamp
 PICTURED = {5: (3,), 20: (3,), 13: (4,), 6: (5, 6, 7)}
 DRAWN = {5: 1.0, 6: 1.0, 13: 1.0, 20: 1.0, 8: 0.95, 17: 0.95, 18: 0.92, 19: 0.92, 27: 0.9, 15: 0.8}
@@ -52,6 +52,8 @@ class Answers:
             if self.concepts.group.get(concept) in PICTURED.get(self.wordnet.kind[synset], ()) and synset[0] == "n":
                 place = min(place, 1)
             whole = 1.0 if " " not in concept or concept in self.concepts.labels else self.melting(synset, concept)
+            if concept.replace(" ", "") == skip:
+                whole = 1.0  # the word itself, written apart
             if concept and concept != skip:
                 found.append((0.8 ** place * self.concepts.clearness(concept) * whole, concept))
         return found

@@ -41,7 +41,7 @@ RULES = {
     "he": ">ים,ות ה>ות,ת ית>יות",
     "hi": "ा>े,ों ी>ियाँ,ियों,ियां >ें,ों,एँ",
     "bn": ">গুলি,গুলো,রা,টি,টা,ের,র,কে",
-    "ko": ">들,이,가,을,를,은,는,의,들이",
+    "ko": ">들,이,가,을,를,은,는,의,에,와,과,들이",
     "id": ">nya,an", "ms": ">nya",
 }
 # put before a noun by these languages and written with it
@@ -111,13 +111,13 @@ def in_harmony(language, word, form):
 
 def of(language, word):
     """Forms of a word without blanks, itself not among them."""
-    if " " in word or len(word) < 2:
+    if " " in word or (len(word) < 2 and language != "ko"):
         return []
     forms = []
     for rule in RULES.get(language.split("-")[0], "").split():
         ending, others = rule.split(">")
         fits = ending or language not in ON_CONSONANTS or word[-1] not in VOWELS
-        if fits and word.endswith(ending) and len(word) - len(ending) > 1:
+        if fits and word.endswith(ending) and len(word) - len(ending) > (0 if language == "ko" else 1):
             forms += [word[:len(word) - len(ending)] + other for other in others.split(",")]
     for stem, endings in rewritten_stems(language, word):
         forms += [stem + ending for ending in endings]
