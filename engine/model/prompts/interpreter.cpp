@@ -138,6 +138,17 @@ std::optional<Meaning> Interpreter::meaning(const std::string& key) {
   return known_.emplace(key, std::move(found)).first->second;
 }
 
+std::optional<Meaning> Interpreter::thing(const std::string& word) const {
+  Languages silent = 0;
+  for (const Answer& answer : lexicon_.find(word)) silent |= answer.kind == AnswerKind::stop ? answer.languages : 0;
+  auto found = best(word, paintable, silent & ~english_, false);
+  // A keyword of one emoji may be said in passing ("la" of a note), and Latin languages have the most such words.
+  const bool is_latin = static_cast<unsigned char>(word.front()) < 0xcd;
+  const bool listed = found && (found->kind == AnswerKind::label || found->kind == AnswerKind::own ||
+                                (found->kind == AnswerKind::keyword && !is_latin));
+  return listed ? found : std::nullopt;
+}
+
 std::string Interpreter::explain(const Meaning& meaning) const {
   constexpr int most = 3;
   std::string text = name_of(meaning.kind);

@@ -45,8 +45,8 @@ class Interpreter {
   std::optional<Meaning> foreign(const std::string& word);
   /// For a word that the model has but knows badly: what it knows better; nothing if the file does not say how well.
   std::optional<Meaning> better(const std::string& word, std::uint32_t row);
-  /// What a word that says nothing means all the same, if it does.
-  std::optional<Meaning> thing(const std::string& word) const { return best(word, paintable, ~Languages{0}, false); }
+  /// What a word that says nothing means all the same where it is said so, if it does.
+  std::optional<Meaning> thing(const std::string& word) const;
   /// Whether several words that begin with this one may mean something together.
   bool begins_several(const std::string& word) const { return lexicon_.has_prefix(word + " "); }
   /// Whether it is of English or of the locale's language.

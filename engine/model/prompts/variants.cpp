@@ -50,15 +50,17 @@ std::string without_marks(const std::string& word) {
 }
 
 std::vector<std::string> one_slip_away(const std::string& word) {
-  constexpr std::size_t least = 5, most = 24;
+  constexpr std::size_t least = 5, most = 24, farthest = 3;
   const std::u32string letters = decode_utf8(word);
   const std::u32string_view alphabet = alphabet_of(letters);
   std::vector<std::string> found;
   if (letters.size() < least || letters.size() > most || alphabet.empty()) return found;
   for (std::size_t i = 0; i + 1 < letters.size(); ++i) {
-    std::u32string other = letters;
-    std::swap(other[i], other[i + 1]);
-    found.push_back(encode_utf8(other));
+    for (std::size_t j = i + 1; j < letters.size() && j <= i + (i == 0 ? 1 : farthest); ++j) {
+      std::u32string other = letters;
+      std::swap(other[i], other[j]);
+      found.push_back(encode_utf8(other));
+    }
   }
   for (std::size_t i = 1; i < letters.size(); ++i) {
     std::u32string other = letters;
