@@ -107,7 +107,7 @@ void add_words(CLI::App& app) {
   command->add_flag("--good", options->good, "How often icons of each word are recognised, best first");
   command->add_option("--model", options->model, model_help)->option_text("FILE");
   command->footer(
-      "An alias is printed as \"alias -> words\": typing it means those words. \"kaffee → hot beverage\" is what the\n"
+      "An alias is printed as \"alias -> words\": typing it means those words. \"kaffee → coffee\" is what the\n"
       "lexicon beside the weights has for a word that the model has not.\n"
       "Examples:\n"
       "  dit words\n"
