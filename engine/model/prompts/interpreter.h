@@ -66,7 +66,7 @@ class Interpreter {
   using Votes = std::array<float, 64>;  ///< for each language
   void vote(const std::string& word, Votes& votes) const;
 
-  // What taken_apart() tries, in taken_apart.cpp.
+  // What taken_apart() tries, in interpreter_apart.cpp.
   std::optional<Meaning> plural(const std::string& word);
   std::optional<Meaning> without_accents(const std::string& word);
   std::optional<Meaning> other_form(const std::string& word);

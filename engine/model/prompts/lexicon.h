@@ -28,7 +28,7 @@ enum class AnswerKind : std::uint8_t {
   near,
   own,
   spelling,  ///< never in a file: a word that is not there, one letter away from one that is
-  left_out,  ///< likewise: what a prompt says is not there ("without wheels")
+  absent,    ///< likewise: what a prompt says is not there ("without wheels")
 };
 
 /// A set of the lexicon's languages, bit i: language i.

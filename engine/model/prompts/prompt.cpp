@@ -127,7 +127,9 @@ void Interpretation::add_word(const std::string& word) {
 
 void Interpretation::add_pictures(const std::string& text) {
   std::vector<std::string> unknown;
-  for (const auto& [typed, meaning] : interpreter_.pictures(text, unknown)) add(typed, meaning);
+  for (const auto& [typed, meaning] : interpreter_.pictures(text, unknown)) {
+    if (seen_.insert(typed).second || typed == text) add(typed, meaning);
+  }
   for (std::string& picture : unknown) {
     label_.unknown.push_back(std::move(picture));
     label_.meant.emplace_back();
@@ -196,7 +198,7 @@ std::size_t Interpretation::leave_out(const std::vector<Piece>& pieces, std::siz
     is_thing = !says_nothing && (row == 0 || !config_.words[row - 1].starts_with("c:"));
     typed += " " + word;
   }
-  label_.readings.push_back({typed, "nothing", name_of(AnswerKind::left_out), 1});
+  label_.readings.push_back({typed, "nothing", name_of(AnswerKind::absent), 1});
   return last + 1 - at;
 }
 

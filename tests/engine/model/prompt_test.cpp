@@ -151,6 +151,7 @@ TEST(Prompts, StrictWordsAskNoLexicon) {
 TEST(Prompts, EmojiAreReadWithWhatBelongsToThem) {
   const ModelConfig config = zoo();
   EXPECT_EQ(painted(config, "🍕"), "pizza");
+  EXPECT_EQ(read_prompt(config, "🍕🍕 🍕", "").readings.size(), 1u);
   EXPECT_EQ(painted(config, "a🍕🐶!"), "pizza dog face");
   EXPECT_EQ(painted(config, "☕\xEF\xB8\x8F"), "hot beverage");
   EXPECT_EQ(painted(config, "☕"), "hot beverage");
