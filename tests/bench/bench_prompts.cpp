@@ -29,8 +29,8 @@ void open_and_known_words(benchmark::State& state) {
   for (auto _ : state) {
     const auto model = Model::open(models + "icons.safetensors");
     const ModelConfig& config = model->config();
-    benchmark::DoNotOptimize(state.range(0) ? read_prompt(config, "green apple, red tile", "")
-                                            : parse_label(config, "green apple, red tile", ""));
+    benchmark::DoNotOptimize(state.range(0) ? read_prompt(config, "green apple, red car", "")
+                                            : parse_label(config, "green apple, red car", ""));
   }
 }
 BENCHMARK(open_and_known_words)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);

@@ -272,7 +272,7 @@ def seeks_seeds():
     yield "finite", bytes([12, 0x60, 3, 0, 5, 0, 255, 0xe0, 0, 0, 0, 0, 0, 0xe0, 0, 0, 5, 23, 24])
 
 
-def lexicon(keys, concepts=(b"hot beverage", b"cat"), languages=(b"en", b"de"), sets=(1, 2, 2**31), count=None, block=2):
+def lexicon(keys, concepts=(b"hot beverage", b"cat"), languages=(b"en", b"de"), sets=(1, 2, 2**63), count=None, block=2):
     """keys  [(shared, rest, answers)], answers of 6 bytes"""
     def listed(parts):
         ends = [0]
@@ -282,8 +282,8 @@ def lexicon(keys, concepts=(b"hot beverage", b"cat"), languages=(b"en", b"de"), 
     entries = [bytes([shared, len(rest)]) + rest + bytes([len(answers)]) + b"".join(answers) for shared, rest, answers in keys]
     blocks = [b"".join(entries[i:i + block]) for i in range(0, len(entries), block)]
     texts = listed(list(concepts))
-    return (b"DITLEX1\n" + struct.pack("<6I", len(keys) if count is None else count, block, len(concepts), len(languages), len(sets), len(texts))
-            + b"".join(name.ljust(8, b"\0") for name in languages) + struct.pack(f"<{len(sets)}I", *sets) + texts + listed(blocks))
+    return (b"DITLEX2\n" + struct.pack("<6I", len(keys) if count is None else count, block, len(concepts), len(languages), len(sets), len(texts))
+            + b"".join(name.ljust(8, b"\0") for name in languages) + struct.pack(f"<{len(sets)}Q", *sets) + texts + listed(blocks))
 
 
 def lexicon_seeds():

@@ -91,10 +91,12 @@ class CliWords(CliCase):
         return self.dit("words", "--model", ICONS, *arguments, **more)
 
     def test_what_is_painted_and_why(self):
-        for prompt, line in (("kaffee", "kaffee → hot beverage   keyword in de"), ("🍕", "🍕 → pizza   emoji"),
-                             ("github", "github → ")):
+        for prompt, line in (("kaffee", "kaffee → coffee   our list in de"), ("schmetterling", "schmetterling → butterfly   name in de"),
+                             ("🍕", "🍕 → pizza   emoji"), ("github", "github → ")):
             self.assertIn(line, self.words(prompt).stdout)
         self.assertIn("% sure", self.words("sparrow").stdout)
+        self.assertEqual(self.words("red car").stdout, "paints c:red car g:transport\n")
+        self.assertIn("paints c:red auto", self.words("rotes Auto").stdout)
         self.assertIn("no word with 'qqqqzzzz' in it", self.words("qqqqzzzz", status=1).stderr)
 
     def test_a_model_without_figures_says_so(self):

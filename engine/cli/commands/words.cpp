@@ -39,15 +39,25 @@ std::set<std::string> lines_with(const ModelConfig& config, const std::string& p
   return lines;
 }
 
-/// What is painted for words that the model has not, and what nobody knows. False if nothing is painted.
+/// Rows of word_embed as words.
+std::string painted(const ModelConfig& config, const Label& label) {
+  std::string text;
+  for (const std::uint32_t row : label.words) text += (text.empty() ? "" : " ") + config.words[row - 1];
+  return text;
+}
+
+/// What is painted for words that the model has not, and what nobody knows; of several words, what they make together.
+/// False if nothing is painted.
 bool print_readings(const ModelConfig& config, const std::string& prompt) {
   try {
     const Label label = read_prompt(config, prompt, "");
     for (const Reading& reading : label.readings) {
       say("{} → {}   {}, {:.0f} % sure\n", shorten(reading.typed), reading.painted, reading.how, 100 * reading.sure);
     }
-    if (!label.readings.empty() && !label.unknown.empty()) say("{}\n", describe_unknown(config, label));
-    return !label.readings.empty();
+    const bool several = split_words(prompt).size() > 1 && !label.words.empty();
+    if ((several || !label.readings.empty()) && !label.unknown.empty()) say("{}\n", describe_unknown(config, label));
+    if (several) say("paints {}\n", shorten(painted(config, label)));
+    return several || !label.readings.empty();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::settings) throw;
     return false;
@@ -97,12 +107,13 @@ void add_words(CLI::App& app) {
   command->add_flag("--good", options->good, "How often icons of each word are recognised, best first");
   command->add_option("--model", options->model, model_help)->option_text("FILE");
   command->footer(
-      "An alias is printed as \"alias -> words\": typing it means those words. \"kaffee → hot beverage\" is what the\n"
+      "An alias is printed as \"alias -> words\": typing it means those words. \"kaffee → coffee\" is what the\n"
       "lexicon beside the weights has for a word that the model has not.\n"
       "Examples:\n"
       "  dit words\n"
       "  dit words cat\n"
       "  dit words kaffee\n"
+      "  dit words \"red car\"\n"
       "  dit words 🍕");
   command->callback([options] { print_words(*options); });
 }

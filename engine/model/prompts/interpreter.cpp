@@ -13,19 +13,10 @@
 namespace dit {
 namespace {
 
-constexpr float paintable = 0.36f, worth_a_hint = 0.28f;
+constexpr float worth_a_hint = 0.28f;
 // Company in a corpus says less than what a dictionary does: names and peoples stand near to anything.
 constexpr float paintable_by_company = 0.42f;
 constexpr std::size_t longest_sequence = 16;  // code points of an emoji, with joiners and tags
-
-std::size_t shared_beginning(std::u32string_view a, std::u32string_view b) {
-  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
-}
-
-bool is_strong(const Meaning& meaning) {
-  return meaning.sure >= 0.6f &&
-         (meaning.kind == AnswerKind::label || meaning.kind == AnswerKind::keyword || meaning.kind == AnswerKind::own);
-}
 
 std::vector<std::string_view> split(std::string_view text) {
   std::vector<std::string_view> words;
@@ -48,30 +39,42 @@ Interpreter::Interpreter(const Lexicon& lexicon, const ModelConfig& config, cons
       english_(lexicon.language_of("en")) {}
 
 void Interpreter::listen(const std::vector<std::string>& unknown) {
-  constexpr std::size_t enough = 32;
-  std::array<float, 32> votes{};
+  constexpr std::size_t enough = 32, enough_without_blanks = 4;  // the latter cost hundreds of look-ups each
+  std::size_t without_blanks = 0;
+  Votes votes{};
   heard_ = 0;
   for (std::size_t i = 0; i < std::min(unknown.size(), enough); ++i) {
-    std::array<float, 32> of_word{};
-    for (const Answer& answer : lexicon_.find(unknown[i])) {
-      if (answer.languages & Lexicon::emoji_language || answer.sure < 0.45f) continue;
-      for (std::uint32_t bit = 0; bit < lexicon_.languages().size(); ++bit) {
-        if (answer.languages >> bit & 1) of_word[bit] = std::max(of_word[bit], answer.sure * weight(1u << bit));
-      }
+    if (!has_no_blanks(unknown[i]) || lexicon_.has_key(unknown[i])) {
+      vote(unknown[i], votes);
+      continue;
     }
-    std::ranges::transform(votes, of_word, votes.begin(), std::plus<>());
+    if (++without_blanks > enough_without_blanks) continue;
+    const auto is_key = [this](const std::string& text) { return lexicon_.has_key(text); };
+    for (const std::string& part : parts_of(unknown[i], is_key)) vote(part, votes);
   }
   const auto most = std::ranges::max_element(votes);
-  if (*most > 0) heard_ = 1u << (most - votes.begin());
+  if (*most > 0) heard_ = Languages{1} << (most - votes.begin());
 }
 
-float Interpreter::weight(std::uint32_t languages) const {
+void Interpreter::vote(const std::string& word, Votes& votes) const {
+  Votes of_word{};
+  for (const Answer& answer : lexicon_.find(word)) {
+    if (answer.languages & Lexicon::emoji_language || answer.sure < 0.45f) continue;
+    for (std::size_t bit = 0; bit < lexicon_.languages().size(); ++bit) {
+      const Languages language = Languages{1} << bit;
+      if (answer.languages & language) of_word[bit] = std::max(of_word[bit], answer.sure * weight(language));
+    }
+  }
+  std::ranges::transform(votes, of_word, votes.begin(), std::plus<>());
+}
+
+float Interpreter::weight(Languages languages) const {
   if (languages & Lexicon::emoji_language) return 1;
   if (languages & own_) return 1;
   if (languages & heard_) return 0.98f;
   if (languages & english_) return 0.92f;
   // The lists stand in the order of how many people may be expected to type them.
-  return 0.88f - 0.01f * static_cast<float>(std::countr_zero(languages | 1u << 31));
+  return 0.88f - 0.005f * static_cast<float>(std::countr_zero(languages | Lexicon::emoji_language));
 }
 
 std::optional<Meaning> Interpreter::resolve(const Answer& answer) const {
@@ -109,12 +112,14 @@ std::optional<Meaning> Interpreter::better(const std::string& word, std::uint32_
   return is_better ? found : std::nullopt;
 }
 
-std::optional<Meaning> Interpreter::best(const std::string& key, float least, std::uint32_t languages) {
+std::optional<Meaning> Interpreter::best(const std::string& key, float least, Languages languages,
+                                         bool with_stop_words) const {
   std::optional<Meaning> found;
   float most = 0;
   for (const Answer& answer : lexicon_.find(key)) {
     const float worth = answer.sure * weight(answer.languages);
     if (!(answer.languages & languages) || answer.sure < least || worth <= most) continue;
+    if (answer.kind == AnswerKind::stop && !with_stop_words) continue;
     auto meaning = resolve(answer);
     if (!meaning) continue;
     const float known = worth * (0.5f + 0.5f * goodness(*meaning));
@@ -131,6 +136,17 @@ std::optional<Meaning> Interpreter::meaning(const std::string& key) {
   auto found = best(key, paintable);
   if (found && found->kind == AnswerKind::near && found->sure < paintable_by_company) found.reset();
   return known_.emplace(key, std::move(found)).first->second;
+}
+
+std::optional<Meaning> Interpreter::thing(const std::string& word) const {
+  Languages silent = 0;
+  for (const Answer& answer : lexicon_.find(word)) silent |= answer.kind == AnswerKind::stop ? answer.languages : 0;
+  auto found = best(word, paintable, silent & ~english_, false);
+  // A keyword of one emoji may be said in passing ("la" of a note), and Latin languages have the most such words.
+  const bool is_latin = static_cast<unsigned char>(word.front()) < 0xcd;
+  const bool listed = found && (found->kind == AnswerKind::label || found->kind == AnswerKind::own ||
+                                (found->kind == AnswerKind::keyword && !is_latin));
+  return listed ? found : std::nullopt;
 }
 
 std::string Interpreter::explain(const Meaning& meaning) const {
@@ -154,113 +170,6 @@ std::optional<Meaning> Interpreter::foreign(const std::string& word) {
   auto found = best(word, 0.9f, heard_);
   const bool says_nothing = found && found->kind == AnswerKind::stop;
   return says_nothing || (found && found->kind == AnswerKind::label && found->painted != word) ? found : std::nullopt;
-}
-
-/// "Katzen" by "Katze": the key of no blanks that shares the longest beginning, where little is left of either.
-std::optional<Meaning> Interpreter::other_form(const std::string& word) {
-  constexpr std::size_t neighbours = 6, least_shared = 4, most_unshared = 3;
-  const std::u32string wanted = decode_utf8(word);
-  std::optional<Meaning> found;
-  const auto as_form = [](Meaning meaning) {
-    meaning.sure *= 0.75f;
-    meaning.kind = AnswerKind::form;
-    return meaning;
-  };
-  std::string beginning = word;
-  for (std::size_t cut = 1; cut < most_unshared && wanted.size() >= least_shared + cut; ++cut) {
-    do beginning.pop_back();
-    while (!beginning.empty() && (static_cast<unsigned char>(word[beginning.size()]) & 0xc0) == 0x80);
-    const auto shorter = meaning(beginning);
-    if (shorter && is_strong(*shorter)) return as_form(*shorter);
-  }
-  std::size_t longest = least_shared - 1;
-  for (const std::string& key : lexicon_.around(word, neighbours)) {
-    const std::u32string other = decode_utf8(key);
-    const std::size_t shared = shared_beginning(wanted, other);
-    if (shared <= longest || wanted.size() > shared + most_unshared || other.size() > shared + most_unshared) continue;
-    if (shared * 10 < wanted.size() * 6 || key.find(' ') != std::string::npos) continue;
-    auto candidate = meaning(key);
-    if (!candidate || candidate->kind == AnswerKind::stop || candidate->sure * 0.75f < paintable) continue;
-    found = as_form(std::move(*candidate));
-    longest = shared;
-  }
-  return found;
-}
-
-/// "cabbages" by "cabbage": English plurals that no list has, of the model's own words too.
-std::optional<Meaning> Interpreter::plural(const std::string& word) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> endings = {
-      {{"ies", "y"}, {"ves", "f"}, {"es", ""}, {"s", ""}}};
-  constexpr std::size_t least = 3;
-  for (const auto& [ending, single] : endings) {
-    if (!word.ends_with(ending) || word.size() < ending.size() + least) continue;
-    const std::string base = word.substr(0, word.size() - ending.size()) + std::string(single);
-    if (const auto& rows = index_.rows(base); !rows.empty()) {
-      return Meaning{.rows = rows, .painted = base, .kind = AnswerKind::form, .languages = english_, .sure = 0.9f};
-    }
-    auto found = meaning(base);
-    if (!found || found->rows.empty() || !(found->languages & english_)) continue;
-    found->sure *= 0.9f;
-    return found;
-  }
-  return std::nullopt;
-}
-
-/// "Kaffeetasse": two words that the lexicon is sure of, perhaps with a letter between them; the longest last one
-/// counts.
-std::vector<Meaning> Interpreter::compound(const std::string& word) {
-  constexpr std::size_t least_part = 3;
-  const auto compounding = [this] {
-    std::uint32_t languages = 0;
-    for (const char* name : {"de", "nl", "sv", "da", "nb", "fi", "hu", "et"}) languages |= lexicon_.language_of(name);
-    return languages;
-  };
-  const std::size_t size = decode_utf8(word).size();
-  std::size_t at = 0;
-  for (std::size_t k = 1; k + least_part <= size; ++k) {
-    at = next_code_point(word, at);
-    if (k < least_part) continue;
-    auto last = meaning(word.substr(at));
-    if (!last || !is_strong(*last)) continue;
-    for (const std::size_t link : {0u, 1u, 2u}) {
-      if (at < least_part + link) break;
-      auto first = meaning(word.substr(0, at - link));
-      if (first && is_strong(*first) && (first->languages & last->languages & compounding()))
-        return {std::move(*first), std::move(*last)};
-    }
-  }
-  return {};
-}
-
-/// Words without blanks between them: from the left, the longest that the lexicon has.
-std::vector<Meaning> Interpreter::segments(const std::string& word) {
-  constexpr std::size_t longest = 8, most = 64;  // code points of a word; words that are looked at
-  std::vector<Meaning> found;
-  std::size_t looked_at = 0;
-  for (std::size_t at = 0; at < word.size() && ++looked_at <= most;) {
-    std::vector<std::size_t> ends;
-    for (std::size_t end = at; ends.size() < longest && end < word.size();)
-      ends.push_back(end = next_code_point(word, end));
-    std::size_t next = ends.front();
-    while (!ends.empty()) {
-      if (auto meaning = this->meaning(word.substr(at, ends.back() - at))) {
-        next = ends.back();
-        if (!meaning->rows.empty()) found.push_back(std::move(*meaning));
-        break;
-      }
-      ends.pop_back();
-    }
-    at = next;
-  }
-  return found;
-}
-
-std::vector<Meaning> Interpreter::taken_apart(const std::string& word) {
-  if (has_no_blanks(word)) return segments(word);
-  if (word.find(':') != std::string::npos) return {};
-  if (auto single = plural(word)) return {std::move(*single)};
-  if (auto form = other_form(word)) return {std::move(*form)};
-  return compound(word);
 }
 
 std::vector<std::pair<std::string, Meaning>> Interpreter::pictures(std::string_view text,

@@ -11,9 +11,9 @@
 namespace dit {
 namespace {
 
-constexpr std::string_view magic = "DITLEX1\n";
-constexpr std::size_t header_bytes = 32, language_bytes = 8, answer_bytes = 6;
-constexpr std::uint32_t most_languages = 31, most_keys_a_block = 256, no_concept = 0xffff;
+constexpr std::string_view magic = "DITLEX2\n";
+constexpr std::size_t header_bytes = 32, language_bytes = 8, set_bytes = 8, answer_bytes = 6;
+constexpr std::uint32_t most_languages = 63, most_keys_a_block = 256, no_concept = 0xffff;
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -26,8 +26,9 @@ std::uint16_t u16_of(std::span<const std::byte> bytes) {
 }  // namespace
 
 const char* name_of(AnswerKind kind) {
-  constexpr std::array names = {"stop word",    "emoji",         "name",         "keyword",   "form",    "synonym",
-                                "broader word", "narrower word", "related word", "near word", "our list"};
+  constexpr std::array names = {"stop word", "emoji",        "name",          "keyword",      "form",
+                                "synonym",   "broader word", "narrower word", "related word", "near word",
+                                "our list",  "spelling",     "left out"};
   return names.at(static_cast<std::size_t>(kind));
 }
 
@@ -50,7 +51,7 @@ std::shared_ptr<const Lexicon> Lexicon::parse(std::span<const std::byte> bytes, 
 
 void Lexicon::read_header() {
   expect(bytes_.size() >= header_bytes && text_of(bytes_.first(magic.size())) == magic, ErrorKind::wrong_format,
-         "lexicon '{}': expected it to begin with DITLEX1", name_);
+         "lexicon '{}': expected it to begin with DITLEX2", name_);
   keys_ = u32(8);
   keys_a_block_ = u32(12);
   concepts_ = u32(16);
@@ -67,7 +68,7 @@ void Lexicon::read_header() {
   }
   blocks_ = static_cast<std::uint32_t>((std::uint64_t{keys_} + keys_a_block_ - 1) / keys_a_block_);
   sets_at_ = header_bytes + std::uint64_t{language_bytes} * languages;
-  concepts_at_ = sets_at_ + std::uint64_t{4} * sets_;
+  concepts_at_ = sets_at_ + std::uint64_t{set_bytes} * sets_;
   blocks_at_ = concepts_at_ + concept_bytes;
   // What does not fit here is found now; offsets are looked at where they are used.
   (void)part(concepts_at_, std::uint64_t{4} * concepts_ + 4);
@@ -83,6 +84,11 @@ std::span<const std::byte> Lexicon::part(std::uint64_t at, std::uint64_t size) c
 std::uint32_t Lexicon::u32(std::uint64_t at) const {
   const auto bytes = part(at, 4);
   return u16_of(bytes) | static_cast<std::uint32_t>(u16_of(bytes.subspan(2))) << 16;
+}
+
+Languages Lexicon::set(std::uint32_t i) const {
+  const std::uint64_t at = sets_at_ + std::uint64_t{set_bytes} * i;
+  return u32(at) | Languages{u32(at + 4)} << 32;
 }
 
 /// Part i of a list that begins with its offsets: count + 1 of them, counted from behind the last.
@@ -139,7 +145,7 @@ Answer Lexicon::answer(std::span<const std::byte> bytes) const {
   const auto kind = std::to_integer<std::uint8_t>(bytes[5]);
   expect(set < sets_ && kind <= static_cast<std::uint8_t>(AnswerKind::own), ErrorKind::wrong_format,
          "lexicon '{}': an answer of set {} and kind {}", name_, set, kind);
-  Answer found = {.languages = u32(sets_at_ + std::uint64_t{4} * set),
+  Answer found = {.languages = this->set(set),
                   .kind = static_cast<AnswerKind>(kind),
                   .sure = static_cast<float>(std::to_integer<unsigned>(bytes[4])) / 255.0f,
                   .concept_text = {}};
@@ -182,17 +188,18 @@ bool Lexicon::has_prefix(std::string_view prefix) const {
   return block + 1 < blocks_ && first_key(block + 1).starts_with(prefix);
 }
 
-std::uint32_t Lexicon::language_of(std::string_view locale) const {
+Languages Lexicon::language_of(std::string_view locale) const {
   std::string wanted(locale.substr(0, locale.find_first_of(".@")));
   std::ranges::transform(wanted, wanted.begin(), [](unsigned char c) {
     return static_cast<char>(c == '_' ? '-' : c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
   });
   // What emojibase calls otherwise: Norwegian, and the Chinese of places that write it traditionally.
   if (wanted == "no" || wanted.starts_with("no-") || wanted.starts_with("nn")) wanted = "nb";
+  if (wanted == "iw" || wanted == "in") wanted = wanted == "iw" ? "he" : "id";  // their codes of old
   if (wanted == "zh-tw" || wanted == "zh-hk" || wanted == "zh-mo") wanted = "zh-hant";
   for (const std::string& name : {wanted, wanted.substr(0, wanted.find('-'))}) {
     const auto found = std::ranges::find(languages_, name);
-    if (found != languages_.end()) return 1u << (found - languages_.begin());
+    if (found != languages_.end()) return Languages{1} << (found - languages_.begin());
   }
   return 0;
 }

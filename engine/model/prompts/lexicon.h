@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Words for what prompts say and no model has a word for: emoji, 28 lists of other languages' words, English ones.
+// Words for what prompts say and no model has a word for: emoji, 42 lists of languages' words, English ones.
 // training/lexicon.py makes the file. It is read in place, key by key; what it says is checked where it is read.
 #pragma once
 
@@ -26,15 +26,20 @@ enum class AnswerKind : std::uint8_t {
   narrower,
   related,
   near,
-  own
+  own,
+  spelling,  ///< never in a file: a word that is not there, one letter away from one that is
+  absent,    ///< likewise: what a prompt says is not there ("without wheels")
 };
+
+/// A set of the lexicon's languages, bit i: language i.
+using Languages = std::uint64_t;
 
 /// "name", "keyword", "broader word"… for people.
 const char* name_of(AnswerKind kind);
 
 /// One thing that a key may mean.
 struct Answer {
-  std::uint32_t languages = 0;  ///< bit i: language i of the lexicon; bit 31: an emoji, of all languages
+  Languages languages = 0;  ///< or `emoji_language` alone: an emoji, of all languages
   AnswerKind kind = AnswerKind::stop;
   float sure = 0;                 ///< 0 … 1
   std::string_view concept_text;  ///< words that a model may have, with blanks between them; empty for a stop word
@@ -43,7 +48,7 @@ struct Answer {
 /// thread  any
 class Lexicon {
  public:
-  static constexpr std::uint32_t emoji_language = 1u << 31;
+  static constexpr Languages emoji_language = Languages{1} << 63;
 
   /// errors  not_found, unreadable, wrong_format
   static std::shared_ptr<const Lexicon> open(const std::filesystem::path& path);
@@ -54,6 +59,7 @@ class Lexicon {
   /// What a key means, surest first; nothing if it is not there. A key is an emoji without variation selectors and skin
   /// tones, or words as fold_text() makes them with single blanks between them. errors  wrong_format
   std::vector<Answer> find(std::string_view key) const;
+  bool has_key(std::string_view key) const { return !find(key).empty(); }
   /// Up to `count` keys before and as many from `key` on, by bytes. errors  wrong_format
   std::vector<std::string> around(std::string_view key, std::size_t count) const;
   /// Whether a key begins so. errors  wrong_format
@@ -62,7 +68,7 @@ class Lexicon {
   const std::vector<std::string>& languages() const noexcept { return languages_; }
   std::uint32_t size() const noexcept { return keys_; }
   /// The bit of a locale's language ("de_AT.UTF-8": that of "de"); 0 if there is none.
-  std::uint32_t language_of(std::string_view locale) const;
+  Languages language_of(std::string_view locale) const;
 
  private:
   struct Entry {
@@ -73,6 +79,7 @@ class Lexicon {
   void read_header();
   std::span<const std::byte> part(std::uint64_t at, std::uint64_t size) const;
   std::uint32_t u32(std::uint64_t at) const;
+  Languages set(std::uint32_t i) const;
   std::span<const std::byte> listed(std::uint64_t offsets, std::uint32_t count, std::uint32_t i) const;
   std::string_view first_key(std::uint32_t block) const;
   std::uint32_t block_of(std::string_view key) const;

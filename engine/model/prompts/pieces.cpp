@@ -23,7 +23,7 @@ bool is_selector(char32_t c) { return c == text_selector || c == emoji_selector;
 
 /// Emoji and other symbols beyond ASCII; of punctuation and mathematics only what is drawn as emoji too.
 bool is_picture(char32_t c) {
-  constexpr std::array<char32_t, 6> others = {0x203c, 0x2049, 0x2194, 0x3030, 0x303d, 0x2795};
+  constexpr std::array<char32_t, 7> others = {0x203c, 0x2049, 0x2139, 0x2194, 0x3030, 0x303d, 0x2795};
   if (c < 0x80 || c == not_utf8) return false;
   // Emoji that are younger than the library's Unicode.
   const bool young = category(c) == UTF8PROC_CATEGORY_CN && between(c, 0x1f000, 0x1faff);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <span>
 #include <system_error>
 #include <unordered_set>
 #include <utility>
@@ -55,8 +56,11 @@ class Interpretation {
   void add_word(const std::string& word);
   void add_pictures(const std::string& text);
   bool is_clear(const Meaning& meaning) const;
+  bool says_less_than(const Meaning& meaning, std::span<const Piece> words) const;
+  void add_ignored_things();
   std::size_t add_several(const std::vector<Piece>& pieces, std::size_t at);
   std::size_t add_letter(const std::vector<Piece>& pieces, std::size_t at);
+  std::size_t leave_out(const std::vector<Piece>& pieces, std::size_t at);
   bool is_known(const Piece& piece) const { return !index_.rows(piece.text).empty(); }
 
   const ModelConfig& config_;
@@ -70,6 +74,7 @@ class Interpretation {
   std::vector<std::string> ignored_;
   std::size_t taken_apart_ = 0;
   std::size_t words_ = 0;  ///< pieces of the prompt
+  std::size_t known_ = 0;  ///< of these, words of the model
 };
 
 void Interpretation::add(const std::vector<std::uint32_t>& rows) {
@@ -85,11 +90,13 @@ void Interpretation::add(const std::string& typed, const Meaning& meaning) {
   label_.readings.push_back({typed, meaning.painted, interpreter_.explain(meaning), meaning.sure});
 }
 
-/// Whether a word is painted beside others. In a prompt of several words a guess would only blur what the others say.
+/// Whether a word is painted beside others. In a prompt of several words a guess would only blur what the others say;
+/// so would another language's where most words are the model's ("double decker bus").
 bool Interpretation::is_clear(const Meaning& meaning) const {
   constexpr float guess = 0.45f;
-  const bool guessed = meaning.kind == AnswerKind::near || meaning.kind == AnswerKind::related;
-  return words_ < 2 || !guessed || meaning.sure >= guess;
+  if (words_ < 2) return true;
+  if (meaning.kind == AnswerKind::form) return 2 * known_ <= words_ || interpreter_.is_expected(meaning);
+  return (meaning.kind != AnswerKind::near && meaning.kind != AnswerKind::related) || meaning.sure >= guess;
 }
 
 void Interpretation::add_word(const std::string& word) {
@@ -122,12 +129,29 @@ void Interpretation::add_word(const std::string& word) {
 
 void Interpretation::add_pictures(const std::string& text) {
   std::vector<std::string> unknown;
-  for (const auto& [typed, meaning] : interpreter_.pictures(text, unknown)) add(typed, meaning);
+  for (const auto& [typed, meaning] : interpreter_.pictures(text, unknown)) {
+    if (seen_.insert(typed).second || typed == text) add(typed, meaning);
+  }
   for (std::string& picture : unknown) {
     if (!said_.insert(picture).second) continue;
     label_.unknown.push_back(std::move(picture));
     label_.meant.emplace_back();
   }
+}
+
+/// Whether an unsure answer for several words has none of them, though the model knows some: "telephone booth" is no
+/// room.
+bool Interpretation::says_less_than(const Meaning& meaning, std::span<const Piece> words) const {
+  constexpr float unsure = 0.6f;
+  const bool derived = meaning.kind >= AnswerKind::broader && meaning.kind <= AnswerKind::near;
+  if (!derived || meaning.sure >= unsure) return false;
+  const auto is_painted = [&](const Piece& word) {
+    return std::ranges::any_of(index_.rows(word.text), [&](std::uint32_t row) {
+      return std::ranges::find(meaning.rows, row) != meaning.rows.end();
+    });
+  };
+  return std::ranges::any_of(words, [&](const Piece& word) { return is_known(word); }) &&
+         std::ranges::none_of(words, is_painted);
 }
 
 /// Several words that the lexicon has as one, of which the model does not know all. Returns how many; 0 if none.
@@ -143,6 +167,8 @@ std::size_t Interpretation::add_several(const std::vector<Piece>& pieces, std::s
   for (std::size_t n = keys.size(); n >= 2 && first_unknown < n; --n) {
     const auto meaning = interpreter_.meaning(keys[n - 1]);
     if (!meaning || meaning->rows.empty()) continue;
+    const std::span words(pieces.data() + at, n);
+    if (says_less_than(*meaning, words)) continue;
     add(keys[n - 1], *meaning);
     return n;
   }
@@ -156,17 +182,49 @@ std::size_t Interpretation::add_letter(const std::vector<Piece>& pieces, std::si
   return count;
 }
 
+/// "without wheels": what a picture is said not to have, with its colours. Returns how many pieces.
+std::size_t Interpretation::leave_out(const std::vector<Piece>& pieces, std::size_t at) {
+  constexpr std::array<std::string_view, 18> without = {"without", "ohne", "sans",  "sin",  "senza",  "sem",
+                                                        "sense",   "bez",  "без",   "brez", "zonder", "uden",
+                                                        "uten",    "utan", "ilman", "fără", "fara",   "nélkül"};
+  const bool says_so =
+      pieces[at].kind == Piece::Kind::word && std::ranges::find(without, pieces[at].text) != without.end();
+  if (!says_so || label_.words.empty() || at + 1 == pieces.size()) return 0;
+  std::string typed = pieces[at].text;
+  std::size_t last = at;
+  for (bool is_thing = false; !is_thing && last + 1 < pieces.size();) {
+    const std::string& word = pieces[++last].text;
+    const auto& rows = index_.rows(word);
+    const auto meant = rows.empty() ? interpreter_.meaning(word) : std::nullopt;
+    const bool says_nothing = meant && meant->rows.empty();
+    const std::uint32_t row = !rows.empty() ? rows.front() : meant && !says_nothing ? meant->rows.front() : 0;
+    is_thing = !says_nothing && (row == 0 || !config_.words[row - 1].starts_with("c:"));
+    typed += " " + word;
+  }
+  label_.readings.push_back({typed, "nothing", name_of(AnswerKind::absent), 1});
+  return last + 1 - at;
+}
+
+/// Lists of words that say nothing have some that do, where nothing else is said ("घर", a house).
+void Interpretation::add_ignored_things() {
+  for (const std::string& word : ignored_) {
+    if (const auto thing = interpreter_.thing(word)) add(word, *thing);
+  }
+}
+
 Label Interpretation::read(std::vector<Piece> pieces, std::uint32_t style) {
   label_.style = style;
   words_ = pieces.size();
   std::vector<std::string> unknown;
   for (const Piece& piece : pieces) {
+    known_ += is_known(piece) ? 1 : 0;
     if (piece.kind == Piece::Kind::word && !is_known(piece)) unknown.push_back(piece.text);
   }
   interpreter_.listen(unknown);
   for (std::size_t at = 0; at < pieces.size();) {
     if (cancel_) throw Cancelled();
     std::size_t used = add_letter(pieces, at);
+    if (used == 0) used = leave_out(pieces, at);
     if (used == 0) used = add_several(pieces, at);
     if (used == 0) {
       if (seen_.insert(pieces[at].text).second) {
@@ -176,6 +234,7 @@ Label Interpretation::read(std::vector<Piece> pieces, std::uint32_t style) {
     }
     at += used;
   }
+  if (label_.words.empty() && label_.unknown.empty()) add_ignored_things();
   if (label_.words.empty() && label_.unknown.empty()) {
     label_.meant.resize(ignored_.size());
     label_.unknown = std::move(ignored_);

@@ -48,7 +48,7 @@ class LexiconFile {
 Label read_prompt(const ModelConfig& config, std::string_view prompt, std::string_view style, bool strict = false,
                   const std::atomic<bool>& cancel = never_cancelled);
 
-/// "puppy → dog face (synonym), kaffee → hot beverage (keyword)": what was read by the lexicon, the first few; empty if
+/// "puppy → dog face (synonym), kaffee → coffee (our list)": what was read by the lexicon, the first few; empty if
 /// nothing was.
 std::string describe_readings(const Label& label);
 

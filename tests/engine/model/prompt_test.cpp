@@ -75,9 +75,9 @@ bool is_right(const WordIndex& index, const Label& label, const std::string& alt
   });
 }
 
-std::vector<Group> read_list(const ModelConfig& config) {
+std::vector<Group> read_list(const ModelConfig& config, const char* name) {
   const auto index = index_of(config);
-  std::ifstream file(source / "tests/data/prompts.txt");
+  std::ifstream file(source / "tests/data" / name);
   std::vector<Group> groups;
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("## ")) groups.push_back({.name = line.substr(3), .wrong = {}});
@@ -100,12 +100,23 @@ std::vector<Group> read_list(const ModelConfig& config) {
 TEST(Prompts, NineOfTenOfAListArePaintedAsWhatTheyMean) {
   const auto model = Model::open(source / "models/icons.safetensors");
   const ModelConfig config = with_lexicon(model->config(), source / "models/lexicon.bin");
-  const std::vector<Group> groups = read_list(config);
+  const std::vector<Group> groups = read_list(config, "prompts.txt");
   ASSERT_EQ(groups.size(), 3u);
   for (const Group& group : groups) {
     RecordProperty(group.name, static_cast<int>(group.right));
     EXPECT_EQ(group.all, 100u) << group.name;
     EXPECT_GE(group.right, 90u) << group.name << ", wrong:\n" << group.wrong;
+  }
+}
+
+TEST(Prompts, WhatWasReadRightWhenFirstTriedStaysRight) {
+  const auto model = Model::open(source / "models/icons.safetensors");
+  const ModelConfig config = with_lexicon(model->config(), source / "models/lexicon.bin");
+  const std::vector<Group> groups = read_list(config, "prompts_first_tried.txt");
+  ASSERT_EQ(groups.size(), 4u);
+  for (const Group& group : groups) {
+    EXPECT_GE(group.all, 30u) << group.name;
+    EXPECT_GE(group.right * 100, group.all * 97) << group.name << ", wrong:\n" << group.wrong;
   }
 }
 
@@ -149,6 +160,7 @@ TEST(Prompts, StrictWordsAskNoLexicon) {
 TEST(Prompts, EmojiAreReadWithWhatBelongsToThem) {
   const ModelConfig config = zoo();
   EXPECT_EQ(painted(config, "🍕"), "pizza");
+  EXPECT_EQ(read_prompt(config, "🍕🍕 🍕", "").readings.size(), 1u);
   EXPECT_EQ(painted(config, "a🍕🐶!"), "pizza dog face");
   EXPECT_EQ(painted(config, "☕\xEF\xB8\x8F"), "hot beverage");
   EXPECT_EQ(painted(config, "☕"), "hot beverage");

@@ -17,14 +17,18 @@ class Concepts:
     """Vocabularies of models; a concept is a text of words, all of which a model must have to paint it."""
 
     def __init__(self, vocabularies, labels):
-        """vocabularies  sets of what can be typed (words and aliases); labels: names of emoji, each painted in most styles"""
+        """vocabularies  sets of what can be typed (words and aliases); labels: {name of an emoji, each painted in most styles: its group}"""
         self.vocabularies = vocabularies
         self.words = set().union(*vocabularies)
         label_words = [name_words(label) for label in labels]
         self.labels = {" ".join(words) for words in label_words if self.known(words)}
+        self.group = {" ".join(name_words(label)): group for label, group in labels.items()}
         self.label_words = {words[0] for words in label_words if len(words) == 1} & self.words
-        in_labels = {word for words in label_words for word in words}
-        self.rank = {word: 1.0 if word in self.label_words else 0.95 if word in in_labels else 0.85 for word in self.words}
+        # "bandage" of "adhesive bandage" shows it, "adhesive" shows something else
+        heads = {words[-1] for words in label_words if words}
+        others = {word for words in label_words for word in words} - heads
+        self.rank = {word: 1.0 if word in self.label_words else 0.95 if word in heads else 0.76 if word in others else 0.8
+                     for word in self.words}
 
     def known(self, words):
         return bool(words) and all(word in self.words for word in words)
@@ -37,7 +41,7 @@ class Concepts:
         """How surely an icon of it shows it: 1 for the name of an emoji."""
         if concept in self.labels:
             return 1.0
-        return min(self.rank.get(word, 0.85) * (0.9 if word in VAGUE else 1) for word in concept.split())
+        return min(self.rank.get(word, 0.8) * (0.9 if word in VAGUE else 1) for word in concept.split())
 
     def best(self, candidates, most=4):
         """[(sure, kind, concept)] best first, concepts once; among them one that each model can paint, if there is any."""

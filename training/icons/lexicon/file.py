@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The lexicon as a file that is read in place: engine/model/prompts/lexicon.h describes the same bytes.
 
-    "DITLEX1\\n", then eight u32: keys, keys a block, concepts, languages, sets of languages, and where sections end: ...
+    "DITLEX2\\n", then eight u32: keys, keys a block, concepts, languages, sets of languages, and where sections end: ...
     languages   8 bytes each, filled up with zeros
-    sets        u32 each, bit i for language i, bit 31 for emoji
+    sets        u64 each, bit i for language i, bit 63 for emoji
     concepts    u32 offsets (one more than concepts) into the bytes that follow them
     blocks      u32 offsets (one more than blocks) into the bytes that follow them; a block is KEYS_A_BLOCK keys by rising bytes, each
                 u8 length shared with the key before (0 for a block's first), u8 length of the rest, the rest, u8 candidates, and of each
@@ -13,10 +13,10 @@ import struct
 
 KEYS_A_BLOCK = 16
 KINDS = ("stop", "emoji", "label", "keyword", "form", "synonym", "broader", "narrower", "related", "near", "own")
-EMOJI = 1 << 31
+EMOJI = 1 << 63
 NO_CONCEPT = 0xFFFF
 MOST_CANDIDATES = 8
-MAGIC = b"DITLEX1\n"
+MAGIC = b"DITLEX2\n"
 
 
 class Table:
@@ -61,7 +61,7 @@ def write(path, languages, entries):
     blocks.append(b"".join(block))
     if len(concepts.number) >= NO_CONCEPT or len(sets.number) > 0xFFFF:
         raise ValueError(f"lexicon: {len(concepts.number)} concepts and {len(sets.number)} sets of languages are too many for 16 bits")
-    head = b"".join(name.encode().ljust(8, b"\0") for name in languages) + struct.pack(f"<{len(sets.number)}I", *sets.number)
+    head = b"".join(name.encode().ljust(8, b"\0") for name in languages) + struct.pack(f"<{len(sets.number)}Q", *sets.number)
     concept_part = offsets_and_bytes([concept.encode() for concept in concepts.number])
     block_part = offsets_and_bytes(blocks)
     with open(path, "wb") as file:

@@ -42,10 +42,13 @@ def emoji_key(text):
     return MODIFIERS.sub("", text)
 
 
+# letters that have no accent to take away
+PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ħ": "h"})
+
+
 def without_accents(key):
-    """The key as a keyboard without accents types it, Latin letters only; the key itself if it has none."""
+    """The key as a keyboard without accents types it, Latin and Greek letters only; the key itself if it has none."""
     parts = unicodedata.normalize("NFD", key)
-    if not any(unicodedata.combining(c) for c in parts) or not all(
-            ord(c) < 0x250 or unicodedata.combining(c) for c in parts):
+    if not all(ord(c) < 0x400 or unicodedata.combining(c) or 0x1E00 <= ord(c) < 0x2000 for c in parts):
         return key
-    return "".join(c for c in parts if not unicodedata.combining(c))
+    return "".join(c for c in parts if not unicodedata.combining(c)).translate(PLAIN)

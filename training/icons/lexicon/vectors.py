@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 
-LEAST_COSINE = 0.5   # below it neighbours have little to do with each other
-NEAREST = 4
+LEAST_COSINE = 0.42  # below it neighbours have little to do with each other
+NEAREST = 12
 BATCH = 1024
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """WordNet: base forms, synonyms, broader and narrower words."""
 import collections
+import functools
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 ENDINGS = {"n": (("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("men", "man"), ("ies", "y"), ("ves", "f"),
@@ -57,6 +58,33 @@ class WordNet:
 
     def next(self, synset, *symbols):
         return [target for symbol, target in self.pointers[synset] if symbol in symbols]
+
+    @functools.lru_cache(maxsize=None)
+    def above(self, synset):
+        """All broader senses, nearest first."""
+        found = [synset]
+        for s in found:  # verbs go in circles
+            found += [up for up in self.next(s, "@", "@i") if up not in found]
+        return found[1:]
+
+    @functools.lru_cache(maxsize=None)
+    def depths(self, synset):
+        """{broader sense or this one: how far it is from the broadest}"""
+        chain = [synset, *self.above(synset)]
+        found = {}
+        for s in reversed(chain):  # broader ones are behind, except where two ways lead to one
+            found[s] = 1 + max((found.get(up, 0) for up in self.next(s, "@", "@i")), default=0)
+        return found
+
+    def likeness(self, a, b):
+        """Of two senses, 0 to 1 (Wu and Palmer 1994): how deep what they have in common is, by how deep they are."""
+        of_a, of_b = self.depths(a), self.depths(b)
+        common = max((of_a[s] for s in of_a.keys() & of_b.keys()), default=0)
+        return 2 * common / (of_a[a] + of_b[b])
+
+    def is_name(self, synset, word):
+        """Whether a sense writes the word with a capital."""
+        return not any(lemma == word for lemma in self.lemmas[synset])
 
     def bases(self, word):
         """Base forms of an inflected word: [(base, part of speech)]."""
