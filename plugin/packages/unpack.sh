@@ -44,7 +44,7 @@ run_apt() {
     { tail -n 20 "$apt/log" >&2; die "apt-get of $suite, $architecture failed: ${packages[*]}"; }
 }
 say "${#packages[@]} packages of $suite, $architecture, into $folder"
-run_apt update
+run_apt -o APT::Update::Error-Mode=any update
 if $alone; then
   (cd "$apt/debs" && run_apt download "${packages[@]}")
 else

@@ -123,15 +123,15 @@ namespace {
 // Registers: 16 sums of integers, 4 columns, 4 rows of 32. The sums of floats stay in memory, for 128 products each.
 constexpr std::size_t int8_tile_rows = 4;
 
-/// Four of K, those of `Lane`, for 16 columns.
-template <int Lane, std::size_t Rows>
+/// Four of K, that quarter of the 16 that a register has, for 16 columns.
+template <int Quarter, std::size_t Rows>
 [[gnu::always_inline]] DIT_INT8 inline void multiply_four(const std::int8_t (*weights)[4], const int8x16_t (&lhs)[Rows],
                                                           int32x4_t (&sum)[Rows][4]) {
 #pragma GCC unroll 4
   for (std::size_t v = 0; v < 4; ++v) {
     const int8x16_t columns = vld1q_s8(weights[4 * v]);
 #pragma GCC unroll 4
-    for (std::size_t r = 0; r < Rows; ++r) sum[r][v] = vdotq_laneq_s32(sum[r][v], columns, lhs[r], Lane);
+    for (std::size_t r = 0; r < Rows; ++r) sum[r][v] = vdotq_laneq_s32(sum[r][v], columns, lhs[r], Quarter);
   }
 }
 
