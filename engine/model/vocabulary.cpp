@@ -39,7 +39,8 @@ std::string describe(const ModelConfig& config, const WordIndex& index, const La
       std::erase(nearest, label.meant[i]);
       nearest.insert(nearest.begin(), label.meant[i]);
     }
-    text += "no word '" + shorten(word) + "' in model " + config.name + "; nearest: " + join(nearest);
+    text += "no word '" + shorten(word) + "' in model " + config.name;
+    text += nearest.empty() ? ", nor one like it" : "; nearest: " + join(nearest);
   }
   if (label.unknown.size() > most_named) {
     text += fmt::format("; and {} more unknown words", label.unknown.size() - most_named);

@@ -98,7 +98,9 @@ std::vector<std::string> WordIndex::nearest(std::string_view word, std::size_t c
   }
   std::ranges::sort_heap(best, before);
   std::vector<std::string> result;
-  for (const Ranked& ranked : best) result.push_back(ranked.second->text);
+  for (const auto& [distance, candidate] : best) {
+    if (distance < std::max(wanted.size(), candidate->characters.size())) result.push_back(candidate->text);
+  }
   return result;
 }
 

@@ -87,8 +87,9 @@ void print_words(const Options& options) {
   const std::set<std::string> lines = lines_with(config, part);
   for (const std::string& line : lines) say("{}\n", line);
   const bool means = !options.part.empty() && print_readings(config, options.part);
-  expect(!lines.empty() || means, ErrorKind::settings, "no word with '{}' in it in model {}; nearest: {}",
-         shorten(options.part), config.name, fmt::join(nearest_words(config, part), ", "));
+  const std::vector<std::string> nearest = nearest_words(config, part);
+  expect(!lines.empty() || means, ErrorKind::settings, "no word with '{}' in it in model {}{}{}", shorten(options.part),
+         config.name, nearest.empty() ? ", nor one like it" : "; nearest: ", fmt::join(nearest, ", "));
 }
 
 void print_styles(const Options& options) {
