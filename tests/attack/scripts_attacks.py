@@ -85,6 +85,25 @@ class Scripts(unittest.TestCase):
                 done = self.script(f"../{folder}/{name}", *arguments, **more)
                 self.assertEqual(done.returncode, 2, done.stdout)
 
+    def test_python_programs(self):
+        numbers = ("", " 5", "+5", "1_0", "0x5", "-1", "\u0665", "5\n", "\x1b]0;owned\x07", "9" * 40)
+        bytes_ = b"\xff\x1b[2J"
+        for name, given, texts in (("programs/mjpeg.py", ("rocket",), numbers), ("programs/appsink.py", ("rocket",), numbers),
+                                   ("programs/webrtc.py", ("rocket",), numbers), ("programs/appsink.py", (), (bytes_,)),
+                                   ("programs/mjpeg.py", (), (bytes_,)), ("programs/webrtc.py", (), (bytes_,)),
+                                   ("from-pictures/evolution.py", (), (bytes_,)),
+                                   ("from-pictures/evolution.py", ("no.png", "fox", "noto"), numbers)):
+            for text in texts:
+                with self.subTest(name=name, text=text):
+                    done = subprocess.run(["/usr/bin/python3", "-B", PIPELINES / name, *given, text], cwd=self.scratch,
+                                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                                          env=environment(self.scratch, GST_REGISTRY=str(BUILD / "attack-registry.bin")))
+                    if done.returncode == 77:
+                        self.skipTest(done.stderr.decode())
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertIn(b": expected ", done.stderr)
+                    self.assertNotRegex(done.stderr, rb"[\x00-\x08\x0b-\x1f\x7f]")
+
     def test_prompts_names_and_styles(self):
         for k, (name, count) in enumerate((
                 ("apng.sh", 1), ("big-icon.sh", 1), ("contact-sheet.sh", 2), ("film.sh", 1), ("four-hearts.sh", 2),

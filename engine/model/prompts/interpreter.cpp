@@ -209,13 +209,14 @@ std::optional<Meaning> Interpreter::plural(const std::string& word) {
 /// "Kaffeetasse": two words that the lexicon is sure of, perhaps with a letter between them; the longest last one
 /// counts.
 std::vector<Meaning> Interpreter::compound(const std::string& word) {
-  constexpr std::size_t least_part = 3;
+  constexpr std::size_t least_part = 3, longest = 64;  // every end of a word is looked up, and kept
   const auto compounding = [this] {
     std::uint32_t languages = 0;
     for (const char* name : {"de", "nl", "sv", "da", "nb", "fi", "hu", "et"}) languages |= lexicon_.language_of(name);
     return languages;
   };
   const std::size_t size = decode_utf8(word).size();
+  if (size > longest) return {};
   std::size_t at = 0;
   for (std::size_t k = 1; k + least_part <= size; ++k) {
     at = next_code_point(word, at);
