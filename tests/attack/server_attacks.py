@@ -111,8 +111,8 @@ def close(connections):
 
 @unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
 class Options(unittest.TestCase):
-    def said(self, *arguments, status):
-        done = subprocess.run([SERVER, "--model", TINY, "--device", "cpu", *arguments], capture_output=True, timeout=60,
+    def said(self, *arguments, status, model=TINY):
+        done = subprocess.run([SERVER, "--model", model, "--device", "cpu", *arguments], capture_output=True, timeout=60,
                               stdin=subprocess.DEVNULL, env=environment(tempfile.gettempdir()))
         self.assertEqual(done.returncode, status, (arguments, done.stderr))
         self.assertNotRegex(done.stdout + done.stderr, rb"[\x00-\x08\x0b-\x1f\x7f]", arguments)
@@ -120,7 +120,7 @@ class Options(unittest.TestCase):
 
     def test_numbers(self):
         for option in ("--port", "--connections", "--per-address", "--patience", "--visitors", "--steps", "--prompt-length"):
-            for text in ("010", "0x10", "+5", "1e3", "-1", "", "99999999999", "\u0665", "\x1b]0;owned\x07"):
+            for text in ("010", "0x10", "+5", "1e3", "-1", " 5", "99999999999", "\u0665", "\x1b]0;owned\x07"):
                 self.assertIn(b"expected a whole number", self.said(f"{option}={text}", status=2), option)
 
     def test_text(self):
@@ -138,7 +138,7 @@ class Options(unittest.TestCase):
             model = pathlib.Path(folder) / "evil.safetensors"
             model.write_bytes(len(text).to_bytes(8, "little") + text + tensors[8 + size:])
             # It has opened the model and named it when it finds that it cannot listen.
-            self.said("--port=0", "--listen=192.0.2.1", "--model", model, status=1)
+            self.said("--port=0", "--listen=192.0.2.1", status=1, model=model)
 
 
 @unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
