@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The scripts in pipelines/ with arguments and names that would be code in another language."""
+import hashlib
 import json
 import os
 import pathlib
@@ -153,6 +154,34 @@ class Scripts(unittest.TestCase):
         self.assertEqual(self.files(), {out})
         self.assertEqual({p.name for p in (self.scratch / out / "shard-00000").iterdir()},
                          {"manifest.tsv", "icon-000000000.png", "icon-000000001.png"})
+
+    def test_verifying_reads_icons_and_nothing_else(self):
+        shard = self.scratch / "out/shard-00000"
+        shard.mkdir(parents=True)
+        manifest, of_victim = shard / "manifest.tsv", hashlib.sha256(VICTIM).hexdigest()
+        for name in (str(self.scratch / "victim.txt"), "../../victim.txt", "-", "\x1b]0;owned\x07", "icon-000000001.png"):
+            manifest.write_text(f"0\t1\t{of_victim}\t{name}\n")
+            done = self.script("million/verify.sh", "1", "1", "out")
+            self.assertEqual(done.returncode, 1, name)
+            self.assertIn(b"expected lines of index", done.stdout, name)
+        for place in (manifest, self.scratch / "out/job"):
+            place.unlink(missing_ok=True)
+            os.mkfifo(place)
+        self.assertEqual(self.script("million/verify.sh", "1", "1", "out", timeout=20).returncode, 1)
+        self.assertEqual(self.script("million/shard.sh", "0", "1", "1", "out", timeout=20).returncode, 2)
+        (self.scratch / "out/job").unlink()
+        (self.scratch / "out/job").write_text("\x1b[2J\u009b2J")
+        done = self.script("million/shard.sh", "0", "1", "1", "out", "1", "\u009b2J")
+        self.assertNotIn("\u009b".encode(), done.stdout)
+
+    def test_more_manifests_than_one_command_takes(self):
+        out = pathlib.Path(*["a" * 200] * 17)  # 800 such paths are longer than the two megabytes of a command
+        for k in range(800):
+            folder = self.scratch / out / f"shard-{k:05}"
+            folder.mkdir(parents=True)
+            (folder / "manifest.tsv").touch()
+        done = self.script("million/verify.sh", "0", "800", str(out))
+        self.assertEqual((done.returncode, done.stdout), (0, b"0 icons in 800 shards\n"))
 
     def test_parallel_workers(self):
         for prompt in ('{= system("touch OWNED") =}', "{}", "$(touch OWNED)", "'; touch OWNED; '"):
