@@ -7,12 +7,14 @@
 The drawing is a PNG of 64x64 pixels, or 2 to 64 times that. `strength` is controlled: GStreamer sets it for each frame."""
 import os
 import pathlib
-import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "pipelines/programs"))
 BUILD = pathlib.Path(os.environ.get("DIT_BUILD", ROOT / "build"))
 os.environ["GST_PLUGIN_PATH"] = ":".join(filter(None, [str(BUILD / "plugin"), os.environ.get("GST_PLUGIN_PATH")]))
+
+from arguments import number, property_text  # noqa: E402
 
 try:
     import gi
@@ -48,8 +50,8 @@ def evolution(drawing, prompt, style, frames):
 if __name__ == "__main__":
     Gst.init(None)
     given = sys.argv[1:]
-    if len(given) > 3 and not re.fullmatch("[1-9][0-9]{0,5}", given[3], re.ASCII):
-        print("evolution.py: FRAMES: expected a whole number from 1 to 999999", file=sys.stderr)
-        sys.exit(2)
+    frames = number("FRAMES", given[3], 1, 999999) if len(given) > 3 else 24
+    for name, text in zip(("DRAWING", "PROMPT", "STYLE"), given):
+        property_text(name, text)
     evolution(*given[:3], *[str(ROOT / "pipelines/images/blob.png"), "red apple", "noto"][len(given):],
-              int(given[3]) if len(given) > 3 else 24)
+              frames)

@@ -7,11 +7,14 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "engine/cli/text/numbers.h"
+#include "engine/printable.h"
 #include "pipelines/live-favicon/http/guard.h"
 #include "pipelines/live-favicon/site.h"
 
 namespace {
 
+using dit::cli::whole_number;
 using favicon::Facts;
 using favicon::Limits;
 using favicon::Painter;
@@ -78,7 +81,7 @@ void serve(Options options) {
     gst_object_unref(*element);
   });
   Facts facts = favicon::open_engine(options.painter, keeper);
-  fmt::print("{} on {}\n", facts.model, facts.device);
+  fmt::print("{} on {}\n", dit::printable(facts.model, dit::name_length), dit::printable(facts.device));
   fit_descriptors(options);
 
   GMainLoop* loop = g_main_loop_new(nullptr, FALSE);
@@ -104,30 +107,37 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("A page whose tab icon is painted before your eyes", "live-favicon");
   app.add_option("--listen", options.listen, "IP address to listen at; default 127.0.0.1, for this machine alone");
-  app.add_option("--port", options.port, "Default 8064; 0 = any free one")->check(CLI::Range(0u, 65535u));
+  app.add_option("--port", options.port, "Default 8064; 0 = any free one")->check(whole_number(0, 65535));
   app.add_option("--host", options.hosts, "Another name by which browsers find this server; may be repeated")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--connections", options.door.connections, "How many there may be; default 128")
-      ->check(CLI::Range(1u, 10000u));
+      ->check(whole_number(1, 10000));
   app.add_option("--per-address", options.door.per_address, "How many of them from one address; default 64")
-      ->check(CLI::Range(1u, 10000u));
+      ->check(whole_number(1, 10000));
   app.add_option("--patience", options.door.patience_s,
                  "Seconds that a reader may not read; the head of a request has half of them; default 20")
-      ->check(CLI::Range(1u, 3600u));
+      ->check(whole_number(1, 3600));
   app.add_option("--device", options.painter.device, "As ditsrc's: auto, cpu, vulkan, ...");
   app.add_option("--model", options.painter.model, "Weight file; default: ditsrc's");
   app.add_option("--visitors", options.limits.visitors, "Who may paint at the same time; default 32")
-      ->check(CLI::Range(1u, 10000u));
-  app.add_option("--steps", options.limits.steps, "Most steps of an icon; default 64")->check(CLI::Range(1u, 1000u));
+      ->check(whole_number(1, 10000));
+  app.add_option("--steps", options.limits.steps, "Most steps of an icon; default 64")->check(whole_number(1, 1000));
   app.add_option("--prompt-length", options.limits.prompt_bytes, "Most bytes of a prompt; default 200")
-      ->check(CLI::Range(1u, 4000u));
-  CLI11_PARSE(app, argc, argv);
+      ->check(whole_number(1, 4000));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "live-favicon: {}\nTry 'live-favicon --help'.\n", dit::printable(error.what()));
+    return 2;
+  }
   gst_init(nullptr, nullptr);
   try {
     serve(options);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "live-favicon: {}\n", error.what());
+    fmt::print(stderr, "live-favicon: {}\n", dit::printable(error.what()));
     return 1;
   }
   return 0;

@@ -27,8 +27,14 @@ job="$count icons in $shards shards, seed $seed, prompt '$prompt', style '$style
 printf '%s\n' "$job" >"$out/.job-$shard-$host-$$"
 ln "$out/.job-$shard-$host-$$" "$out/job" 2>/dev/null || true
 rm "$out/.job-$shard-$host-$$"
+if [ ! -f "$out/job" ]; then
+  say "$(shown "$out")/job: expected a file"
+  exit 2
+fi
 if ! printf '%s\n' "$job" | cmp -s - "$out/job"; then
-  say "$(shown "$out") holds $(LC_ALL=C tr -d '\000-\037\177' <"$out/job"); found $(LC_ALL=C tr -d '\000-\037\177' <<<"$job")"
+  # Beyond ASCII there are control characters, too.
+  plain() { head -c 300 | LC_ALL=C tr '\000-\037\177-\377' '[?*]'; }
+  say "$(shown "$out") holds $(plain <"$out/job"); found $(plain <<<"$job")"
   exit 2
 fi
 if [ -e "$final/manifest.tsv" ]; then

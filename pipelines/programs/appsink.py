@@ -6,12 +6,12 @@
 """
 import os
 import pathlib
-import re
 import sys
 
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
 import gi  # noqa: E402
+from arguments import number, property_text  # noqa: E402
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
@@ -28,15 +28,14 @@ def show(pixels, width, height):
 
 
 def main(prompt="rocket", count="1"):
+    count, prompt = number("COUNT", count, 1, 999999999), property_text("PROMPT", prompt)
     Gst.init(None)
     # RGB: the element composes the icon over `background`, here a dark terminal's.
     pipeline = Gst.parse_launch("ditsrc name=paint style=fluent-emoji seed=1 background=0x101010 "
                                 "! video/x-raw,format=RGB ! appsink name=out sync=false max-buffers=2")
     paint, out = pipeline.get_by_name("paint"), pipeline.get_by_name("out")
     paint.set_property("prompt", prompt)
-    if not re.fullmatch("[1-9][0-9]{0,8}", count, re.ASCII):
-        sys.exit("appsink.py: COUNT: expected a whole number from 1 to 999999999")
-    paint.set_property("num-buffers", int(count))
+    paint.set_property("num-buffers", count)
     pipeline.set_state(Gst.State.PLAYING)
     frames, error, bus = 0, None, pipeline.get_bus()
     # A pipeline that cannot start sends neither a frame nor an end, so waiting has to look at the bus now and then.

@@ -9,8 +9,8 @@ export GST_PLUGIN_PATH="$build/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
 # say TEXT...: one line on standard error, with the script's name.
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
-# shown TEXT: the text's beginning for a terminal, quoted, without control characters.
-shown() { printf '%q' "${1:0:60}"; }
+# shown TEXT [MOST]: the text's beginning for a terminal, quoted, without control characters.
+shown() { printf '%q' "${1:0:${2-60}}"; }
 
 # number NAME TEXT LEAST MOST: ends the script unless TEXT is a whole number in that range, of digits alone: what $(( ))
 # gets may otherwise be a program, "08" is an error and 19 digits overflow.

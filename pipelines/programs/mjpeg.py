@@ -14,6 +14,7 @@ import time
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
 import gi  # noqa: E402
+from arguments import number, property_text  # noqa: E402
 
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402
@@ -68,6 +69,7 @@ def welcome(connection, sink, places):
 
 
 def main(prompt="rocket", port="8080"):
+    port, prompt = number("PORT", port, 0, 65535), property_text("PROMPT", prompt)
     Gst.init(None)
     pipeline = Gst.parse_launch(
         "ditsrc name=paint style=fluent-emoji emit=steps steps=16 hold=10 background=0xffffff "
@@ -92,8 +94,8 @@ def main(prompt="rocket", port="8080"):
     bus.connect("message::error", stop)
 
     try:
-        server = socket.create_server(("127.0.0.1", int(port)))
-    except (OSError, OverflowError, ValueError) as error:
+        server = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
         sys.exit(f"mjpeg.py: port {port}: {error}")
     # Before the first watcher: the sink takes none until it has left NULL, and would keep the socket in silence.
     pipeline.set_state(Gst.State.PLAYING)

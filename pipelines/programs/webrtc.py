@@ -13,6 +13,8 @@ import sys
 
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
+from arguments import number, property_text  # noqa: E402
+
 try:
     import gi
     for name in ("Gst", "GstWebRTC", "GstSdp"):
@@ -92,12 +94,13 @@ class Call:
 
 
 def main(prompt="rocket", frames="20"):
+    frames, prompt = number("FRAMES", frames, 1, 1000000), property_text("PROMPT", prompt)
     Gst.init(None)
     missing = [name for name in ("webrtcbin", "nicesrc", "vp8enc") if not Gst.ElementFactory.find(name)]
     if missing:
         print(f"skipped: no element {', '.join(missing)}", file=sys.stderr)
         sys.exit(77)
-    call = Call(prompt, int(frames))
+    call = Call(prompt, frames)
     call.run()
     print(f"{call.seen} frames received")
     if call.error or call.seen < call.wanted:

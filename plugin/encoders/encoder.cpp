@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plugin/encoders/encoder.h"
 
+#include <memory>
 #include <new>
 
 #include "engine/session/session.h"
@@ -108,9 +109,22 @@ void gst_dit_encoder_get_property(GObject* object, guint id, GValue* value, GPar
   GST_OBJECT_UNLOCK(object);
 }
 
-GstFlowReturn gst_dit_encoder_chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
+/// Bytes without caps are no frames of raw video, whatever their number; a PNG file says itself what it is.
+bool lacks_caps(GstPad* pad) {
+  if (gst_pad_has_current_caps(pad)) return false;
+  GstCaps* taken = gst_pad_get_pad_template_caps(pad);
+  const bool raw = gst_structure_has_name(gst_caps_get_structure(taken, 0), "video/x-raw");
+  gst_caps_unref(taken);
+  return raw;
+}
+
+GstFlowReturn gst_dit_encoder_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer) {
   auto* self = GST_DIT_ENCODER(parent);
-  return guarded_flow(self, [&] { return state_of(self).add(buffer); });
+  std::unique_ptr<GstBuffer, decltype(&gst_buffer_unref)> owned(buffer, gst_buffer_unref);
+  return guarded_flow(self, [&] {
+    dit::plugin::expect_frame(!lacks_caps(pad), "expected caps before the first frame, found none");
+    return state_of(self).add(owned.release());
+  });
 }
 
 /// Writes what is left. No end of stream follows an error: the file is not complete.

@@ -63,6 +63,7 @@ bool read_number(std::string_view text, Number& value) {
   if (text.starts_with("0x")) {
     base = 16;
     text.remove_prefix(2);
+    if (text.starts_with('-')) return false;
   }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   return error == std::errc() && end == text.data() + text.size();

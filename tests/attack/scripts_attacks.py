@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The scripts in pipelines/ with arguments and names that would be code in another language."""
+import hashlib
 import json
 import os
 import pathlib
@@ -85,6 +86,25 @@ class Scripts(unittest.TestCase):
                 done = self.script(f"../{folder}/{name}", *arguments, **more)
                 self.assertEqual(done.returncode, 2, done.stdout)
 
+    def test_python_programs(self):
+        numbers = ("", " 5", "+5", "1_0", "0x5", "-1", "\u0665", "5\n", "\x1b]0;owned\x07", "9" * 40)
+        bytes_ = b"\xff\x1b[2J"
+        for name, given, texts in (("programs/mjpeg.py", ("rocket",), numbers), ("programs/appsink.py", ("rocket",), numbers),
+                                   ("programs/webrtc.py", ("rocket",), numbers), ("programs/appsink.py", (), (bytes_,)),
+                                   ("programs/mjpeg.py", (), (bytes_,)), ("programs/webrtc.py", (), (bytes_,)),
+                                   ("from-pictures/evolution.py", (), (bytes_,)),
+                                   ("from-pictures/evolution.py", ("no.png", "fox", "noto"), numbers)):
+            for text in texts:
+                with self.subTest(name=name, text=text):
+                    done = subprocess.run(["/usr/bin/python3", "-B", PIPELINES / name, *given, text], cwd=self.scratch,
+                                          stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                                          env=environment(self.scratch, GST_REGISTRY=str(BUILD / "attack-registry.bin")))
+                    if done.returncode == 77:
+                        self.skipTest(done.stderr.decode())
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertIn(b": expected ", done.stderr)
+                    self.assertNotRegex(done.stderr, rb"[\x00-\x08\x0b-\x1f\x7f]")
+
     def test_prompts_names_and_styles(self):
         for k, (name, count) in enumerate((
                 ("apng.sh", 1), ("big-icon.sh", 1), ("contact-sheet.sh", 2), ("film.sh", 1), ("four-hearts.sh", 2),
@@ -134,6 +154,34 @@ class Scripts(unittest.TestCase):
         self.assertEqual(self.files(), {out})
         self.assertEqual({p.name for p in (self.scratch / out / "shard-00000").iterdir()},
                          {"manifest.tsv", "icon-000000000.png", "icon-000000001.png"})
+
+    def test_verifying_reads_icons_and_nothing_else(self):
+        shard = self.scratch / "out/shard-00000"
+        shard.mkdir(parents=True)
+        manifest, of_victim = shard / "manifest.tsv", hashlib.sha256(VICTIM).hexdigest()
+        for name in (str(self.scratch / "victim.txt"), "../../victim.txt", "-", "\x1b]0;owned\x07", "icon-000000001.png"):
+            manifest.write_text(f"0\t1\t{of_victim}\t{name}\n")
+            done = self.script("million/verify.sh", "1", "1", "out")
+            self.assertEqual(done.returncode, 1, name)
+            self.assertIn(b"expected lines of index", done.stdout, name)
+        for place in (manifest, self.scratch / "out/job"):
+            place.unlink(missing_ok=True)
+            os.mkfifo(place)
+        self.assertEqual(self.script("million/verify.sh", "1", "1", "out", timeout=20).returncode, 1)
+        self.assertEqual(self.script("million/shard.sh", "0", "1", "1", "out", timeout=20).returncode, 2)
+        (self.scratch / "out/job").unlink()
+        (self.scratch / "out/job").write_text("\x1b[2J\u009b2J")
+        done = self.script("million/shard.sh", "0", "1", "1", "out", "1", "\u009b2J")
+        self.assertNotIn("\u009b".encode(), done.stdout)
+
+    def test_more_manifests_than_one_command_takes(self):
+        out = pathlib.Path(*["a" * 200] * 17)  # 800 such paths are longer than the two megabytes of a command
+        for k in range(800):
+            folder = self.scratch / out / f"shard-{k:05}"
+            folder.mkdir(parents=True)
+            (folder / "manifest.tsv").touch()
+        done = self.script("million/verify.sh", "0", "800", str(out))
+        self.assertEqual((done.returncode, done.stdout), (0, b"0 icons in 800 shards\n"))
 
     def test_parallel_workers(self):
         for prompt in ('{= system("touch OWNED") =}', "{}", "$(touch OWNED)", "'; touch OWNED; '"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """pipelines/live-favicon and pipelines/programs/mjpeg.py under attack: they go on serving, in bounded memory."""
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -106,6 +107,38 @@ def ended_by_server(connections, limit_s):
 def close(connections):
     for connection in connections:
         connection.close()
+
+
+@unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
+class Options(unittest.TestCase):
+    def said(self, *arguments, status, model=TINY):
+        done = subprocess.run([SERVER, "--model", model, "--device", "cpu", *arguments], capture_output=True, timeout=60,
+                              stdin=subprocess.DEVNULL, env=environment(tempfile.gettempdir()))
+        self.assertEqual(done.returncode, status, (arguments, done.stderr))
+        self.assertNotRegex(done.stdout + done.stderr, rb"[\x00-\x08\x0b-\x1f\x7f]", arguments)
+        return done.stderr
+
+    def test_numbers(self):
+        for option in ("--port", "--connections", "--per-address", "--patience", "--visitors", "--steps", "--prompt-length"):
+            for text in ("010", "0x10", "+5", "1e3", "-1", " 5", "99999999999", "\u0665", "\x1b]0;owned\x07"):
+                self.assertIn(b"expected a whole number", self.said(f"{option}={text}", status=2), option)
+
+    def test_text(self):
+        evil = "\x1b]0;owned\x07\n"
+        self.assertIn(b"--listen", self.said("--port=0", f"--listen={evil}", status=1))
+        self.assertIn(b"--host", self.said("--port=0", f"--host={evil}", status=1))
+        self.said(evil, status=2)
+        tensors = TINY.read_bytes()
+        size = int.from_bytes(tensors[:8], "little")
+        header = json.loads(tensors[8:8 + size])
+        config = json.loads(header["__metadata__"]["config"])
+        header["__metadata__"]["config"] = json.dumps({**config, "name": evil})
+        text = json.dumps(header).encode()
+        with tempfile.TemporaryDirectory() as folder:
+            model = pathlib.Path(folder) / "evil.safetensors"
+            model.write_bytes(len(text).to_bytes(8, "little") + text + tensors[8 + size:])
+            # It has opened the model and named it when it finds that it cannot listen.
+            self.said("--port=0", "--listen=192.0.2.1", status=1, model=model)
 
 
 @unittest.skipUnless(SERVER.exists(), "live-favicon is not built")

@@ -184,11 +184,11 @@ class Numbers(HostileCase):
                 self.refused(["inspect", "s.safetensors"], "'t'")
 
     def test_numbers_on_the_command_line(self):
-        for option, values in (("--steps", ("1.5", "0x10", "1e2", " 4", "+4", "4294967297", "-1")),
-                               ("--threads", ("-1", "2x", "99999999999999999999")), ("--count", ("010x", "-1", "1000001")),
-                               ("--batch-size", ("-1", "0", "1025")), ("--seed", ("0x1", "1e3", "18446744073709551616")),
+        for option, values in (("--steps", ("1.5", "0x10", "010", "1e2", " 4", "+4", "4294967297", "-1")),
+                               ("--threads", ("-1", "2x", "99999999999999999999")), ("--count", ("010", "-1", "1000001")),
+                               ("--batch-size", ("-1", "0", "010", "1025")), ("--seed", ("0x1", "010", "00", "1e3", "18446744073709551616")),
                                ("--guidance", ("0x1p3", "1,5", "2x", "1e")),
-                               ("--sheet-scale", ("-1", "17", "1.5")), ("--sheet-columns", ("-1", "0"))):
+                               ("--sheet-scale", ("-1", "010", "17", "1.5")), ("--sheet-columns", ("-1", "0"))):
             for value in values:
                 with self.subTest(option=option, value=value):
                     self.refused(["generate", "--model", TINY, *CPU, f"{option}={value}"], "expected a", status=2)

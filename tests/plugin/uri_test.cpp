@@ -84,6 +84,7 @@ TEST(DitSrcUri, RefusesWhatItDoesNotKnowAndChangesNothing) {
                                 "dit://fox?guidance=0x1p3",
                                 "dit://fox?num-buffers=4294967297",
                                 "dit://fox?num-buffers=1e3",
+                                "dit://fox?num-buffers=0x-1",
                                 "dit://fox?background=0x1ffffffff"}) {
     EXPECT_EQ(refusal(element, uri, &text), GST_URI_ERROR_BAD_REFERENCE) << uri;
   }

@@ -109,6 +109,14 @@ class CliWords(CliCase):
         self.generate("--prompt", "fox", "-o", "b.png")
         self.assertEqual(self.pixels("a.png"), self.pixels("b.png"))
 
+    def test_a_word_as_long_as_a_prompt_takes_no_memory(self):
+        # Each of its ends, kept, would be five gigabytes together; the model and its threads need one.
+        done = subprocess.run([DIT, "generate", "--model", ICONS, *CPU, "--prompt", "x" * 100000, "-o", "a.png"],
+                              cwd=self.scratch, env=environment(self.scratch), capture_output=True, text=True, timeout=60,
+                              check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nearest: ", done.stderr)
+
     def test_a_broken_lexicon_is_named_and_known_words_need_none(self):
         broken = self.scratch / "broken.bin"
         broken.write_bytes(LEXICON.read_bytes()[:5000])

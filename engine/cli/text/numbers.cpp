@@ -21,7 +21,8 @@ bool read(const std::string& text, Number& value) {
 NumberCheck whole_number(std::uint64_t low, std::uint64_t high) {
   return [low, high](const std::string& text) -> std::string {
     std::uint64_t value = 0;
-    if (read(text, value) && value >= low && value <= high) return {};
+    const bool octal = text.size() > 1 && text.starts_with('0');  // CLI11 takes 010 for 8
+    if (!octal && read(text, value) && value >= low && value <= high) return {};
     return fmt::format("expected a whole number from {} to {}, found '{}'", low, high, text);
   };
 }

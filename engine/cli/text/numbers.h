@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checks of numbers on the command line, for CLI11's check(). CLI11 itself takes "-1", "0x10" and "nan", and clips what
-// is too large.
+// Checks of numbers on the command line, for CLI11's check(). CLI11 itself takes "-1", "0x10" and "nan", "010" for 8, and
+// clips what is too large.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace dit::cli {
 /// Empty, or what is wrong with a text.
 using NumberCheck = std::function<std::string(const std::string&)>;
 
-/// Digits and nothing else, a number from `low` to `high`.
+/// Digits and nothing else, without zeros in front, a number from `low` to `high`.
 NumberCheck whole_number(std::uint64_t low = 0, std::uint64_t high = UINT64_MAX);
 /// A decimal number from `low` to `high`, perhaps with an exponent, and nothing else.
 NumberCheck real_number(double low, double high);

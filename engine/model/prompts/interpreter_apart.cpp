@@ -239,8 +239,9 @@ std::vector<Meaning> Interpreter::segments(const std::string& word) {
 }
 
 std::vector<Meaning> Interpreter::taken_apart(const std::string& word) {
+  constexpr std::size_t longest = 64;  // every beginning and every end is looked up, and kept
   if (has_no_blanks(word)) return segments(word);
-  if (word.find(':') != std::string::npos) return {};
+  if (word.find(':') != std::string::npos || decode_utf8(word).size() > longest) return {};
   if (auto single = plural(word)) return {std::move(*single)};
   if (auto plain = without_accents(word)) return {std::move(*plain)};
   // An English word for which nothing can be painted is no other language's: a quilt has nothing to do with ninepins.

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view magic = "DITLEX2\n";
 constexpr std::size_t header_bytes = 32, language_bytes = 8, set_bytes = 8, answer_bytes = 6;
+constexpr std::size_t most_bytes = std::size_t{1} << 28;  // thirty times ours; a file with holes may say terabytes
 constexpr std::uint32_t most_languages = 63, most_keys_a_block = 256, no_concept = 0xffff;
 
 std::string_view text_of(std::span<const std::byte> bytes) {
@@ -35,6 +36,8 @@ const char* name_of(AnswerKind kind) {
 std::shared_ptr<const Lexicon> Lexicon::open(const std::filesystem::path& path) {
   auto file = FileBytes::open(path, "lexicon");
   const std::span<const std::byte> bytes = file->room();
+  expect(bytes.size() <= most_bytes, ErrorKind::wrong_format, "lexicon '{}': expected at most {} bytes, found {}",
+         path.string(), most_bytes, bytes.size());
   file->read(bytes);
   return parse(bytes, path.string(), std::move(file));
 }

@@ -77,6 +77,20 @@ TEST(Lexicon, BrokenFilesAreRefusedByName) {
   EXPECT_THROW(Lexicon::open(source + "/tests/fuzz/corpus/lexicon/offsets-backwards.bin")->find("kaffee"), Error);
 }
 
+TEST(Lexicon, HolesOfAFileAreNotRead) {
+  const std::filesystem::path file = std::filesystem::path(testing::TempDir()) / "holes.bin";
+  std::filesystem::copy_file(source + "/tests/fuzz/corpus/lexicon/plain.bin", file,
+                             std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::resize_file(file, std::uintmax_t{1} << 40);
+  try {
+    Lexicon::open(file);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("expected at most"), std::string::npos) << error.what();
+  }
+  std::filesystem::remove(file);
+}
+
 using Kind = Piece::Kind;
 
 TEST(Pieces, WordsEmojiAndQuotedLettersAreTold) {

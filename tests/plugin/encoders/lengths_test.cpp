@@ -214,6 +214,38 @@ TEST(EncoderErrors, MultiviewIsOne) {
   }
 }
 
+TEST(EncoderErrors, RawFramesWithoutCapsAreOne) {
+  init_gstreamer();
+  for (const char* name : {"ditgifenc", "ditwebpenc", "diticomux", "ditsheet"}) {
+    SCOPED_TRACE(name);
+    auto* encoder = GST_ELEMENT(gst_object_ref_sink(gst_element_factory_make(name, nullptr)));
+    GstBus* bus = gst_bus_new();
+    gst_element_set_bus(encoder, bus);
+    gst_element_set_state(encoder, GST_STATE_PLAYING);
+    GstPad* sink = gst_element_get_static_pad(encoder, "sink");
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_pad_send_event(sink, gst_event_new_stream_start("bytes"));
+    gst_pad_send_event(sink, gst_event_new_segment(&segment));
+    for (const GstClockTime pts : {0 * ms, 100 * ms}) {
+      GstBuffer* buffer = gst_buffer_new_allocate(nullptr, 4096, nullptr);
+      GST_BUFFER_PTS(buffer) = pts;
+      GST_BUFFER_DURATION(buffer) = 100 * ms;
+      EXPECT_EQ(gst_pad_chain(sink, gst_buffer_ref(buffer)), GST_FLOW_ERROR);
+      EXPECT_EQ(GST_MINI_OBJECT_REFCOUNT_VALUE(buffer), 1) << "a frame that is refused is let go";
+      gst_buffer_unref(buffer);
+    }
+    const auto reports = drain(bus);
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_EQ(reports[0].text, "expected caps before the first frame, found none");
+    gst_element_set_state(encoder, GST_STATE_NULL);
+    gst_element_set_bus(encoder, nullptr);
+    gst_object_unref(sink);
+    gst_object_unref(bus);
+    gst_object_unref(encoder);
+  }
+}
+
 /// All errors of a pipeline after one of a kind that the encoder finds.
 TEST(EncoderErrors, AreNotSaidAgainByTheSource) {
   init_gstreamer();
