@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checks of numbers on the command line, for CLI11's check(). CLI11 itself takes "-1", "0x10" and "nan", "010" for 8, and
-// clips what is too large.
+// Checks of numbers on the command line, for CLI11's check(). CLI11 itself takes "-1", "0x10" and "nan", "010" for 8,
+// and clips what is too large.
 #pragma once
 
 #include <cstdint>
