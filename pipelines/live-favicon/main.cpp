@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <glib-unix.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -72,6 +73,23 @@ void fit_descriptors(Options& options) {
              limit.rlim_cur, painting, connections);
 }
 
+/// A pipeline without a thread to stream in waits for one for ever, in a thread of its own: with too many of them there
+/// is none left for anybody. So there are never more visitors than there are threads for.
+void fit_threads(Options& options) {
+  constexpr rlim_t each_visitor = 4;  // a change of state and the stream, of one at work and of one that ends
+  constexpr rlim_t reserve = 4;       // the styles' pictures
+  rlimit limit{};
+  getrlimit(RLIMIT_NPROC, &limit);
+  if (limit.rlim_cur == RLIM_INFINITY || geteuid() == 0) return;  // root is not held to it
+  const auto own = static_cast<rlim_t>(std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}));
+  const rlim_t left = limit.rlim_cur > own + reserve ? limit.rlim_cur - own - reserve : 0;
+  const rlim_t painting = std::max<rlim_t>(1, left / each_visitor);
+  if (painting >= options.limits.visitors) return;
+  options.limits.visitors = static_cast<unsigned>(painting);
+  fmt::print(stderr, "live-favicon: {} processes and threads (ulimit -u) are enough for {} visitors\n", limit.rlim_cur,
+             painting);
+}
+
 void serve(Options options) {
   const std::vector<std::string> names = names_of(options);
   GstElement* keeper = nullptr;
@@ -83,6 +101,7 @@ void serve(Options options) {
   Facts facts = favicon::open_engine(options.painter, keeper);
   fmt::print("{} on {}\n", dit::printable(facts.model, dit::name_length), dit::printable(facts.device));
   fit_descriptors(options);
+  fit_threads(options);
 
   GMainLoop* loop = g_main_loop_new(nullptr, FALSE);
   const auto quit = [](gpointer data) {
