@@ -167,6 +167,12 @@ class Cli(CliCase):
         self.generate("--prompt", "fox", "--steps", "10", "-o", "plain.png")
         self.assertEqual(self.pixels("plain.png"), self.pixels("icon.png"))
 
+    def test_a_sheet_takes_no_icon_s_place(self):
+        for arguments in (["-o", "a.png", "--sheet", "./a.png"], ["-o", "x.png", "--count", "3", "--sheet", "x-1.png"]):
+            self.fails(self.generate(*arguments, status=1), "expected another file for the sheet")
+            self.assertEqual(self.files(), [])
+        self.generate("-o", "x.png", "--count", "3", "--sheet", "x-3.png")
+
     def test_sheet_of_many_icons(self):
         self.generate("--prompt", "fox", "--prompt", "car", "--prompt", "tree", "--style", "flat", "--style", "line",
                       "--sheet", "sheet.png", "--sheet-scale", "2", "-o", "i%d.png")

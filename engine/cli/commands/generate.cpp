@@ -45,6 +45,7 @@ class Job {
  private:
   void open();
   void check_outputs() const;
+  void expect_sheet_apart() const;
   void check_sheet() const;
   std::uint32_t sheet_columns(std::uint64_t pictures) const;
   IconSettings settings(const std::string& prompt, const std::string& style) const;
@@ -115,11 +116,28 @@ void Job::open() {
 }
 
 /// All that can be known before the first icon, which may be hours before the last.
+/// No icon may go where the sheet goes.
+void Job::expect_sheet_apart() const {
+  const auto place = [](const std::filesystem::path& path) {
+    return std::filesystem::absolute(path).lexically_normal();
+  };
+  const std::filesystem::path sheet = place(options_.sheet);
+  for (std::uint64_t nth = 0; nth < icons(); ++nth) {
+    const std::filesystem::path path = output_.number(options_.index + nth);
+    if (path != "-" && path.filename() == sheet.filename())
+      expect(place(path) != sheet, ErrorKind::settings, "'{}': expected another file for the sheet than for an icon",
+             options_.sheet);
+  }
+}
+
 void Job::check_outputs() const {
   const std::uint64_t last = options_.index + icons() - 1;
   for (const std::filesystem::path& path : {output_.number(options_.index), output_.number(last)})
     if (path != "-") expect_writable(path);
-  if (!options_.sheet.empty() && options_.sheet != "-") expect_writable(options_.sheet);
+  if (!options_.sheet.empty() && options_.sheet != "-") {
+    expect_writable(options_.sheet);
+    expect_sheet_apart();
+  }
   if (options_.steps_folder.empty()) return;
   std::error_code error;
   std::filesystem::create_directories(options_.steps_folder, error);
