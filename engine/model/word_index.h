@@ -31,8 +31,8 @@ class WordIndex {
   const std::vector<std::uint32_t>& rows(const std::string& word) const;
   /// Row of style_embed.
   std::optional<std::uint32_t> style(std::string_view name) const;
-  /// The `count` known words nearest by edit distance in characters, nearest first, then by the alphabet. Fewer, perhaps
-  /// none, where they share no character with it.
+  /// The `count` known words nearest by edit distance in characters, nearest first, then by the alphabet. Fewer,
+  /// perhaps none, where they share no character with it.
   std::vector<std::string> nearest(std::string_view word, std::size_t count) const;
 
  private:
