@@ -264,7 +264,22 @@ gboolean gst_dit_filter_propose_allocation(GstBaseTransform* base, GstQuery* dec
   return TRUE;
 }
 
+/// As the base class answers, but of a copy of its segment: a flush or a start may make that anew between two looks at
+/// it, and who asks for a position comes from any thread.
+gboolean query_position(GstBaseTransform* base, GstPadDirection direction, GstQuery* query) {
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  gst_query_parse_position(query, &format, nullptr);
+  const GstSegment segment = base->segment;
+  if (format != GST_FORMAT_TIME || segment.format != GST_FORMAT_TIME) {
+    return gst_pad_peer_query(direction == GST_PAD_SRC ? base->sinkpad : base->srcpad, query);
+  }
+  const auto position = gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, segment.position);
+  gst_query_set_position(query, format, static_cast<gint64>(position));
+  return TRUE;
+}
+
 gboolean gst_dit_filter_query(GstBaseTransform* base, GstPadDirection direction, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) == GST_QUERY_POSITION) return query_position(base, direction, query);
   if (GST_QUERY_TYPE(query) == GST_QUERY_DRAIN && direction == GST_PAD_SINK) send_waiting(state_of(base));
   if (!PARENT_CLASS(GST_BASE_TRANSFORM_CLASS)->query(base, direction, query)) return FALSE;
   if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY || direction != GST_PAD_SRC) return TRUE;

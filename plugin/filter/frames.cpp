@@ -81,8 +81,9 @@ std::vector<std::shared_ptr<const Icon>> paint(Filter& f, const std::vector<cons
 GstFlowReturn take_frame(Filter& f, GstBuffer* buffer) {
   WaitingFrame frame{
       .buffer = OwnedBuffer(buffer), .drawing = {}, .gap = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP)};
-  // Of a segment of bytes, such as appsrc's, nobody knows the time.
-  const GstSegment& segment = f.base->segment;
+  // Of a segment of bytes, such as appsrc's, nobody knows the time. A copy: a base class that is being activated makes
+  // its segment anew, while upstream may be pushing already.
+  const GstSegment segment = f.base->segment;
   const GstClockTime time = segment.format == GST_FORMAT_TIME
                                 ? gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer))
                                 : GST_CLOCK_TIME_NONE;
