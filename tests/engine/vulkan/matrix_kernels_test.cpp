@@ -307,6 +307,10 @@ std::vector<float> last_output(const std::string& kind, const Program& program,
 }
 
 TEST_F(MatrixKernels, HeadsInOneStage) {
+  // Only the emulated matrices of tests meet this compiler: a head for matrix hardware is never chosen on such a
+  // device.
+  if (vulkan::describe().at(vulkan_index()).driver.find("(LLVM 19") != std::string::npos)
+    GTEST_SKIP() << "LLVM 19 ends the process: Cannot emit physreg copy instruction (llvmpipe of Debian 13)";
   // Hidden channels of one block and a half, layers enough to use a map again, two pictures that four rows share; maps
   // of three blocks, three channels a pixel; and no map beside the first.
   const std::tuple<DetailConfig, bool, std::uint32_t> heads[] = {
