@@ -3,10 +3,8 @@
 import base64
 import http.server
 import io
-import pathlib
 import re
 import socket
-import tempfile
 import threading
 import time
 import unittest
@@ -15,22 +13,15 @@ import urllib.parse
 from PIL import Image
 
 from support import browser
-from support.favicon import SERVER, Server, parse, pixels
+from support.favicon import SERVER, Server, ServerCase, parse, pixels
 from support.places import DIT, run
 
 ASK = {"prompt": "castle", "style": "fluent-emoji", "seed": "7", "steps": "12"}
 
 
-@unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
-class Favicon(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.scratch = pathlib.Path(folder.name)
-        # One of the visitors reads later, on a busy machine much later.
-        cls.server = Server(cls.scratch, "--visitors", "4", "--patience", "200")
-        cls.addClassCleanup(cls.server.close)
+class Favicon(ServerCase):
+    # One of the visitors reads later, on a busy machine much later.
+    options = ("--visitors", "4", "--patience", "200")
 
     def generated(self, ask=ASK):
         done = run([DIT, "generate", "--quiet", "--device", "cpu", "--prompt", ask["prompt"], "--style", ask["style"],

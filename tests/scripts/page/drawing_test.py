@@ -6,7 +6,6 @@ import os
 import pathlib
 import socket
 import sys
-import tempfile
 import threading
 import time
 import unittest
@@ -16,7 +15,7 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support import browser  # noqa: E402
-from support.favicon import SERVER, TYPE, Server, pixels  # noqa: E402
+from support.favicon import TYPE, PageCase, ServerCase, pixels  # noqa: E402
 from support.places import DIT, run  # noqa: E402
 
 RED, BLUE, CLEAR = (224, 32, 32, 255), (37, 99, 235, 255), (0, 0, 0, 0)
@@ -34,15 +33,8 @@ def looks_red(rgba):
     return rgba[3] > 200 and rgba[0] > 150 and rgba[1] < 110 and rgba[2] < 110
 
 
-@unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
-class Drawings(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.scratch = pathlib.Path(folder.name)
-        cls.server = Server(cls.scratch, "--visitors", "4", "--steps", "1000")
-        cls.addClassCleanup(cls.server.close)
+class Drawings(ServerCase):
+    options = ("--visitors", "4", "--steps", "1000")
 
     def check_icon(self, image):
         self.assertEqual(image.size, (64, 64))
@@ -199,18 +191,8 @@ class Hand:
             self.page.call("Input.dispatchKeyEvent", type=kind, key=key, code="Key" + key.upper(), modifiers=modifiers)
 
 
-@unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
-@unittest.skipUnless(browser.PROGRAM, browser.MISSING)
-class Board(unittest.TestCase):
+class Board(PageCase):
     check_icon = Drawings.check_icon
-
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.server = Server(folder.name)
-        cls.addClassCleanup(cls.server.close)
-        cls.chromium = cls.enterClassContext(browser.Browser())
 
     def open(self, **options):
         page = self.chromium.page(self.server.address + "/", **options)

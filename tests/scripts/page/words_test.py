@@ -8,8 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from support import browser  # noqa: E402
-from support.favicon import SERVER, Server, pixels  # noqa: E402
+from support.favicon import Server, PageCase, ServerCase, pixels  # noqa: E402
 from support.places import DIT, TINY, run  # noqa: E402
 
 
@@ -18,16 +17,7 @@ def readings(server, prompt):
     return {reading["typed"]: reading["painted"] for reading in answer["readings"]}, answer["unknown"]
 
 
-@unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
-class Words(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.scratch = pathlib.Path(folder.name)
-        cls.server = Server(cls.scratch)
-        cls.addClassCleanup(cls.server.close)
-
+class Words(ServerCase):
     def test_those_that_may_be_typed(self):
         words = self.server.json("/words")["words"]
         self.assertEqual(len(words), len(set(words)))
@@ -106,17 +96,7 @@ class Words(unittest.TestCase):
                 self.assertEqual(pixels((self.scratch / "link.png").read_bytes()), pixels((self.scratch / "wanted.png").read_bytes()))
 
 
-@unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
-@unittest.skipUnless(browser.PROGRAM, browser.MISSING)
-class Typing(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.server = Server(folder.name)
-        cls.addClassCleanup(cls.server.close)
-        cls.chromium = cls.enterClassContext(browser.Browser())
-
+class Typing(PageCase):
     def setUp(self):
         self.page = self.chromium.page(self.server.address + "/")
         self.addCleanup(self.page.close)

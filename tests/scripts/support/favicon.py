@@ -3,12 +3,16 @@
 import http.client
 import io
 import json
+import pathlib
 import subprocess
+import tempfile
 import time
+import unittest
 import urllib.parse
 
 from PIL import Image
 
+from support import browser
 from support.places import BUILD, environment
 
 SERVER = BUILD / "live-favicon"
@@ -66,6 +70,30 @@ class Server:
         while self.json("/status")["visitors"] != count:
             assert time.monotonic() < end, f"still {self.json('/status')['visitors']} visitors, expected {count}"
             time.sleep(0.02)
+
+
+@unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
+class ServerCase(unittest.TestCase):
+    """A folder and a server in it for all tests of a class, which names its `options`."""
+    options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.scratch = pathlib.Path(folder.name)
+        cls.server = Server(cls.scratch, *cls.options)
+        cls.addClassCleanup(cls.server.close)
+
+
+@unittest.skipUnless(browser.PROGRAM, browser.MISSING)
+class PageCase(ServerCase):
+    """With a browser for its page."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.chromium = cls.enterClassContext(browser.Browser())
 
 
 def parse(text):
