@@ -4,8 +4,8 @@
 // Only the passes through the graph are timed; noise, solver and bytes are not, which favours ONNX Runtime.
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import path from 'node:path';
+import { answer, differenceOf } from './javascript/icon.mjs';
 
 const [graph, threads, steps, folder] = process.argv.slice(2);
 const ort = createRequire(path.join(process.cwd(), 'package.json'))('onnxruntime-node');
@@ -34,13 +34,7 @@ if (folder) {
   if (hasPrompts) feeds.prompts = tensor('prompts', read('prompts.f32'));
   const { prediction } = await session.run(feeds, ['prediction']);
   const expected = read('prediction.f32');
-  let largest = 0, difference = 0;
-  for (let i = 0; i < expected.length; ++i) {
-    largest = Math.max(largest, Math.abs(expected[i]));
-    const away = Math.abs(expected[i] - prediction.data[i]);
-    if (!(away <= difference)) difference = away;
-  }
-  console.log(difference / largest);
+  console.log(differenceOf(prediction.data, expected));
   process.exit(0);
 }
 
@@ -54,10 +48,4 @@ async function paint() {
 }
 
 await paint();
-console.log('ready');
-for await (const line of createInterface({ input: process.stdin })) {
-  const cpu = process.cpuUsage(), wall = process.hrtime.bigint();
-  await paint();
-  const nanoseconds = process.hrtime.bigint() - wall, used = process.cpuUsage(cpu);
-  console.log(`${nanoseconds} ${(used.user + used.system) * 1000}`);
-}
+await answer(paint);

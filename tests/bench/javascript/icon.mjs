@@ -52,16 +52,34 @@ export function toBytes(x, { height, width }) {
   return rgba;
 }
 
-/** Largest difference of the icon's values from ours, of the largest value; and of its bytes. */
-function compare({ x, rgba }, icon) {
-  let largest = 0, difference = 0, bytes = 0;
-  for (let i = 0; i < icon.picture.length; ++i) {
-    largest = Math.max(largest, Math.abs(icon.picture[i]));
-    const away = Math.abs(icon.picture[i] - x[i]);
+/** Largest difference of values from what is expected, of the largest value; NaN where one is no number. */
+export function differenceOf(found, expected) {
+  let largest = 0, difference = 0;
+  for (let i = 0; i < expected.length; ++i) {
+    largest = Math.max(largest, Math.abs(expected[i]));
+    const away = Math.abs(expected[i] - found[i]);
     if (!(away <= difference)) difference = away;
   }
+  return difference / largest;
+}
+
+/** Paints once a line of standard input and says how long it took: nanoseconds by the wall clock and of the processor. */
+export async function answer(paint) {
+  console.log('ready');
+  for await (const line of createInterface({ input: process.stdin })) {
+    const cpu = process.cpuUsage(), wall = process.hrtime.bigint();
+    await paint();
+    const nanoseconds = process.hrtime.bigint() - wall, used = process.cpuUsage(cpu);
+    console.log(`${nanoseconds} ${(used.user + used.system) * 1000}`);
+  }
+  process.exit(0);
+}
+
+/** How far the icon's values are from ours, and its bytes. */
+function compare({ x, rgba }, icon) {
+  let bytes = 0;
   for (let i = 0; i < icon.rgba.length; ++i) bytes = Math.max(bytes, Math.abs(icon.rgba[i] - rgba[i]));
-  return JSON.stringify({ difference: difference / largest, bytes });
+  return JSON.stringify({ difference: differenceOf(x, icon.picture), bytes });
 }
 
 /** With "compare" as the last argument prints how far the icon is from ours and ends; otherwise paints one a line. */
@@ -71,12 +89,5 @@ export async function serve(paint, icon) {
     console.log(compare(first, icon));
     process.exit(0);
   }
-  console.log('ready');
-  for await (const line of createInterface({ input: process.stdin })) {
-    const cpu = process.cpuUsage(), wall = process.hrtime.bigint();
-    await paint();
-    const nanoseconds = process.hrtime.bigint() - wall, used = process.cpuUsage(cpu);
-    console.log(`${nanoseconds} ${(used.user + used.system) * 1000}`);
-  }
-  process.exit(0);
+  await answer(paint);
 }
