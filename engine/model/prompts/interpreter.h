@@ -67,6 +67,8 @@ class Interpreter {
   void vote(const std::string& word, Votes& votes) const;
 
   // What taken_apart() tries, in interpreter_apart.cpp.
+  /// The word itself where the model has it, as what something else was meant to be.
+  std::optional<Meaning> models_own(const std::string& word, AnswerKind kind, float sure) const;
   std::optional<Meaning> plural(const std::string& word);
   std::optional<Meaning> without_accents(const std::string& word);
   std::optional<Meaning> other_form(const std::string& word);

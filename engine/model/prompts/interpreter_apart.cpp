@@ -40,6 +40,12 @@ std::size_t least_shared(const std::u32string& word) {
 
 }  // namespace
 
+std::optional<Meaning> Interpreter::models_own(const std::string& word, AnswerKind kind, float sure) const {
+  const auto& rows = index_.rows(word);
+  if (rows.empty()) return std::nullopt;
+  return Meaning{.rows = rows, .painted = word, .kind = kind, .languages = english_, .sure = sure};
+}
+
 /// "cabbages" by "cabbage": English plurals that no list has, of the model's own words too.
 std::optional<Meaning> Interpreter::plural(const std::string& word) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> endings = {
@@ -48,9 +54,7 @@ std::optional<Meaning> Interpreter::plural(const std::string& word) {
   for (const auto& [ending, single] : endings) {
     if (!word.ends_with(ending) || word.size() < ending.size() + least) continue;
     const std::string base = word.substr(0, word.size() - ending.size()) + std::string(single);
-    if (const auto& rows = index_.rows(base); !rows.empty()) {
-      return Meaning{.rows = rows, .painted = base, .kind = AnswerKind::form, .languages = english_, .sure = 0.9f};
-    }
+    if (auto own = models_own(base, AnswerKind::form, 0.9f)) return own;
     auto found = meaning(base);
     if (!found || found->rows.empty() || !(found->languages & english_)) continue;
     found->sure *= 0.9f;
@@ -64,9 +68,7 @@ std::optional<Meaning> Interpreter::without_accents(const std::string& word) {
   constexpr float share = 0.95f;
   const std::string plain = without_marks(word);
   if (plain == word) return std::nullopt;
-  if (const auto& rows = index_.rows(plain); !rows.empty()) {
-    return Meaning{.rows = rows, .painted = plain, .kind = AnswerKind::form, .languages = english_, .sure = share};
-  }
+  if (auto own = models_own(plain, AnswerKind::form, share)) return own;
   auto found = meaning(plain);
   if (!found) return std::nullopt;
   found->sure *= share;
@@ -129,13 +131,8 @@ std::optional<Meaning> Interpreter::misspelt(const std::string& word) {
   constexpr std::size_t most = 8;  // words of a prompt: each costs hundreds of look-ups
   if (lexicon_.has_key(word) || ++misspelt_ > most) return std::nullopt;
   const std::vector<std::string> others = one_slip_away(word);
-  const auto known = std::ranges::find_if(others, [&](const auto& text) { return !index_.rows(text).empty(); });
-  if (known != others.end()) {
-    return Meaning{.rows = index_.rows(*known),
-                   .painted = *known,
-                   .kind = AnswerKind::spelling,
-                   .languages = english_,
-                   .sure = share};
+  for (const std::string& text : others) {
+    if (auto own = models_own(text, AnswerKind::spelling, share)) return own;
   }
   constexpr float sure = 0.6f;
   constexpr std::size_t long_enough = 8;
@@ -189,11 +186,7 @@ std::vector<Meaning> Interpreter::compound(const std::string& word) {
 std::vector<Meaning> Interpreter::ends_in_known(const std::string& word) {
   constexpr std::size_t least_part = 3;
   constexpr float sure = 0.5f;
-  const auto known = [&](const std::string& part) -> std::optional<Meaning> {
-    const auto& rows = index_.rows(part);
-    if (rows.empty()) return std::nullopt;
-    return Meaning{.rows = rows, .painted = part, .kind = AnswerKind::form, .languages = english_, .sure = sure};
-  };
+  const auto known = [&](const std::string& part) { return models_own(part, AnswerKind::form, sure); };
   const bool is_word = lexicon_.has_key(word);  // "mongoose" is no goose
   for (std::size_t at = word.size(); at-- > least_part;) {
     if (word.size() - at < least_part) continue;

@@ -201,7 +201,7 @@ std::size_t Interpretation::leave_out(const std::vector<Piece>& pieces, std::siz
     is_thing = !says_nothing && (row == 0 || !config_.words[row - 1].starts_with("c:"));
     typed += " " + word;
   }
-  label_.readings.push_back({typed, "nothing", name_of(AnswerKind::absent), 1});
+  if (said_.insert(typed).second) label_.readings.push_back({typed, "nothing", name_of(AnswerKind::absent), 1});
   return last + 1 - at;
 }
 

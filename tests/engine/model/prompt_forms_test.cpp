@@ -107,6 +107,7 @@ TEST(PromptForms, WhatIsSaidNotToBeThereIsLeftOut) {
   ASSERT_EQ(label.readings.size(), 1u);
   EXPECT_EQ(describe_readings(label), "without red wheels → nothing (left out)");
   EXPECT_EQ(painted(config, "car without red wheels and a dog"), "car dog");
+  EXPECT_EQ(read_prompt(config, "car without red wheels without red wheels", "").readings.size(), 1u);
   EXPECT_EQ(painted(config, "Auto ohne Fisch"), "car");
   EXPECT_EQ(painted(config, "without wheels"), "wheels");  // else nothing would be painted
 }
