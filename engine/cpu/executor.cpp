@@ -3,9 +3,7 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <fstream>
-#include <thread>
 
 #include "engine/cores.h"
 #include "engine/cpu/kernels/int8.h"

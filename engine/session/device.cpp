@@ -86,11 +86,11 @@ SelfTestSource test_of(const std::shared_ptr<const Model>& model, unsigned threa
 /// A GPU; of one on the processor's chip and the CPU, that which paints sooner.
 OpenedDevice open_gpu(const DeviceInfo& device, std::size_t index, const Model& model, const DeviceOptions& options,
                       const SelfTestSource& test) {
-  if (!device.integrated) return open_vulkan(index, model, options, test, "it is the first usable GPU");
+  const auto open = [&] { return open_vulkan(index, model, options, test, "it is the first usable GPU"); };
+  if (!device.integrated) return open();
   const std::string key = fmt::format("{} {} {} {}", file_key(model), device.name, device.driver, options.threads);
-  return sooner([&] { return open_vulkan(index, model, options, test, "it is the first usable GPU"); },
-                [&] { return open_cpu(model, options, device.name + " is slower"); }, test(), key,
-                CacheFolder::of_user());
+  return sooner(
+      open, [&] { return open_cpu(model, options, device.name + " is slower"); }, test, key, CacheFolder::of_user());
 }
 
 /// A hardware GPU if one opens, else the CPU, and why.

@@ -53,7 +53,6 @@ class Icons {
     label.style = config().styles.empty() ? 0 : spread(config().styles.size());
     IconSettings settings;
     settings.label = std::make_shared<const Label>(std::move(label));
-    settings.prompt = std::to_string(i);  // what BatchRequest knows a label by
     return settings;
   }
 
@@ -118,17 +117,21 @@ SelfTest make_self_test(std::shared_ptr<const Model> model, Reference reference,
   test.weights = model->weights();
   const auto icons = std::make_shared<const Icons>(std::move(model));
   test.tried = [icons](std::uint32_t batch) { return icons->of_batch(batch); };
+  struct Kept {
+    std::vector<SelfTest::Known> icons;
+    bool asked = false;  // the reference, in this run
+  };
   // A test without `known`, so that nothing holds itself.
-  const auto kept = std::make_shared<std::vector<SelfTest::Known>>();
-  test.known = [=, self = test](bool anew) -> const std::vector<SelfTest::Known>& {
-    if (!anew && !kept->empty()) return *kept;
+  test.known = [=, self = test, kept = std::make_shared<Kept>()](bool anew) -> const std::vector<SelfTest::Known>& {
+    if (kept->asked || (!anew && !kept->icons.empty())) return kept->icons;
     const std::string name = fmt::format("known-{:016x}.bin", checksum(file_key(icons->model())));
     auto known = anew ? std::nullopt : known_in(folder.read(name), self);
     if (!known) {
       known = ask(reference, self);
       folder.write(name, bytes_of(*known));
+      kept->asked = true;
     }
-    return *kept = std::move(*known);
+    return kept->icons = std::move(*known);
   };
   return test;
 }

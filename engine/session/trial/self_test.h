@@ -24,12 +24,12 @@ struct SelfTest {
   /// What the reference makes of an icon.
   struct Known {
     std::vector<float> x;            ///< [C,H,W] after the first step: later ones enlarge what differs
-    std::vector<std::uint8_t> rgba;  ///< [H,W,4] after the last; empty where the program has no picture
+    std::vector<std::uint8_t> rgba;  ///< [H,W,4] after the last
   };
 
   std::shared_ptr<const Weights> weights;
   std::function<Tried(std::uint32_t batch)> tried;
-  /// Those of tried(…).requests. anew: not what was kept from another run.
+  /// Those of tried(…).requests. anew: not what was kept from another run; the reference is asked once in a run.
   std::function<const std::vector<Known>&(bool anew)> known;
 };
 

@@ -48,7 +48,7 @@ double seconds_an_icon(Executor& executor, const SelfTest& test, std::uint32_t b
 }
 
 OpenedDevice sooner(const std::function<OpenedDevice()>& open_gpu, const std::function<OpenedDevice()>& open_cpu,
-                    const SelfTest& test, const std::string& key, const CacheFolder& folder) {
+                    const SelfTestSource& test, const std::string& key, const CacheFolder& folder) {
   const std::string name = fmt::format("sooner-{:016x}.bin", checksum(key));
   const std::optional<Times> kept = kept_times(folder, name);
   const auto told = [](OpenedDevice winner, const Times& times) {
@@ -60,7 +60,7 @@ OpenedDevice sooner(const std::function<OpenedDevice()>& open_gpu, const std::fu
   OpenedDevice gpu = open_gpu();
   try {
     OpenedDevice cpu = open_cpu();
-    const Times times = {seconds_an_icon(*gpu.executor, test), seconds_an_icon(*cpu.executor, test)};
+    const Times times = {seconds_an_icon(*gpu.executor, test()), seconds_an_icon(*cpu.executor, test())};
     keep_times(folder, name, times);
     return told(std::move(times[1] < times[0] ? cpu : gpu), times);
   } catch (const Error& error) {

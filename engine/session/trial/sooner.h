@@ -22,6 +22,6 @@ double seconds_an_icon(Executor& executor, const SelfTest& test, std::uint32_t b
 /// once for what `key` names, and kept in the folder; the loser is not opened again. A CPU that cannot be opened loses.
 /// errors  those of open_gpu
 OpenedDevice sooner(const std::function<OpenedDevice()>& open_gpu, const std::function<OpenedDevice()>& open_cpu,
-                    const SelfTest& test, const std::string& key, const CacheFolder& folder);
+                    const SelfTestSource& test, const std::string& key, const CacheFolder& folder);
 
 }  // namespace dit

@@ -43,27 +43,29 @@ std::vector<Mode> fall_backs(Mode wanted) {
 /// deeper networks, and are far below what one wrong block of sixteen values makes.
 double bound_of(Precision precision) { return precision == Precision::f32 ? 5e-5 : 1e-2; }
 
-/// Of the first icon of a batch and the last, which are the same.
-PictureDifference compare_pictures(Plan& plan, const Ticket& ticket, std::span<const std::uint8_t> expected) {
-  PictureDifference difference;
-  std::vector<std::uint8_t> rgba(expected.size());
-  for (const std::uint32_t icon : {0u, plan.program().shape.batch - 1}) {
-    plan.read(ticket, icon, rgba);
-    const PictureDifference found = picture_difference(rgba, expected);
-    difference = {std::max(difference.share, found.share), std::max(difference.largest, found.largest)};
+Verdict compare(std::span<const Painted> painted, std::span<const SelfTest::Known> known, double bound) {
+  Verdict verdict;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    const double error = relative_difference(painted[i].x, known[i].x);
+    if (!(error <= bound)) {
+      verdict.failure = fmt::format(
+          "the first step of a known icon comes out wrong by {:.1e} of its largest value, where {:.0e} is allowed",
+          error, bound);
+      return verdict;
+    }
+    const PictureDifference first = picture_difference(painted[i].first, known[i].rgba);
+    const PictureDifference last = picture_difference(painted[i].last, known[i].rgba);
+    verdict.difference.share += std::max(first.share, last.share) / static_cast<double>(known.size());
+    verdict.difference.largest = std::max({verdict.difference.largest, first.largest, last.largest});
   }
-  return difference;
+  return verdict;
 }
 
 }  // namespace
 
-/// errors  unsupported: it computes wrong
-void Judge::expect_right(Mode mode, std::uint32_t batch, Verdict& verdict, bool anew) {
+/// errors  unsupported
+std::vector<Painted> Judge::paint(Mode mode, const SelfTest::Tried& tried) {
   const SelfTest& test = test_();
-  SelfTest::Tried tried = test.tried(batch);
-  verdict.refusal = refusal_of(tried.program, target_of(*shared_.device, mode.precision, mode.fusion));
-  if (!verdict.refusal.empty()) return;
-  const std::vector<SelfTest::Known>& known = test.known(anew);
   Shared own;  // of weights that are not the opened model's
   if (test.weights != shared_.source) {
     own.device = shared_.device;
@@ -71,41 +73,43 @@ void Judge::expect_right(Mode mode, std::uint32_t batch, Verdict& verdict, bool 
     own.source = test.weights;
     place_weights(*own.device, *own.source, false, own.weights);
   }
-  const TensorId x = tried.program.x;
-  const std::uint32_t steps = tried.program.shape.steps;
-  const auto plan =
-      make_plan(own.device ? own : shared_, std::move(tried.program), mode.precision, mode.fusion, never_cancelled);
+  const auto plan = make_plan(own.device ? own : shared_, tried.program, mode.precision, mode.fusion);
   expect(dynamic_cast<const VulkanPlan&>(*plan).fusion() == mode.fusion, ErrorKind::unsupported,
          "its workgroups do not stay resident");
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    plan->set_request(tried.requests[i]);
+  const PlanShape& shape = tried.program.shape;
+  std::vector<Painted> icons;
+  for (const Request& request : tried.requests) {
+    plan->set_request(request);
     plan->prepare(never_cancelled);
     plan->run(0, 1, never_cancelled);
-    const double error = relative_difference(plan->read(x), known[i].x);
-    expect(error <= bound_of(mode.precision), ErrorKind::unsupported,
-           "the first step of a known icon comes out wrong by {:.1e} of its largest value, where {:.0e} is allowed",
-           error, bound_of(mode.precision));
-    if (known[i].rgba.empty()) continue;
-    const PictureDifference found = compare_pictures(*plan, plan->run(0, steps, never_cancelled), known[i].rgba);
-    verdict.difference.share += found.share / static_cast<double>(known.size());
-    verdict.difference.largest = std::max(verdict.difference.largest, found.largest);
+    Painted& icon = icons.emplace_back();
+    icon.x = plan->read(tried.program.x);
+    const Ticket ticket = plan->run(0, shape.steps, never_cancelled);
+    icon.first.resize(4 * pixels_of(tried.program));
+    icon.last.resize(icon.first.size());
+    plan->read(ticket, 0, icon.first);
+    plan->read(ticket, shape.batch - 1, icon.last);
   }
+  return icons;
 }
 
 Verdict Judge::try_out(Mode mode, std::uint32_t batch) {
-  std::string failure;
-  // What another run has kept may be of a file that was replaced within the clock's grain.
-  for (const bool anew : {false, true}) {
-    Verdict verdict;
-    try {
-      translated(shared_.device->info().name, [&] { expect_right(mode, batch, verdict, anew); });
+  try {
+    return translated(shared_.device->info().name, [&]() -> Verdict {
+      const SelfTest& test = test_();
+      const SelfTest::Tried tried = test.tried(batch);
+      std::string refusal = refusal_of(tried.program, target_of(*shared_.device, mode.precision, mode.fusion));
+      if (!refusal.empty()) return {std::move(refusal), {}, {}};
+      const std::vector<Painted> painted = paint(mode, tried);
+      Verdict verdict = compare(painted, test.known(false), bound_of(mode.precision));
+      // What another run has kept may be of a file that was replaced within the clock's grain.
+      if (!verdict.failure.empty()) verdict = compare(painted, test.known(true), bound_of(mode.precision));
       return verdict;
-    } catch (const Error& error) {
-      if (shared_.device->lost() || error.kind() == ErrorKind::out_of_memory) throw;
-      failure = error.what();
-    }
+    });
+  } catch (const Error& error) {
+    if (shared_.device->lost() || error.kind() == ErrorKind::out_of_memory) throw;
+    return {{}, error.what(), {}};
   }
-  return {{}, failure, {}};
 }
 
 const Verdict& Judge::judge(Mode mode, std::uint32_t batch) {

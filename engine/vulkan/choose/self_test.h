@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/session/trial/difference.h"
 #include "engine/session/trial/self_test.h"
@@ -25,6 +26,12 @@ struct Verdict {
   std::string refusal;           ///< why its kernels do not serve the model, so that nothing was computed; or empty
   std::string failure;           ///< why it computes wrong; empty if it computes right
   PictureDifference difference;  ///< of the pictures, where it computes right
+};
+
+/// What a mode makes of an icon: all of its batch are the same.
+struct Painted {
+  std::vector<float> x;                   ///< [B,C,H,W] after the first step
+  std::vector<std::uint8_t> first, last;  ///< [H,W,4] of the batch's first icon and its last, after the last step
 };
 
 struct Trusted {
@@ -57,7 +64,7 @@ class Judge {
   Verdict try_out(Mode mode, std::uint32_t batch);
   /// Why an automatic precision should not be this one; empty if it may.
   std::string objection_to(Mode mode);
-  void expect_right(Mode mode, std::uint32_t batch, Verdict& verdict, bool anew);
+  std::vector<Painted> paint(Mode mode, const SelfTest::Tried& tried);
 
   Shared& shared_;
   const SelfTestSource& test_;

@@ -25,7 +25,8 @@ class Sooner : public ::testing::Test {
 
   OpenedDevice choose(const std::function<OpenedDevice()>& gpu, const std::function<OpenedDevice()>& other,
                       const char* key) const {
-    return sooner(gpu, other, test_, key, CacheFolder(folder_));
+    return sooner(
+        gpu, other, [this]() -> const SelfTest& { return test_; }, key, CacheFolder(folder_));
   }
 
   std::filesystem::path folder_ = std::filesystem::path(DIT_BUILD_DIR) / "sooner";
