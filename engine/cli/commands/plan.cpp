@@ -49,7 +49,7 @@ vulkan::Target target_of(const Choices& choices, const Program& program) {
     target.invocations = 256;
     target.shared_bytes = limits.shared_bytes;
     target.processors = limits.processors;
-    target.table = &vulkan::table_of(limits.device_class);
+    target.table = vulkan::table_of(limits.device_class);
     target.matrix_suffix = "_matrix_khr";
     if (fusion == Fusion::automatic) target.fusion = automatic_fusion(program, target);
     vulkan::expect_served(precision, target.fusion);

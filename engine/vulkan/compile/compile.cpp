@@ -25,7 +25,7 @@ std::string refusal_of(const Program& program, const Target& target) {
 }
 
 Fusion automatic_fusion(const Program& program, Target target) {
-  target.fusion = fastest_fusion(*target.table, target.precision, program.shape.batch);
+  target.fusion = fastest_fusion(target.table, target.precision, program.shape.batch);
   const bool plain_serves = target.precision == Precision::f32, persistent = target.fusion == Fusion::persistent;
   if ((!plain_serves && !persistent) || refusal_of(program, target).empty()) return target.fusion;
   return plain_serves ? Fusion::op : Fusion::block;

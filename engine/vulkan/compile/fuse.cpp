@@ -125,7 +125,7 @@ bool Fusing::group(const op::Attention& o) {
   // Each tile of the product computes the attention of its rows anew, so that pays for few heads and few tiles only.
   // So does a product of whole rows, but then once.
   const std::uint32_t row_fragments = attention_shape(program_, o).row_fragments();
-  const Costs& costs = target_.table->costs;
+  const Costs& costs = target_.table.costs;
   const bool few = o.heads <= costs.joined_heads &&
                    (row_fragments * costs.joined_row_turns <= target_.processors || fills_rows(at_ + 1));
   // A stage has one eps: that of the heads' norms, unless it makes the next norm too.
@@ -207,7 +207,7 @@ void Fusing::add_with_prologue(Group product, Lhs prologue, Work maker) {
     return product_cost(program_, columns_, at_, target_, with_prologue);
   };
   const std::optional<double> together = cost_of(true), apart = cost_of(false);
-  const Costs& costs = target_.table->costs;
+  const Costs& costs = target_.table.costs;
   const double making = costs.call + costs.prologue * divide_up(rows, target_.processors);
   const bool joined =
       !target_.splits_ops() && together && (!target_.joins_ops() || !apart || *together <= *apart + making);
@@ -251,7 +251,7 @@ bool Fusing::fills_rows(std::size_t at) const {
   const auto* normed = op_at<op::ModulatedLinear>(program_, at + 1);
   if (!o || !normed || normed->x != o->residual || normed->modulation.table != o->modulation.table) return false;
   if (!target_.matrix() || target_.fusion != Fusion::block) return false;
-  const MatrixCosts& costs = target_.table->costs.matrix;
+  const MatrixCosts& costs = target_.table.costs.matrix;
   const Product product = product_of(program_, columns_, at);
   const std::uint32_t subgroups = target_.subgroups(), columns = product.columns.fragments();
   const bool shared_evenly = columns % subgroups == 0 && columns / subgroups <= costs.row_columns_a_subgroup;

@@ -19,7 +19,7 @@ struct Target {
   std::uint32_t shared_bytes = 16384;              ///< that a workgroup may use
   std::uint32_t processors = 8;                    ///< workgroups that run at the same time
   std::string matrix_suffix = "_matrix_emulated";  ///< of kernels that need matrix hardware
-  const DeviceTable* table = &table_of(DeviceClass::nvidia_matrix);
+  DeviceTable table = table_of(DeviceClass::nvidia_matrix);  ///< of its own: a target may outlive its device
   std::optional<Tile> forced = {};  ///< in place of the choice, where it can be; for benchmarks
 
   /// The kernels of one op each that run on any device: they do f32 op by op.

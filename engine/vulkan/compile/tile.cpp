@@ -26,7 +26,7 @@ TileLimits limits_of(const Target& target) {
 }
 
 double cost_of(const ProductShape& shape, const Tile& tile, const Target& target) {
-  const Costs& costs = target.table->costs;
+  const Costs& costs = target.table.costs;
   return target.matrix() ? matrix_tile_cost(shape, tile, limits_of(target), costs.matrix)
                          : portable_tile_cost(shape, tile, limits_of(target), costs.portable);
 }
@@ -41,7 +41,7 @@ ProductShape shape_of(const Product& product, Lhs lhs) {
 
 /// What was measured faster than the costs would choose, where the kernel can run it.
 const Tile* measured_tile(const ProductShape& shape, const Target& target, const std::vector<Tile>& possible) {
-  for (const MeasuredTile& m : target.table->tiles) {
+  for (const MeasuredTile& m : target.table.tiles) {
     const bool same = m.precision == target.precision && m.processors == target.processors && m.shape == shape;
     if (!same || target.fusion == Fusion::persistent) continue;
     const auto found = std::ranges::find(possible, m.tile);
@@ -195,7 +195,7 @@ void Tiling::matrix_product(TiledGroup& t, const Product& product, const Product
   const std::uint64_t result_bytes =
       std::uint64_t{shape.row_fragments} * shape.column_fragments * target_.quads_a_fragment() * 16;
   t.by_column = target_.fusion != Fusion::persistent && t.tiles_across >= 8 &&
-                result_bytes > target_.table->costs.matrix.cached_result_bytes;
+                result_bytes > target_.table.costs.matrix.cached_result_bytes;
   t.invocations = tile.subgroups() * 32;
 }
 
@@ -273,7 +273,7 @@ void Tiling::matrix_attention(TiledGroup& t, const AttentionShape& s) const {
 }  // namespace
 
 std::vector<Tile> possible_tiles(const ProductShape& shape, const Target& target) {
-  return target.matrix() ? matrix_tiles(shape, limits_of(target), target.table->costs.matrix)
+  return target.matrix() ? matrix_tiles(shape, limits_of(target), target.table.costs.matrix)
                          : portable_tiles(shape, limits_of(target));
 }
 

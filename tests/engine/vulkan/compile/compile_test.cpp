@@ -30,7 +30,7 @@ TEST(Compile, AutomaticIsWhatTheTableNames) {
   EXPECT_EQ(automatic_fusion(one, gpu_target(Precision::f16_matrix, Fusion::op)), Fusion::persistent);
   EXPECT_EQ(automatic_fusion(many, gpu_target(Precision::f16_matrix, Fusion::op)), Fusion::block);
   vulkan::Target software = gpu_target(Precision::f32, Fusion::block);
-  software.table = &vulkan::table_of(vulkan::DeviceClass::software);
+  software.table = vulkan::table_of(vulkan::DeviceClass::software);
   EXPECT_EQ(automatic_fusion(one, software), Fusion::op);
 }
 

@@ -67,9 +67,9 @@ TEST(Tile, AMeasuredOneGoesBeforeWhatTheCostsWouldChoose) {
   const std::vector<vulkan::Tile> possible = possible_tiles(shape, target);
   const vulkan::Tile other = possible.front() == by_costs ? possible.back() : possible.front();
   const vulkan::MeasuredTile measured = {Precision::f32, 132, shape, other};
-  vulkan::DeviceTable table = *target.table;
+  vulkan::DeviceTable table = target.table;
   table.tiles = {&measured, 1};
-  target.table = &table;
+  target.table = table;
   EXPECT_EQ(choose_tile(shape, target), other);
   target.processors = 8;
   EXPECT_NE(choose_tile(shape, target), other) << "measured on another device";
