@@ -7,7 +7,12 @@ set -euo pipefail
 
 steps=${2-16}
 number STEPS "$steps" 1 1000
-# In a pipe or a log there is no screen to draw on, so every frame is printed.
-if [ -t 1 ]; then driver=curses; else driver=stdout; fi
+# In a pipe or a log there is no screen to draw on, so every frame is printed. AA-lib asks for a kind of terminal even so,
+# and where there is none (cron) TERM names none that it can use.
+driver=curses
+if [ ! -t 1 ]; then
+  driver=stdout
+  export TERM=vt100
+fi
 launch "ditsrc name=paint style=noto seed=1 steps=$steps emit=steps hold=10 background=0 num-buffers=$((steps + 9))
   ! video/x-raw,format=GRAY8,framerate=10/1 ! videoconvert ! aasink driver=$driver" paint.prompt="${1-cat face}"

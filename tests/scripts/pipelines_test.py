@@ -24,9 +24,9 @@ class Pipelines(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.scratch = pathlib.Path(folder.name)
 
-    def script(self, name, *arguments):
+    def script(self, name, *arguments, **more):
         program = ["/usr/bin/python3"] if name.endswith(".py") else []
-        done = run([*program, SOURCE / "pipelines" / name, *arguments], self.scratch)
+        done = run([*program, SOURCE / "pipelines" / name, *arguments], self.scratch, **more)
         if done.returncode == 77:
             self.skipTest(f"{name}: {done.stderr.strip()}")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -251,8 +251,9 @@ class Pipelines(unittest.TestCase):
     # Elsewhere
 
     def test_terminal(self):
-        text = self.script("terminal.sh", "cat face", "4").stdout
-        self.assertGreater(len(text), 5000)
+        for kind in ("", "dumb"):  # none, as under cron
+            text = self.script("terminal.sh", "cat face", "4", TERM=kind).stdout
+            self.assertGreater(len(text), 5000)
 
     def test_fps(self):
         text = self.script("fps.sh", "30").stdout
