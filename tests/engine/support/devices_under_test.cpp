@@ -23,14 +23,20 @@ struct Opened {
 };
 
 /// Drivers of GPUs take a second to open a device, and longer while other processes do so; a test of an op has up to
-/// 72 cases. Never destroyed: a driver may be gone already when static objects are.
+/// 72 cases. Destroyed by close_vulkan alone: a driver may be gone already when static objects are.
+std::unique_ptr<Opened>& kept() {
+  static auto* const device = new std::unique_ptr<Opened>;
+  return *device;
+}
+
 Opened& opened() {
-  [[gnu::used]] static auto* const kept = new std::unique_ptr<Opened>;
-  if (!*kept || !(*kept)->serves()) *kept = std::make_unique<Opened>();
-  return **kept;
+  if (!kept() || !kept()->serves()) kept() = std::make_unique<Opened>();
+  return *kept();
 }
 
 }  // namespace
+
+void close_vulkan() { kept().reset(); }
 
 std::string vulkan_problem() {
   try {

@@ -37,6 +37,9 @@ inline double bound_of(const std::string& kind, double f32_bound = 1e-5) {
   return kind.ends_with("_f16") || kind.ends_with("_matrix") ? std::max(f32_bound, 4e-3) : f32_bound;
 }
 
+/// Destroys that device, after the last test: what a driver keeps for it would look like a leak of ours.
+void close_vulkan();
+
 /// Every way to run a step on Vulkan besides the plain one. A software device takes minutes to compile them all, so
 /// they are asked for: DIT_TEST_ALL_FUSIONS=1, as on every machine with a GPU.
 std::vector<std::string> fused_kinds();
