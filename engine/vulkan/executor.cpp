@@ -40,7 +40,7 @@ class VulkanExecutor : public Executor {
 
   ~VulkanExecutor() override {
     // Pipelines of work that hangs must outlive it; the device is kept for ever then.
-    if (shared_.device->stuck()) (void)new std::shared_ptr<Pipelines>(shared_.pipelines);
+    if (shared_.device->stuck()) keep_for_ever(shared_.pipelines);
   }
 
   const DeviceInfo& info() const noexcept override { return shared_.device->info(); }

@@ -42,14 +42,14 @@ std::string identity_of(const vk::raii::PhysicalDevice& physical) {
   return text + fmt::format("-{:08x}", chain.get<vk::PhysicalDeviceProperties2>().properties.driverVersion);
 }
 
-void keep_for_ever(std::shared_ptr<Device> device) {
-  static std::mutex mutex;
-  static std::vector<std::shared_ptr<Device>>& kept = *new std::vector<std::shared_ptr<Device>>;
-  const std::lock_guard lock(mutex);
-  kept.push_back(std::move(device));
-}
-
 }  // namespace
+
+void keep_for_ever(std::shared_ptr<const void> what) {
+  static std::mutex mutex;
+  static auto& kept = *new std::vector<std::shared_ptr<const void>>;
+  const std::lock_guard lock(mutex);
+  kept.push_back(std::move(what));
+}
 
 Buffer::Buffer(Device& device, Memory memory, std::uint64_t size_bytes, const std::string& name)
     : device_(&device), size_bytes_(size_bytes) {
@@ -91,10 +91,9 @@ bool Buffer::allocate(std::uint32_t type, const std::string& name) {
 }
 
 Buffer::~Buffer() {
-  if (*buffer_ && device_->stuck()) {
-    buffer_.release();
-    memory_.release();
-  }
+  if (!*buffer_ || !device_->stuck()) return;
+  keep_for_ever(std::make_shared<vk::raii::Buffer>(std::move(buffer_)));
+  keep_for_ever(std::make_shared<vk::raii::DeviceMemory>(std::move(memory_)));
 }
 
 void Buffer::flush() const {

@@ -25,6 +25,9 @@ enum class Memory {
   read_back,  ///< written by kernels, read by the host; cached where possible
 };
 
+/// Never destroys it: for what work that hangs uses, or may use. Any thread.
+void keep_for_ever(std::shared_ptr<const void> what);
+
 /// A storage buffer with its own memory. Movable; the Device must outlive it.
 class Buffer {
  public:

@@ -36,8 +36,8 @@ VulkanPlan::~VulkanPlan() {
   }
   // What work that hangs uses must outlive it.
   if (!device().stuck()) return;
-  (void)recording_.release();
-  (void)new std::shared_ptr<const void>(kernels_);
+  keep_for_ever(std::shared_ptr<const void>(std::move(recording_)));
+  keep_for_ever(kernels_);
 }
 
 void VulkanPlan::clear() {

@@ -85,9 +85,9 @@ OpCase::OpCase(PlanShape shape, DType dtype, Shape image, std::uint32_t conditio
 }
 
 std::vector<float> OpCase::random(std::uint64_t count, double scale, double offset) {
-  std::normal_distribution<double> normal(offset, scale);
+  std::normal_distribution<double> normal;  // which allows no deviation of 0 itself
   std::vector<float> values(count);
-  for (float& value : values) value = static_cast<float>(normal(random_));
+  for (float& value : values) value = static_cast<float>(normal(random_) * scale + offset);
   return values;
 }
 
