@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Everything from a fresh clone: installs, builds, runs all tests.
 #   tests/run.sh                about ten minutes on two cores
-#   tests/run.sh --sanitizers   the same, then engine and plugin tests once more under AddressSanitizer and UBSan
+#   tests/run.sh --sanitizers   the same, then tests of engine, plugin and `dit` once more under AddressSanitizer and UBSan
 set -euo pipefail
 sanitizers=false
 case "${1-}" in
@@ -47,11 +47,12 @@ stage 'test' test_tree default default --label-exclude script
 stage 'test by scripts' test_tree scripts default --label-regex script --parallel 2
 logs=(default scripts)
 if $sanitizers; then
-  logs+=(asan)
+  logs+=(asan asan-tool)
   failed_so_far=${#failed[@]}
   stage 'build with sanitizers' build_tree asan
   if [ ${#failed[@]} -eq "$failed_so_far" ]; then
     stage 'test with sanitizers' test_tree asan asan
+    stage 'test of dit with sanitizers' test_tree asan-tool asan-tool
   fi
 fi
 
