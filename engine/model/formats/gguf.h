@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "engine/model/weights.h"
 
@@ -24,6 +25,8 @@ std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name
 
 /// Whether the format has a type number for it.
 bool can_hold(DType dtype) noexcept;
+/// Of Weights::gguf_values.
+bool is_array(std::string_view value) noexcept;
 
 /// Writes every tensor and metadata entry, version 3.
 /// errors  unreadable (cannot be written), unsupported (a type, rank or name that the format cannot hold)
