@@ -89,7 +89,7 @@ class OfOthers(OutputsCase):
 
 class Names(OutputsCase):
     def test_no_two_outputs_are_one_file(self):
-        for name in ("r", "s", "3"):
+        for name in ("r", "s", "3", "4"):
             (self.scratch / name).mkdir()
         os.symlink("r", self.scratch / "l")
         os.symlink("r/x-1.png", self.scratch / "sheet.png")
@@ -182,7 +182,7 @@ class Signals(OutputsCase):
         prompts = [part for k in range(40) for part in ("-p", f"fox {k}")]
         began = time.monotonic()
         self.refused(*PAINT, *prompts, "-n", "1000000", "-o", "x-%d.png", "--sheet", "x-all.png", words=["contact sheet"])
-        self.assertLess(time.monotonic() - began, 15)
+        self.assertLess(time.monotonic() - began, 5)
 
 
 class Formats(OutputsCase):
