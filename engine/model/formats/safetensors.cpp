@@ -310,8 +310,8 @@ void write(const std::filesystem::path& path, const Weights& weights) {
   }
   // The format allows no holes, so wide types come first: then every tensor is aligned to its type.
   std::ranges::stable_sort(chunks, std::greater(), &Chunk::alignment);
-  Json made(json::object());
-  json& header = *made;
+  Json whole(json::object());
+  json& header = *whole;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
   for (const Chunk& chunk : chunks) {
