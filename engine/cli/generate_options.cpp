@@ -6,6 +6,7 @@
 
 #include "engine/cli/model_path.h"
 #include "engine/cli/pages/parser.h"
+#include "engine/cli/text/lists.h"
 #include "engine/cli/text/numbers.h"
 #include "engine/network/solver.h"
 
@@ -50,14 +51,12 @@ void add_picture_options(CLI::App& command, Options& options) {
 
 void add_sketch_options(CLI::App& command, Options& options) {
   add_from_options(command, options.from, options.mask);
-  command
-      .add_option("--strength,--strengths", options.strengths,
-                  "How far an icon may go from it, 0 to 1, default 0.7: of the steps so many are run, rounded up. "
-                  "Several, as 0.2,0.5,0.8: an icon of each")
+  add_list(command, "--strength,--strengths", options.strengths,
+           "How far an icon may go from it, 0 to 1, default 0.7: of the steps so many are run, rounded up. "
+           "Several, as 0.2,0.5,0.8: an icon of each",
+           real_number(0, 1))
       ->option_text("NUMBERS")
-      ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(real_number(0, 1))
       ->needs("--from");
 }
 

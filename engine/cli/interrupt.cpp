@@ -15,7 +15,8 @@ namespace dit::cli {
 namespace {
 
 constexpr int watched_signals[] = {SIGINT, SIGTERM, SIGHUP};
-constexpr int ending_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU};
+/// What goes on after them, or is stopped, or what no handler gets. Every other signal ends the process.
+constexpr int harmless_signals[] = {SIGKILL, SIGSTOP, SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
 
 // A signal handler can reach globals only; lock-free atomics are all it may touch.
 std::atomic<bool> interrupted{false}, watching{false};
@@ -38,9 +39,11 @@ extern "C" void handle_signal(int number) {
 }  // namespace
 
 void clean_up_on_signals() {
-  for (const int number : ending_signals) {
+  for (int number = 1; number <= SIGRTMAX; ++number) {
+    if (std::ranges::find(harmless_signals, number) != std::end(harmless_signals)) continue;
     struct sigaction action = {};
-    if (sigaction(number, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
+    // Two numbers are the C library's own; a sanitizer has a handler for faults.
+    if (sigaction(number, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) continue;
     action.sa_handler = handle_signal;
     action.sa_flags = 0;
     sigemptyset(&action.sa_mask);

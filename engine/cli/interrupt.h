@@ -10,8 +10,8 @@ class Session;
 
 namespace dit::cli {
 
-/// From now on signals that end the program remove the files that it was writing. Those that it was told to ignore, as
-/// by nohup, stay ignored.
+/// From now on every signal that ends the program, SIGPIPE too, removes the files that it was writing. Those that it
+/// was told to ignore, as by nohup, stay ignored.
 void clean_up_on_signals();
 
 /// While it lives, SIGINT, SIGTERM and SIGHUP ask for an end; the second one of a kind kills as usual. One at a time.

@@ -3,9 +3,30 @@
 
 #include <fmt/core.h>
 
+#include <charconv>
+#include <string_view>
+#include <system_error>
+
 #include "engine/error.h"
 
 namespace dit::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A name that a number can be put into.
+void expect_file_name(const std::string& pattern, const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  const bool is_folder = pattern.empty() || !path.has_filename() || path.filename() == "." || path.filename() == ".." ||
+                         fs::is_directory(status);
+  expect(!is_folder, ErrorKind::settings, "output '{}': expected files such as '{}' for several icons, found {}",
+         pattern, (path / "%d.png").string(), pattern.empty() ? "no name" : "a folder");
+  expect(!fs::exists(status) || fs::is_regular_file(status), ErrorKind::settings,
+         "output '{}': expected files for several icons, found one that is no regular file", pattern);
+}
+
+}  // namespace
 
 OutputPath::OutputPath(const std::string& pattern, bool numbered) {
   constexpr int max_width = 20;
@@ -33,7 +54,8 @@ OutputPath::OutputPath(const std::string& pattern, bool numbered) {
   }
   if (!numbered || numbered_) return;
   expect(pattern != "-", ErrorKind::settings, "output '-': expected one icon for standard output, found several");
-  const std::filesystem::path path = before_;
+  const fs::path path = before_;
+  expect_file_name(pattern, path);
   before_ = (path.parent_path() / path.stem()).string() + "-";
   after_ = path.extension().string();
   numbered_ = true;
@@ -42,6 +64,20 @@ OutputPath::OutputPath(const std::string& pattern, bool numbered) {
 std::filesystem::path OutputPath::number(std::uint64_t n) const {
   if (!numbered_) return before_;
   return fmt::format("{}{:0{}}{}", before_, n, width_, after_);
+}
+
+bool OutputPath::folders_differ() const { return numbered_ && after_.find('/') != std::string::npos; }
+
+std::optional<std::uint64_t> OutputPath::number_of(const std::string& name) const {
+  const std::string front = fs::path(before_).filename().string();
+  if (!numbered_ || folders_differ() || name.size() <= front.size() + after_.size()) return {};
+  if (!name.starts_with(front) || !name.ends_with(after_)) return {};
+  const std::string digits = name.substr(front.size(), name.size() - front.size() - after_.size());
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool whole = error == std::errc() && end == digits.data() + digits.size();
+  if (!whole || digits != fmt::format("{:0{}}", number, width_)) return {};
+  return number;
 }
 
 }  // namespace dit::cli

@@ -99,12 +99,33 @@ std::optional<std::string> CacheFolder::read(const std::string& name) const noex
   }
 }
 
-bool CacheFolder::write(const std::string& name, std::string_view bytes) const noexcept {
-  if (path_.empty() || bytes.size() > most_bytes) return false;
+/// Why it cannot be; empty: it is there, and ours alone.
+std::string CacheFolder::make() const {
+  if (path_.empty()) return "none is named, and there is no home";
+  const fs::path own = path_.has_filename() ? path_ : path_.parent_path();  // without a slash at the end
+  std::error_code error;
+  if (own.has_parent_path()) fs::create_directories(own.parent_path(), error);
+  if (error) return "cannot be made: " + error.message();
+  if (::mkdir(own.c_str(), 0700) != 0 && errno != EEXIST) return std::string("cannot be made: ") + std::strerror(errno);
+  const Descriptor folder(::open(own.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.number < 0) return std::string("cannot be opened: ") + std::strerror(errno);
+  return is_ours(folder.number) ? "" : "expected a folder of ours that nobody else can write to";
+}
+
+std::string CacheFolder::problem() const noexcept {
   try {
-    const fs::path own = path_.has_filename() ? path_ : path_.parent_path();  // without a slash at the end
-    if (own.has_parent_path()) fs::create_directories(own.parent_path());
-    (void)::mkdir(own.c_str(), 0700);
+    std::string problem = make();
+    if (problem.empty()) expect_writable(path_ / "tuned");
+    return problem;
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+bool CacheFolder::write(const std::string& name, std::string_view bytes) const noexcept {
+  if (bytes.size() > most_bytes) return false;
+  try {
+    if (!make().empty()) return false;
     const Descriptor folder(open_folder());
     if (folder.number < 0) return false;
     struct stat status = {};

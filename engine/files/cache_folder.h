@@ -32,11 +32,15 @@ class CacheFolder {
   /// eight.
   bool write(const std::string& name, std::string_view bytes) const noexcept;
 
+  /// Why nothing could be kept there; empty: it could. Makes the folder.
+  std::string problem() const noexcept;
+
   /// Of one file, and so an eighth of what files of one kind take.
   static constexpr std::uintmax_t most_bytes = 64u << 20;
 
  private:
   int open_folder() const;
+  std::string make() const;
   void remove_oldest(int folder, const std::string& name) const;
 
   std::filesystem::path path_;

@@ -172,6 +172,14 @@ void FileBytes::release(std::span<const std::byte> range) const noexcept {
   }
 }
 
+std::FILE* open_regular(const std::filesystem::path& path, const char* what) {
+  Opened opened(path, what);
+  std::FILE* file = ::fdopen(opened.file, "rb");
+  expect(file != nullptr, ErrorKind::unreadable, "{} '{}': cannot open: {}", what, path.string(), std::strerror(errno));
+  opened.file = -1;  // the stream's now
+  return file;
+}
+
 std::string read_text(const std::filesystem::path& path, std::size_t most, const char* what) {
   const Opened opened(path, what);
   std::string text;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -78,6 +79,9 @@ class Bytes {
   std::span<const std::byte> range_;
   const FileBytes* file_ = nullptr;
 };
+
+/// For a library that reads by itself; the caller closes it. Never waits, as above. errors  not_found, unreadable
+std::FILE* open_regular(const std::filesystem::path& path, const char* what);
 
 /// A whole small file. Never waits, as above.
 /// errors  not_found, unreadable (also more than `most` bytes); `what` begins their texts: "weights", "capture"

@@ -76,19 +76,6 @@ std::string random_name() {
   return fmt::format(".dit-{:010x}", bits & 0xffffffffffu);
 }
 
-/// Where a link leads; links on the way to its folder are followed by the system. Asking it for each part of a path
-/// costs more than writing a small file.
-fs::path target_of(const fs::path& path) {
-  struct stat status = {};
-  const bool there = ::lstat(path.c_str(), &status) == 0;
-  const bool plain =
-      there ? !S_ISLNK(status.st_mode) : errno == ENOENT && path.native().find("..") == std::string::npos;
-  if (plain) return path;
-  std::error_code error;
-  fs::path target = fs::weakly_canonical(path, error);
-  return target.empty() ? path : target;
-}
-
 /// Whether a new file can be given this one's owner. Of the groups only trying tells.
 bool can_own(const struct stat& status) { return ::geteuid() == 0 || status.st_uid == ::geteuid(); }
 
@@ -116,12 +103,28 @@ class NewFile::Folder {
   int descriptor_ = -1;
 };
 
-void NewFile::fail_to_write(int reason) const {
-  fail(ErrorKind::unreadable, "cannot write '{}': {}", path_.string(), std::strerror(reason));
+fs::path link_target(const fs::path& path) {
+  constexpr int most_links = 40;  // as Linux
+  fs::path target = path;
+  for (int links = 0; links < most_links; ++links) {
+    struct stat status = {};
+    if (::lstat(target.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) break;
+    std::error_code error;
+    const fs::path next = fs::read_symlink(target, error);
+    if (error) break;
+    target = target.parent_path() / next;
+  }
+  return target;
 }
 
-NewFile::NewFile(const fs::path& path, For reader) : path_(path) {
-  target_ = target_of(path);
+void NewFile::fail_to_write(int reason) const {
+  // Only a handler that wants an end interrupts: others let go on what waits.
+  if (reason == EINTR) throw Cancelled();
+  const std::string link = target_ == path_ ? "" : fmt::format(" (a link to '{}')", target_.string());
+  fail(ErrorKind::unreadable, "cannot write '{}'{}: {}", path_.string(), link, std::strerror(reason));
+}
+
+NewFile::NewFile(const fs::path& path, For reader) : path_(path), target_(link_target(path)) {
   struct stat status = {};
   exists_ = ::stat(target_.c_str(), &status) == 0;
   if (!exists_ && errno != ENOENT) fail_to_write(errno);

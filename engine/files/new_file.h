@@ -26,7 +26,7 @@ class NewFile {
   };
 
   /// reader  who may read a file that was not there before, as far as the umask lets them
-  /// errors  unreadable: cannot be made
+  /// errors  unreadable: cannot be made. Cancelled: a signal came while a pipe had no reader, here and in write()
   explicit NewFile(const std::filesystem::path& path, For reader = For::everybody);
   /// Removes what was written unless finish() was called.
   ~NewFile();
@@ -66,6 +66,10 @@ class NewFile {
   Sync sync_ = Sync::later;
   std::unique_ptr<std::FILE, Close> file_;
 };
+
+/// Where a file's name leads, be it there or not; links on the way to its folder are left to the system. Asking it for
+/// each part of a path costs more than writing a small file.
+std::filesystem::path link_target(const std::filesystem::path& path);
 
 /// Whether a file could be made there, before hours are spent on what goes into it. Leaves nothing behind.
 /// errors  unreadable, as the constructor

@@ -2,11 +2,10 @@
 #include "engine/model/json_text.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
-#include <utility>
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/model/text.h"
 
 namespace dit {
 namespace {
@@ -42,13 +41,13 @@ class Builder : public nlohmann::json_sax<json> {
     fail(ErrorKind::wrong_format, "{}: is not JSON: {}", what_, printable(error.what(), 300));
   }
 
-  json take() { return std::move(root_); }
+  Json take() { return std::move(root_); }
 
  private:
   /// The value's place: what the last key names, else the end of the list, else the root.
   json* add(json value) {
     expect(++count_ <= most_values, ErrorKind::wrong_format, "{}: expected at most {} JSON values", what_, most_values);
-    json* place = &root_;
+    json* place = &*root_;
     if (!open_.empty() && open_.back()->is_array()) {
       place = &open_.back()->get_ref<json::array_t&>().emplace_back();
     } else if (!open_.empty()) {
@@ -68,7 +67,7 @@ class Builder : public nlohmann::json_sax<json> {
   }
 
   const std::string& what_;
-  json root_;
+  Json root_;
   std::vector<json*> open_;  // each within the one before it; a list grows only while its last value is whole
   json* here_ = nullptr;
   std::size_t count_ = 0;
@@ -76,7 +75,23 @@ class Builder : public nlohmann::json_sax<json> {
 
 }  // namespace
 
-json parse_json(std::string_view text, const std::string& what) {
+void Json::dismantle(json& value) noexcept {
+  if (auto* list = value.get_ptr<json::array_t*>()) {
+    for (json& one : *list) dismantle(one);
+    list->clear();
+  } else if (auto* object = value.get_ptr<json::object_t*>()) {
+    for (auto& [key, one] : *object) dismantle(one);
+    object->clear();
+  }
+}
+
+std::string json_text(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
+bool is_utf8(std::string_view text) { return encode_utf8(decode_utf8(text)) == text; }
+
+Json parse_json(std::string_view text, const std::string& what) {
   Builder builder(what);
   json::sax_parse(text, &builder);
   return builder.take();
@@ -87,7 +102,7 @@ std::string text_of(const json& value) {
   // Lists and objects may be as large as the file.
   if (value.is_array()) return fmt::format("a list of {}", value.size());
   if (value.is_object()) return fmt::format("an object of {}", value.size());
-  return printable(value.dump(-1, ' ', false, json::error_handler_t::replace), shown);
+  return printable(json_text(value), shown);
 }
 
 std::uint64_t whole_of(const json& value, std::uint64_t low, std::uint64_t high, const std::string& what) {

@@ -210,7 +210,8 @@ ModelConfig parse_config(const Weights& weights, const std::string& file) {
   expect(format != weights.metadata.end() && format->second == "ditsrc/1" && text != weights.metadata.end(),
          ErrorKind::wrong_format, "weights '{}': expected metadata format 'ditsrc/1' with a config, found format '{}'",
          file, format == weights.metadata.end() ? "" : format->second);
-  const json object = parse_json(text->second, fmt::format("weights '{}': configuration", file));
+  const Json parsed = parse_json(text->second, fmt::format("weights '{}': configuration", file));
+  const json& object = *parsed;
   expect(object.is_object(), ErrorKind::wrong_format, "weights '{}': configuration is not a JSON object", file);
 
   const ConfigReader reader(object, file);

@@ -87,6 +87,9 @@ struct Weights {
   std::map<std::string, WeightView> tensors;
   std::map<std::string, ForeignTensor> foreign;
   std::map<std::string, std::string> metadata;
+  /// Of a GGUF file: type and value, as they lie there, of metadata that is not ours. Only its writer looks at them, as
+  /// `metadata` has numbers as text and of an array its length.
+  std::map<std::string, std::string> gguf_values;
   std::shared_ptr<const void> owner;
   std::uint64_t file_bytes = 0;
 

@@ -56,6 +56,8 @@ std::vector<PngChunk> parse_png(std::span<const std::uint8_t> file, std::string_
     chunks.push_back(chunk);
     at += size + around_data;
   }
+  expect_frame(at == file.size(), "{}: expected one PNG file in the buffer, found {} bytes after its end", name,
+               file.size() - at);
   expect_frame(chunks[0].type == "IHDR" && chunks[0].data.size() == 13, "{}: expected chunk IHDR first, found {}", name,
                chunks[0].type);
   return chunks;

@@ -126,4 +126,15 @@ void explain_refusal(Filter& f, GstCaps* caps) {
   g_free(found);
 }
 
+void explain_no_common_caps(Filter& f, GstPad* pad) {
+  const OwnedCaps offered(gst_pad_peer_query_caps(pad, nullptr));
+  OwnedCaps taken;
+  {
+    const ObjectLock lock(f.base);
+    if (f.sink_caps) taken.reset(gst_caps_ref(f.sink_caps.get()));
+  }
+  if (!offered || !taken || gst_caps_is_empty(offered.get())) return;
+  if (!gst_caps_can_intersect(offered.get(), taken.get())) explain_refusal(f, offered.get());
+}
+
 }  // namespace dit::plugin

@@ -23,5 +23,7 @@ GstCaps* prefer_caps(Filter& filter, GstCaps* frame, GstCaps* others);
 
 /// Posts why a frame's caps are none for this element.
 void explain_refusal(Filter& filter, GstCaps* caps);
+/// The same where the stream ended before any caps came, if what is before `pad` has none that would do.
+void explain_no_common_caps(Filter& filter, GstPad* pad);
 
 }  // namespace dit::plugin

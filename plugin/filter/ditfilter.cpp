@@ -161,9 +161,13 @@ gboolean gst_dit_filter_set_info(GstVideoFilter* filter, GstCaps*, GstVideoInfo*
   return TRUE;
 }
 
-/// The core refuses caps before the element sees them, and whoever sent them only says "not negotiated".
+/// The core refuses caps before the element sees them, and whoever sent them only says "not negotiated". Whoever asked
+/// first and found none ends the stream without any.
 GstPadProbeReturn explain_refused_caps(GstPad* pad, GstPadProbeInfo* info, gpointer self) {
   GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && !gst_pad_has_current_caps(pad)) {
+    dit::plugin::explain_no_common_caps(state_of(self), pad);
+  }
   if (GST_EVENT_TYPE(event) != GST_EVENT_CAPS) return GST_PAD_PROBE_OK;
   GstCaps* caps = nullptr;
   gst_event_parse_caps(event, &caps);

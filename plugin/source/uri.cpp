@@ -102,6 +102,11 @@ bool read(const std::string& text, Entry& entry) {
   return !g_param_value_validate(entry.spec, &entry.value);
 }
 
+const Entry* find(const std::vector<std::unique_ptr<Entry>>& entries, std::string_view key) {
+  const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& e) { return e->spec->name == key; });
+  return found == entries.end() ? nullptr : found->get();
+}
+
 bool read_query(GObject* object, std::string_view query, std::vector<std::unique_ptr<Entry>>& entries, GError** error) {
   while (!query.empty()) {
     const std::string_view pair = query.substr(0, query.find('&'));
@@ -117,12 +122,18 @@ bool read_query(GObject* object, std::string_view query, std::vector<std::unique
     const auto value = unescape(raw);
     if (!value)
       return fail(error, GST_URI_ERROR_BAD_URI, "key '" + key + "': broken escape in '" + std::string(raw) + "'");
+    if (find(entries, key) != nullptr)
+      return fail(error, GST_URI_ERROR_BAD_REFERENCE, "key '" + key + "': expected once, found twice");
     entries.push_back(std::make_unique<Entry>(g_object_class_find_property(G_OBJECT_GET_CLASS(object), key.c_str())));
     if (!read(*value, *entries.back())) {
       const Text type(g_strdup(g_type_name(entries.back()->spec->value_type)), g_free);
       return fail(error, GST_URI_ERROR_BAD_REFERENCE,
                   "key '" + key + "': expected a " + type.get() + " in its range, found '" + *value + "'");
     }
+  }
+  if (find(entries, "seed") != nullptr && find(entries, "seed-name") != nullptr) {
+    return fail(error, GST_URI_ERROR_BAD_REFERENCE,
+                "keys 'seed' and 'seed-name': expected one of them, as a name owns a seed");
   }
   return true;
 }
@@ -186,6 +197,15 @@ gboolean set_uri(GstElement* element, const gchar* uri, GError** error) {
   std::vector<std::unique_ptr<Entry>> entries;
   const std::string_view query = path.size() < rest.size() ? rest.substr(path.size() + 1) : std::string_view();
   if (!read_query(G_OBJECT(element), query, entries, error)) return FALSE;
+  // A URI says all: what one before it said of other keys is no part of it.
+  for (const char* key : keys) {
+    if (find(entries, key) != nullptr) continue;
+    Entry old(g_object_class_find_property(G_OBJECT_GET_CLASS(element), key));
+    g_object_get_property(G_OBJECT(element), key, &old.value);
+    if (g_param_value_defaults(old.spec, &old.value)) continue;
+    g_param_value_set_default(old.spec, &old.value);
+    g_object_set_property(G_OBJECT(element), key, &old.value);
+  }
   g_object_set(element, "prompt", prompt->empty() ? nullptr : prompt->c_str(), nullptr);
   for (const auto& entry : entries) g_object_set_property(G_OBJECT(element), entry->spec->name, &entry->value);
   return TRUE;

@@ -54,7 +54,7 @@ class Mutator {
   std::string changed(std::string_view text) {
     json value;
     try {
-      value = parse_json(text, "fuzz");
+      value = *parse_json(text, "fuzz");
     } catch (const Error&) {
       return std::string(text);
     }

@@ -56,13 +56,6 @@ class Runs(CliCase):
             self.dit(*PAINT, "--index", k, "-o", "one.png", "--prompt", "fox")
             self.assertEqual((self.scratch / "one.png").read_bytes(), (self.scratch / f"i{k:03}.png").read_bytes())
 
-    def test_steps_and_icons_of_the_same_names(self):
-        """The icon is written last, as it is painted last: names of a step and of an icon may be the same."""
-        self.dit(*PAINT[:-1], 4, "--count", 20, "--steps-out", ".", "-o", "icon-%d-step-2.png")
-        self.dit(*PAINT[:-1], 4, "--count", 20, "-o", "plain-%d.png")
-        for k in range(20):
-            self.assertEqual(self.pixels(f"icon-{k}-step-2.png"), self.pixels(f"plain-{k}.png"))
-
     # what fails
 
     def expect_failure(self, status, output, errors, folder="."):

@@ -102,6 +102,24 @@ TEST(DitSrcUri, RefusesWhatItDoesNotKnowAndChangesNothing) {
   gst_object_unref(element);
 }
 
+TEST(DitSrcUri, SaysAllThereIs) {
+  GstElement* element = make_element({});
+  EXPECT_EQ(refusal(element, "dit://cat?seed-name=bob&steps=3&emit=steps&guidance=2&num-buffers=4"), -1);
+  EXPECT_EQ(refusal(element, "dit://dog?seed=4"), -1);
+  EXPECT_EQ(uri_of(element), "dit://dog?seed=4") << "nothing of the one before";
+  EXPECT_EQ(refusal(element, "dit://dog?seed-name=bob"), -1);
+  EXPECT_EQ(uri_of(element), "dit://dog?seed-name=bob");
+  std::string text;
+  for (const std::string uri : {"dit://fox?seed=3&seed-name=bob", "dit://fox?seed-name=bob&steps=2&seed=3"}) {
+    EXPECT_EQ(refusal(element, uri, &text), GST_URI_ERROR_BAD_REFERENCE) << uri;
+    EXPECT_NE(text.find("'seed-name'"), std::string::npos) << text;
+  }
+  EXPECT_EQ(refusal(element, "dit://fox?steps=2&steps=3", &text), GST_URI_ERROR_BAD_REFERENCE);
+  EXPECT_NE(text.find("'steps': expected once"), std::string::npos) << text;
+  EXPECT_EQ(uri_of(element), "dit://dog?seed-name=bob") << "a refused URI sets nothing";
+  gst_object_unref(element);
+}
+
 /// Plays a bin that was given a URI; returns the first buffer's meta as text.
 std::string first_icon(GstElement* pipeline, GstElement* sink) {
   struct Found {

@@ -109,7 +109,8 @@ class EncodersAtTheirLimits(EncoderCase):
         for bad, words in ((b"", "found 0 bytes"), (b"GIF89a, not a PNG", "without its signature"),
                            (bytes(broken), "checksum of chunk IDAT"), (good[:-12], "expected chunk IEND"),
                            (png(flat_frames(1, 16, 11)[0]), "first frame's IHDR"), (other.getvalue(), "IHDR"),
-                           (good[:8] + good[33:], "expected chunk IHDR first")):
+                           (good[:8] + good[33:], "expected chunk IHDR first"),
+                           (good + good, f"found {len(good)} bytes after its end"), (good + b"x", "found 1 bytes after its end")):
             with self.subTest(words):
                 self.file("0").write_bytes(good)
                 self.file("1").write_bytes(bad or b"\0")

@@ -83,6 +83,11 @@ class Structure(TreeTest):
             self.assertNotRegex(code, r"#\s*include\s*[<\"](gst|glib|gobject|gio)", relative(path))
             self.assertNotRegex(without_comments_and_strings(code), r"\bgst_\w+|\bGst[A-Z]\w+|\bg_[a-z]\w+\(", relative(path))
 
+    def test_json_is_written_in_one_place(self):
+        """nlohmann's dump() throws at bytes that are no UTF-8, and any name may have those."""
+        found = [str(p.relative_to(SOURCE)) for p in sorted((SOURCE / "engine").rglob("*.cpp")) if ".dump(" in p.read_text()]
+        self.assertEqual(found, ["engine/model/json_text.cpp"])
+
     def test_every_kernel_has_op_test_and_build_line(self):
         recorder = read(SOURCE / "engine/network/recorder.cpp")
         build = read(SOURCE / "shaders/CMakeLists.txt")

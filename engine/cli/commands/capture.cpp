@@ -20,9 +20,11 @@
 #include "engine/cli/pictures/sketch.h"
 #include "engine/cli/text/numbers.h"
 #include "engine/cli/text/print.h"
+#include "engine/files/file_bytes.h"
 #include "engine/files/new_file.h"
 #include "engine/model/formats/npy.h"
 #include "engine/model/formats/safetensors.h"
+#include "engine/model/json_text.h"
 #include "engine/session/device.h"
 
 namespace dit::cli {
@@ -30,6 +32,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+constexpr std::size_t most_manifest = 64u << 20;
 
 struct Options {
   std::string model;
@@ -43,18 +47,28 @@ struct Options {
   std::string output = "capture";
 };
 
+/// errors  settings: there is a manifest, and of no capture
+void expect_own(const fs::path& manifest) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(manifest, error))) return;
+  bool own = false;
+  try {
+    const Json parsed = parse_json(read_text(manifest, most_manifest, "capture"), "manifest");
+    own = parsed->is_object() && parsed->value("format", "") == capture_format;
+  } catch (const Error&) {
+  } catch (const json::exception&) {  // its format is no text
+  }
+  expect(own, ErrorKind::settings,
+         "'{}': expected a folder without it, or the manifest of a capture, which is replaced", manifest.string());
+}
+
 /// Writes each tensor as it comes and remembers what the manifest says about it.
 class Folder {
  public:
-  explicit Folder(const fs::path& path) : path_(path) {
-    std::error_code error;
-    fs::create_directories(path, error);
-    expect(!error, ErrorKind::unreadable, "cannot make folder '{}': {}", path.string(), error.message());
-    // A manifest over files of another capture would lie.
-    fs::remove(path_ / manifest_name, error);
-  }
+  explicit Folder(const fs::path& path) : path_(path) { expect_own(path_ / manifest_name); }
 
   void add(const Intermediate& tensor) {
+    if (labels_.empty()) begin();
     const std::string file = tensor.label + ".npy";
     expect(labels_.insert(tensor.label).second, ErrorKind::unsupported, "two ops have the label '{}'", tensor.label);
     npy::write(path_ / file, tensor.shape, tensor.values);
@@ -81,13 +95,23 @@ class Folder {
   void finish(json manifest) {
     manifest["checkpoints"] = checkpoints_;
     NewFile file(path_ / manifest_name);
-    file.write(manifest.dump(2) + "\n");
+    file.write(json_text(manifest, 2) + "\n");
     file.finish();
     say("{}: {} tensors, {:.2f} MiB, {} values not finite\n", path_.string(), checkpoints_.size(),
         static_cast<double>(bytes_) / (1 << 20), not_finite_);
   }
 
  private:
+  /// Once the first tensor is there, as nothing that was asked for can be wrong then.
+  void begin() {
+    std::error_code error;
+    fs::create_directories(path_, error);
+    expect(!error, ErrorKind::unreadable, "cannot make folder '{}': {}", path_.string(), error.message());
+    // A manifest over files of another capture would lie.
+    expect_own(path_ / manifest_name);
+    fs::remove(path_ / manifest_name, error);
+  }
+
   fs::path path_;
   json checkpoints_ = json::array();
   std::set<std::string> labels_;
@@ -108,6 +132,7 @@ json describe(const Model& model, const DeviceInfo& device) {
 void run(Options& options) {
   if (!options.sampler.empty()) options.point.settings.sampler = sampler_from_name(options.sampler);
   if (!options.name.empty()) options.point.settings.seed = seed_from_name(options.name);
+  Folder folder(options.output);
   const std::shared_ptr<const Model> model = open_model(options.model);
   DeviceOptions wanted = options.machine.options();
   // Captures are compared: what is not asked for must not change them.
@@ -116,7 +141,6 @@ void run(Options& options) {
   say("{}\n", opened.note);
   const SketchFiles sketch(options.from, options.mask, model->config().width, model->config().height);
   options.point.sketch = sketch.of_strength(options.strength);
-  Folder folder(options.output);
   const auto sink = [&folder](const Intermediate& tensor) { folder.add(tensor); };
   json manifest = describe(*model, opened.executor->info());
   if (!options.inputs.empty()) {

@@ -6,6 +6,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -65,15 +68,31 @@ QuantisedStorage storage_of(Format format) {
                                          : QuantisedStorage::none;
 }
 
-/// Writes a favicon diffusor's file, and beside it what the format cannot say.
+/// Writes a favicon diffusor's file, and beside it what the format cannot say. A reader takes what lies there for that,
+/// so settings of other weights are replaced by none.
 void write_wts1(const fs::path& path, const std::shared_ptr<const Weights>& weights) {
   const wts1::FromModel theirs = wts1::from_model(weights);
+  const fs::path beside = wts1::changes_path(path);
+  const std::string old = wts1::read_changes(path);
+  expect(wts1::are_changes(old), ErrorKind::settings,
+         "'{}': expected configuration keys of a WTS1 file, which are replaced, found something else", beside.string());
+  if (theirs.changes.empty() && old.empty()) return wts1::write(path, *theirs.tensors);
+  // Weights with the settings of others are another model: nothing is replaced before both are there.
+  NewFile file(beside);
+  file.write(theirs.changes.empty() ? "{}\n" : theirs.changes + "\n");
+  expect(std::fflush(file.stream()) == 0, ErrorKind::unreadable, "cannot write '{}': {}", beside.string(),
+         std::strerror(errno));
   wts1::write(path, *theirs.tensors);
-  if (theirs.changes.empty()) return;
-  NewFile file(wts1::changes_path(path));
-  file.write(theirs.changes + "\n");
   file.finish();
-  say("{}: what the format cannot say; keep it beside the weights\n", wts1::changes_path(path).string());
+  say("{}: what the format cannot say; keep it beside the weights\n", beside.string());
+}
+
+/// Of metadata that is no text, numbers become it, and of arrays only the length is known.
+void tell_what_is_lost(const Weights& weights) {
+  for (const auto& [key, value] : weights.gguf_values)
+    if (gguf::is_array(value))
+      complain("dit: warning: metadata '{}': a GGUF array, kept as its length '{}' only\n", printable(key, name_length),
+               weights.metadata.at(key));
 }
 
 void write(const fs::path& path, Format format, const std::shared_ptr<const Weights>& weights) {
@@ -110,8 +129,10 @@ std::map<std::string, Sum> sums_of(const Weights& before, const Weights& after) 
 }
 
 void report(const std::map<std::string, Sum>& sums, const fs::path& path) {
-  say("{}: {} bytes\n  {:<10} {:>8} {:>12} {:>12}  {}\n", path.string(), fs::file_size(path), "type", "tensors",
-      "numbers", "bytes", "largest error (of a tensor, rms over rms)");
+  std::error_code error;  // a pipe has no size
+  const std::uintmax_t bytes = fs::file_size(path, error);
+  say("{}: {}\n  {:<10} {:>8} {:>12} {:>12}  {}\n", path.string(), error ? "written" : fmt::format("{} bytes", bytes),
+      "type", "tensors", "numbers", "bytes", "largest error (of a tensor, rms over rms)");
   for (const auto& [type, sum] : sums) {
     say("  {:<10} {:>8} {:>12} {:>12}  {}\n", type, sum.tensors, sum.numbers, sum.bytes,
         sum.where.empty() ? "none" : fmt::format("{:.2e} in {}", sum.worst, sum.where));
@@ -139,6 +160,7 @@ void run(const Options& options) {
   if (source->metadata.contains("config")) Model::from(changed, options.output);
   // Before writing, since the new file may take the old one's place.
   const auto sums = sums_of(*source, *changed);
+  if (format == Format::safetensors) tell_what_is_lost(*changed);
   write(options.output, format, changed);
   report(sums, options.output);
 }

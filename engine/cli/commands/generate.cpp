@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <system_error>
 #include <utility>
 
 #include "engine/cli/commands/commands.h"
@@ -15,13 +14,13 @@
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
 #include "engine/cli/output_path.h"
+#include "engine/cli/outputs.h"
 #include "engine/cli/pictures/picture_files.h"
 #include "engine/cli/pictures/png.h"
 #include "engine/cli/pictures/sheet.h"
 #include "engine/cli/pictures/sketch.h"
 #include "engine/cli/progress.h"
 #include "engine/cli/text/print.h"
-#include "engine/files/new_file.h"
 #include "engine/session/session.h"
 
 namespace dit::cli {
@@ -38,14 +37,17 @@ class Job {
   explicit Job(const Options& options)
       : options_(options),
         several_(options.prompts.size() * options.styles.size() * options.count * strengths() > 1),
-        output_(options.output, several_) {}
+        output_(options.output, several_) {
+    // Files and icons of the series are numbered from here on.
+    expect(icons() - 1 <= UINT64_MAX - options.index, ErrorKind::settings,
+           "index {}: expected at most {} for {} icons: it is a number of 64 bits", options.index,
+           UINT64_MAX - (icons() - 1), icons());
+  }
 
   void run();
 
  private:
   void open();
-  void check_outputs() const;
-  void expect_sheet_apart() const;
   void check_sheet() const;
   std::uint32_t sheet_columns(std::uint64_t pictures) const;
   IconSettings settings(const std::string& prompt, const std::string& style) const;
@@ -115,36 +117,6 @@ void Job::open() {
   report("opened {} in {:.0f} ms\n", session_->model().config().name, milliseconds(Clock::now() - start));
 }
 
-/// All that can be known before the first icon, which may be hours before the last.
-/// No icon may go where the sheet goes.
-void Job::expect_sheet_apart() const {
-  const auto place = [](const std::filesystem::path& path) {
-    return std::filesystem::absolute(path).lexically_normal();
-  };
-  const std::filesystem::path sheet = place(options_.sheet);
-  for (std::uint64_t nth = 0; nth < icons(); ++nth) {
-    const std::filesystem::path path = output_.number(options_.index + nth);
-    if (path != "-" && path.filename() == sheet.filename())
-      expect(place(path) != sheet, ErrorKind::settings, "'{}': expected another file for the sheet than for an icon",
-             options_.sheet);
-  }
-}
-
-void Job::check_outputs() const {
-  const std::uint64_t last = options_.index + icons() - 1;
-  for (const std::filesystem::path& path : {output_.number(options_.index), output_.number(last)})
-    if (path != "-") expect_writable(path);
-  if (!options_.sheet.empty() && options_.sheet != "-") {
-    expect_writable(options_.sheet);
-    expect_sheet_apart();
-  }
-  if (options_.steps_folder.empty()) return;
-  std::error_code error;
-  std::filesystem::create_directories(options_.steps_folder, error);
-  expect(!error, ErrorKind::unreadable, "cannot make folder '{}': {}", options_.steps_folder, error.message());
-  expect_writable(std::filesystem::path(options_.steps_folder) / "step-0.png");
-}
-
 void Job::check_sheet() const {
   if (options_.sheet.empty()) return;
   const ModelConfig& config = session_->model().config();
@@ -208,10 +180,8 @@ void Job::keep_step(std::uint32_t count) {
   for (std::uint32_t icon = 0; icon < count; ++icon) {
     Image image = read(icon);
     if (!options_.steps_folder.empty()) {
-      const std::string which = several_ ? fmt::format("icon-{}-", options_.index + number_ + icon) : "";
-      files_->write(std::filesystem::path(options_.steps_folder) /
-                        fmt::format("{}step-{:0{}}.png", which, session_->step(), width),
-                    image, [] {});
+      const std::string name = step_name(several_, options_.index + number_ + icon, session_->step(), width);
+      files_->write(std::filesystem::path(options_.steps_folder) / name, image, [] {});
     }
     if (sheet_of_steps()) pictures_.push_back(std::move(image));
   }
@@ -323,15 +293,18 @@ void Job::finish_what_is_painted() {
 void Job::run() {
   expect(options_.output != "-" || options_.sheet != "-", ErrorKind::settings,
          "standard output: expected one picture, found the icon and the sheet");
-  check_outputs();
+  check_outputs({.icons = output_,
+                 .first = options_.index,
+                 .last = options_.index + icons() - 1,
+                 .several = several_,
+                 .steps_folder = options_.steps_folder,
+                 .sheet = options_.sheet},
+                [this] { interrupt_.check(); });
   open();
   const ModelConfig& config = session_->model().config();
   sketch_.emplace(options_.from, options_.mask, config.width, config.height);
   check_sheet();
-  // Names of steps and of icons may be the same: then the icon is the last, and stays.
-  files_.emplace(PictureFiles::How{.sync = sync(),
-                                   .bytes = std::size_t{4} * config.width * config.height,
-                                   .one_by_one = !options_.steps_folder.empty()},
+  files_.emplace(PictureFiles::How{.sync = sync(), .bytes = std::size_t{4} * config.width * config.height},
                  [this] { session_->cancel(); });
   try {
     paint_all();

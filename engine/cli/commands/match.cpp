@@ -63,8 +63,8 @@ class Side {
     const WeightView& view = file_->tensors.at(label);
     Values values{view.shape, 1, read_f64(view)};
     const std::string what = fmt::format("'{}': '{}'", path_.string(), printable(label, name_length));
-    if (strides_.contains(label)) values.stride = whole_of(strides_.at(label), 1, UINT32_MAX, what + ": stride");
-    if (values.stride > 1 && shapes_.contains(label)) values.shape = shape_of(shapes_.at(label), what + ": shape");
+    if (strides_->contains(label)) values.stride = whole_of(strides_->at(label), 1, UINT32_MAX, what + ": stride");
+    if (values.stride > 1 && shapes_->contains(label)) values.shape = shape_of(shapes_->at(label), what + ": shape");
     return values;
   }
 
@@ -82,7 +82,8 @@ class Side {
     expect(fs::exists(path), ErrorKind::not_found, "'{}': expected a capture, found no {}", path_.string(),
            manifest_name);
     try {
-      const json manifest = parse_json(read_text(path, most_text, "capture"), fmt::format("'{}'", path.string()));
+      const Json parsed = parse_json(read_text(path, most_text, "capture"), fmt::format("'{}'", path.string()));
+      const json& manifest = *parsed;
       const auto format = manifest.at("format").get<std::string>();
       expect(format == capture_format, ErrorKind::wrong_format, "'{}': expected format '{}', found '{}'",
              (path_ / manifest_name).string(), capture_format, format);
@@ -105,9 +106,9 @@ class Side {
                              [this](const std::string& label) { return file_->tensors.at(label).bytes.place(); });
     for (const auto& [label, tensor] : file_->foreign) labels_.push_back(label);
     known_.insert(labels_.begin(), labels_.end());
-    const auto object = [this](const char* key) -> json {
+    const auto object = [this](const char* key) {
       const auto found = file_->metadata.find(key);
-      if (found == file_->metadata.end() || !found->second.starts_with('{')) return json::object();
+      if (found == file_->metadata.end() || !found->second.starts_with('{')) return Json(json::object());
       return parse_json(found->second, fmt::format("'{}': metadata '{}'", path_.string(), key));
     };
     strides_ = object("stride");
@@ -125,7 +126,7 @@ class Side {
   std::set<std::string> known_;             // the same
   std::map<std::string, fs::path> arrays_;  // of a capture
   std::shared_ptr<const Weights> file_;     // of anything else
-  json strides_, shapes_;
+  Json strides_, shapes_;
 };
 
 struct Tolerance {
@@ -168,6 +169,12 @@ Result compare(std::span<const double> a, std::span<const double> b, const Toler
   return result;
 }
 
+/// Without dimensions of one, which frameworks add and leave out.
+Shape squeezed(Shape shape) {
+  std::erase(shape, 1u);
+  return shape;
+}
+
 /// Brings both sides to the elements that both have.
 void align(const std::string& label, Values& a, Values& b) {
   const auto thin = [](Values& values, std::size_t stride) {
@@ -181,9 +188,10 @@ void align(const std::string& label, Values& a, Values& b) {
          "'{}': A has every {}th value and B every {}th: nothing to compare", label, of_a, of_b);
   if (of_a < of_b) thin(a, of_b);
   if (of_b < of_a) thin(b, of_a);
-  expect(element_count(a.shape) == element_count(b.shape) && a.values.size() == b.values.size(),
-         ErrorKind::wrong_format, "'{}': A has {} ({} values), B has {} ({} values)", label, to_string(a.shape),
-         a.values.size(), to_string(b.shape), b.values.size());
+  expect(squeezed(a.shape) == squeezed(b.shape) && a.values.size() == b.values.size(), ErrorKind::wrong_format,
+         "'{}': A has {} ({} values), B has {} ({} values)", label, to_string(a.shape), a.values.size(),
+         to_string(b.shape), b.values.size());
+  expect(!a.values.empty(), ErrorKind::wrong_format, "'{}': both are empty: nothing to compare", label);
 }
 
 void print_rows(const Values& a, const Values& b, std::size_t first, const Tolerance& tolerance) {
@@ -210,7 +218,7 @@ std::map<std::string, std::string> read_names(const std::string& path) {
   if (path.empty()) return {};
   try {
     return parse_json(read_text(path, most_text, "names"), fmt::format("'{}'", path))
-        .get<std::map<std::string, std::string>>();
+        ->get<std::map<std::string, std::string>>();
   } catch (const json::exception& error) {
     fail(ErrorKind::wrong_format, "'{}': expected a JSON object of A's labels and B's: {}", path, error.what());
   }

@@ -13,6 +13,7 @@
 #include "engine/cli/commands/commands.h"
 #include "engine/cli/interrupt.h"
 #include "engine/cli/model_path.h"
+#include "engine/cli/text/lists.h"
 #include "engine/cli/text/numbers.h"
 #include "engine/cli/text/print.h"
 #include "engine/cpu/executor.h"
@@ -130,6 +131,10 @@ void run(const Choices& choices) {
   expect(lower_ascii(choices.device).starts_with("vulkan"), ErrorKind::settings,
          "device '{}': expected vulkan, or vulkan: and an index or part of a name: on the CPU there is nothing to tune",
          choices.device);
+  const CacheFolder cache = CacheFolder::of_user();
+  const std::string problem = choices.dry ? "" : cache.problem();
+  expect(problem.empty(), ErrorKind::settings, "cache '{}': {}; DIT_CACHE names another folder", cache.path().string(),
+         problem);
   Tuning tuning(choices);
   const vulkan::Tuned tuned = tuning.measure();
   say("f32: {}; f16: {}; ", name_of(tuned.f32), name_of(tuned.f16));
@@ -154,10 +159,8 @@ void add_tune(CLI::App& app) {
   command->add_option("--model", choices->model, "Weight file; default: the icons' own")->option_text("FILE");
   command->add_option("--device", choices->device, "vulkan, or vulkan: and an index or part of a name")
       ->option_text("NAME");
-  command->add_option("--batch", choices->batches, "Icons at a time, such as 1,16")
-      ->option_text("NUMBERS")
-      ->delimiter(',')
-      ->check(whole_number(1, 1024));
+  add_list(*command, "--batch", choices->batches, "Icons at a time, such as 1,16", whole_number(1, 1024))
+      ->option_text("NUMBERS");
   command->add_option("--runs", choices->runs, "Timed runs of each")
       ->option_text("NUMBER")
       ->check(whole_number(1, 1000));

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "engine/cli/pictures/picture_files.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -13,10 +16,19 @@ namespace {
 constexpr unsigned most_threads = 8;
 constexpr std::size_t most_waiting = 256, most_waiting_bytes = 16u << 20;
 
+/// As many as have the files open that each of them needs.
+unsigned threads() {
+  constexpr long each = 3;  // a folder, a file, and a copy of it where a file system wants one
+  std::error_code error;
+  const auto open =
+      std::distance(std::filesystem::directory_iterator("/proc/self/fd", error), std::filesystem::directory_iterator());
+  const long room = (::sysconf(_SC_OPEN_MAX) - static_cast<long>(open)) / each;
+  return static_cast<unsigned>(std::clamp<long>(room, 1, most_threads));
+}
+
 WritingQueue::Limits limits_of(const PictureFiles::How& how) {
   const std::size_t fitting = most_waiting_bytes / std::max<std::size_t>(1, how.bytes);
-  return {.threads = how.one_by_one ? 1 : most_threads,
-          .room = std::clamp<std::size_t>(fitting, 2 * most_threads, most_waiting)};
+  return {.threads = threads(), .room = std::clamp<std::size_t>(fitting, 2 * most_threads, most_waiting)};
 }
 
 /// Whether it is there and no regular file: a pipe is waited for, and a signal must end that.

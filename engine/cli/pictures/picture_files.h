@@ -21,7 +21,6 @@ class PictureFiles {
   struct How {
     NewFile::Sync sync = NewFile::Sync::later;  ///< later: at the end of a long run
     std::size_t bytes = 0;                      ///< of a picture: how many may wait is a matter of memory
-    bool one_by_one = false;                    ///< each is whole before the next is begun
   };
 
   /// failed  called by another thread, at once, when a file cannot be written

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "engine/error.h"
+#include "engine/files/file_bytes.h"
 
 namespace dit::cli {
 namespace {
@@ -72,6 +73,7 @@ void encode(std::FILE* file, const std::filesystem::path& path, const Image& ima
     written = false;
     if (target.reason == 0) target.reason = errno;
   }
+  if (target.reason == EINTR) throw Cancelled();  // a signal came while nobody read a pipe
   // What the system says is worth more than libpng's "write error".
   const std::string reason = target.reason != 0            ? std::strerror(target.reason)
                              : target.message.front() != 0 ? target.message.data()
@@ -94,8 +96,7 @@ Image read_png(const std::filesystem::path& path, const std::function<void(std::
     Reader() : png_image{} { version = PNG_IMAGE_VERSION; }
     ~Reader() { png_image_free(this); }
   } png;
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  expect(file != nullptr, ErrorKind::unreadable, "cannot read '{}': {}", path.string(), std::strerror(errno));
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(open_regular(path, "picture"), std::fclose);
   expect(png_image_begin_read_from_stdio(&png, file.get()) != 0, ErrorKind::unreadable,
          "cannot read '{}': expected a PNG file: {}", path.string(), png.message);
   check(png.width, png.height);

@@ -2,9 +2,12 @@
 #include "engine/cli/text/numbers.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
+#include <utility>
 
 namespace dit::cli {
 namespace {
@@ -39,6 +42,13 @@ NumberCheck any_number() {
   return [](const std::string& text) -> std::string {
     double value = 0;
     return read(text, value) ? std::string() : fmt::format("expected a number, found '{}'", text);
+  };
+}
+
+NumberCheck one_of(std::vector<std::string> texts) {
+  return [texts = std::move(texts)](const std::string& text) -> std::string {
+    if (std::ranges::find(texts, text) != texts.end()) return {};
+    return fmt::format("expected one of {}, found '{}'", fmt::join(texts, ", "), text);
   };
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace dit::cli {
 
@@ -18,5 +19,7 @@ NumberCheck whole_number(std::uint64_t low = 0, std::uint64_t high = UINT64_MAX)
 NumberCheck real_number(double low, double high);
 /// The same of any size, where the engine knows the range.
 NumberCheck any_number();
+/// One of these texts.
+NumberCheck one_of(std::vector<std::string> texts);
 
 }  // namespace dit::cli

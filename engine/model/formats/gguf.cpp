@@ -24,6 +24,7 @@ constexpr std::size_t name_limit = 63;  // ggml keeps names in 64 bytes
 constexpr int array_depth_limit = 4;
 constexpr const char* own_prefix = "ditsrc.";
 constexpr const char* architecture_key = "general.architecture";
+constexpr const char* alignment_key = "general.alignment";  // of the file itself, and so never metadata to be kept
 
 // The header's length, as the readers of safetensors limit theirs: what is kept of it takes memory.
 constexpr std::uint64_t most_header = 100'000'000;
@@ -102,12 +103,14 @@ class Parser {
 
   void metadata() {
     std::string key = cursor_.text(most_key, "metadata key");
+    const std::uint64_t start = cursor_.position();
     const auto kind = static_cast<Kind>(cursor_.number<std::uint32_t>("metadata type"));
-    if (key.starts_with(own_prefix)) key.erase(0, std::strlen(own_prefix));
-    const bool is_new = keys_.insert(key).second;
+    const bool is_alignment = key == alignment_key, own = key.starts_with(own_prefix);
+    if (own) key.erase(0, std::strlen(own_prefix));
+    const bool is_new = is_alignment ? !std::exchange(aligned_, true) : keys_.insert(key).second;
     if (!is_new)
       fail(ErrorKind::wrong_format, "weights '{}': metadata '{}' is there twice", file_, printable(key, name_length));
-    if (key == "general.alignment") {
+    if (is_alignment) {
       expect(kind == Kind::u32, ErrorKind::wrong_format, "weights '{}': general.alignment: expected u32, found type {}",
              file_, static_cast<std::uint32_t>(kind));
       alignment_ = cursor_.number<std::uint32_t>("general.alignment");
@@ -115,7 +118,12 @@ class Parser {
              "weights '{}': general.alignment: expected a power of two up to 1048576, found {}", file_, alignment_);
       return;
     }
-    weights_.metadata.emplace(std::move(key), value(kind));
+    std::string text = value(kind);
+    if (!own) {
+      const auto bytes = bytes_.subspan(start, cursor_.position() - start).read();
+      weights_.gguf_values.emplace(key, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    }
+    weights_.metadata.emplace(std::move(key), std::move(text));
   }
 
   template <typename T>
@@ -255,6 +263,7 @@ class Parser {
   Weights& weights_;
   std::set<std::string> keys_, names_;
   std::uint32_t alignment_ = default_alignment;
+  bool aligned_ = false;  // said by the file
 };
 
 /// The header of a file, growing.
@@ -269,10 +278,21 @@ class Header {
     number<std::uint64_t>(value.size());
     text_ += value;
   }
-  void entry(const std::string& key, const std::string& value) {
+  void key(const std::string& key) {
+    expect(key.size() <= most_key, ErrorKind::unsupported,
+           "metadata '{}': a GGUF file holds keys of at most {} bytes, found {}", printable(key, name_length), most_key,
+           key.size());
     string(key);
+  }
+  void entry(const std::string& name, const std::string& value) {
+    key(name);
     number(static_cast<std::uint32_t>(Kind::string));
     string(value);
+  }
+  /// As it lay in another file.
+  void raw(const std::string& name, const std::string& value) {
+    key(name);
+    text_ += value;
   }
   void pad() { text_.append(padding(text_.size()), '\0'); }
   const std::string& text() const { return text_; }
@@ -315,26 +335,50 @@ std::shared_ptr<const Weights> open(const std::filesystem::path& path) {
   return parse(Bytes(*file), path.string(), file);
 }
 
+bool is_array(std::string_view value) noexcept {
+  auto kind = Kind::u8;
+  if (value.size() >= sizeof kind) std::memcpy(&kind, value.data(), sizeof kind);
+  return kind == Kind::array;
+}
+
 bool can_hold(DType dtype) noexcept {
   return std::ranges::find(types, std::optional(dtype), &Type::dtype) != std::end(types);
 }
+
+namespace {
+
+void add_metadata(const Weights& weights, Header& header) {
+  // GGUF wants this key; first, so that the same content gives the same bytes wherever it came from.
+  auto metadata = weights.metadata;
+  metadata.try_emplace(architecture_key, "ditsrc");
+  header.number(std::uint64_t{metadata.size()});
+  header.entry(architecture_key, metadata.extract(architecture_key).mapped());
+  for (const auto& [key, value] : metadata) {
+    const auto found = weights.gguf_values.find(key);
+    const bool general = key.starts_with("general.") && key != alignment_key;
+    if (found != weights.gguf_values.end()) {
+      header.raw(key, found->second);
+    } else {
+      header.entry(general ? key : own_prefix + key, value);
+    }
+  }
+}
+
+}  // namespace
 
 void write(const std::filesystem::path& path, const Weights& weights) {
   Header header;
   header.number(magic);
   header.number(std::uint32_t{3});
   header.number(std::uint64_t{weights.tensors.size()});
-  // GGUF wants this key; first, so that the same content gives the same bytes wherever it came from.
-  auto metadata = weights.metadata;
-  metadata.try_emplace(architecture_key, "ditsrc");
-  header.number(std::uint64_t{metadata.size()});
-  header.entry(architecture_key, metadata.extract(architecture_key).mapped());
-  for (const auto& [key, value] : metadata) header.entry(key.starts_with("general.") ? key : own_prefix + key, value);
+  add_metadata(weights, header);
   std::uint64_t offset = 0;
   for (const auto& [name, view] : weights.tensors) {
     add_info(view, offset, header);
     offset += view.bytes.size() + Header::padding(view.bytes.size());
   }
+  expect(header.text().size() <= most_header, ErrorKind::unsupported,
+         "'{}': expected a header of at most {} bytes, found {}", path.string(), most_header, header.text().size());
   header.pad();
   NewFile file(path);
   file.write(header.text());

@@ -3,13 +3,14 @@
 // looked at. source: the GGUF description in the ggml project's docs/gguf.md
 //
 // A metadata key "ditsrc.X" is X here, so that "ditsrc.format" and "ditsrc.config" make a model. Other values become
-// text; arrays become "[count]". Dimensions are stored fastest first and turned round here.
+// text, arrays "[count]", and are kept as they lie for a GGUF file made of it. Dimensions are stored fastest first and turned round here.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "engine/model/weights.h"
 
@@ -24,6 +25,8 @@ std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name
 
 /// Whether the format has a type number for it.
 bool can_hold(DType dtype) noexcept;
+/// Of Weights::gguf_values.
+bool is_array(std::string_view value) noexcept;
 
 /// Writes every tensor and metadata entry, version 3.
 /// errors  unreadable (cannot be written), unsupported (a type, rank or name that the format cannot hold)

@@ -251,7 +251,8 @@ std::shared_ptr<const Weights> parse(const Bytes& bytes, const std::string& name
   weights->file_bytes = bytes.size();
   const auto text = bytes.subspan(8, header_bytes).read();
   const std::string what = fmt::format("weights '{}': bad safetensors header", name);
-  const json header = parse_json({reinterpret_cast<const char*>(text.data()), text.size()}, what);
+  const Json parsed = parse_json({reinterpret_cast<const char*>(text.data()), text.size()}, what);
+  const json& header = *parsed;
   expect(header.is_object() && text.front() == std::byte{'{'}, ErrorKind::wrong_format,
          "weights '{}': header is not a JSON object", name);
   Entries entries(bytes.subspan(8 + header_bytes, bytes.size() - 8 - header_bytes), name, *weights);
@@ -280,7 +281,27 @@ std::shared_ptr<const Weights> open(const std::filesystem::path& path) {
 
 bool can_hold(DType dtype) noexcept { return dtype != DType::q8_0 && dtype != DType::q4_0; }
 
+namespace {
+
+/// What a header cannot hold, and what its reader would take for something else.
+void expect_holds(const Weights& weights) {
+  for (const auto& [key, value] : weights.metadata) {
+    expect(is_utf8(key) && is_utf8(value), ErrorKind::unsupported,
+           "metadata '{}': a safetensors file holds UTF-8 only, found other bytes", printable(key, name_length));
+    expect(key != "quantised", ErrorKind::unsupported,
+           "metadata 'quantised': a safetensors file says by it how it is stored, found '{}'",
+           printable(value, name_length));
+  }
+  for (const auto& [name, view] : weights.tensors) {
+    expect(is_utf8(name), ErrorKind::unsupported, "tensor '{}': a safetensors file holds names in UTF-8 only",
+           printable(name, name_length));
+  }
+}
+
+}  // namespace
+
 void write(const std::filesystem::path& path, const Weights& weights) {
+  expect_holds(weights);
   std::vector<Chunk> chunks;
   auto metadata = weights.metadata;
   for (const auto& [name, view] : weights.tensors) {
@@ -289,17 +310,22 @@ void write(const std::filesystem::path& path, const Weights& weights) {
   }
   // The format allows no holes, so wide types come first: then every tensor is aligned to its type.
   std::ranges::stable_sort(chunks, std::greater(), &Chunk::alignment);
-  json header = json::object();
+  Json whole(json::object());
+  json& header = *whole;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
   for (const Chunk& chunk : chunks) {
     const std::uint64_t end = offset + chunk.bytes.size();
-    expect(!header.contains(chunk.name), ErrorKind::unsupported, "tensor '{}': its name is taken", chunk.name);
+    expect(!header.contains(chunk.name) && chunk.name != "__metadata__", ErrorKind::unsupported,
+           "tensor '{}': its name is taken", printable(chunk.name, name_length));
     header[chunk.name] = {{"dtype", chunk.dtype}, {"shape", chunk.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = header.dump();
+  std::string text = json_text(header);
   text.append((8 - text.size() % 8) % 8, ' ');
+  expect(text.size() <= most_header, ErrorKind::unsupported,
+         "'{}': a safetensors file has a header of at most {} bytes, found {}", path.string(), most_header,
+         text.size());
   NewFile file(path);
   const std::uint64_t size = text.size();
   file.write(std::as_bytes(std::span(&size, 1)));

@@ -127,7 +127,8 @@ bool may_change(const std::string& key) {
 json changed(json config, const std::string& changes, const std::string& file) {
   if (changes.empty()) return config;
   const std::string where = changes_path(file).string();
-  const json wanted = parse_json(changes, fmt::format("'{}'", where));
+  const Json parsed = parse_json(changes, fmt::format("'{}'", where));
+  const json& wanted = *parsed;
   expect(wanted.is_object(), ErrorKind::wrong_format, "'{}': expected a JSON object of configuration keys", where);
   const std::uint32_t width = config["head_dim"];
   for (const auto& [key, value] : wanted.items()) {
@@ -153,7 +154,7 @@ std::string changes_from(const json& page, const json& config) {
            printable(key, name_length), text_of(value));
     changes[key] = value;
   }
-  return changes.empty() ? "" : changes.dump(2) + "\n";
+  return changes.empty() ? "" : json_text(changes, 2) + "\n";
 }
 
 /// The size under `key`, within what a picture or a patch can be.
@@ -166,10 +167,11 @@ std::uint32_t size_in(const json& config, const char* key, const std::string& fi
 /// Whether a reader would make the same positions and configuration again; gives the changes that it needs for that.
 std::string check_same(const Weights& model, const Weights& again) {
   const auto text = model.metadata.find("config");
-  const json config =
-      text == model.metadata.end() ? json() : parse_json(text->second, "WTS1 file: the model's configuration");
+  const Json parsed =
+      text == model.metadata.end() ? Json() : parse_json(text->second, "WTS1 file: the model's configuration");
+  const json& config = *parsed;
   expect(config.is_object(), ErrorKind::unsupported, "WTS1 file: the model has no configuration");
-  std::string changes = changes_from(json::parse(again.metadata.at("config")), config);
+  std::string changes = changes_from(*parse_json(again.metadata.at("config"), "WTS1 file"), config);
   const std::uint32_t patch = size_in(config, "patch", "WTS1 file");
   const WeightView& first = again.tensors.at("patch_embed.weight");
   const std::vector<float> expected = positions(first.shape.at(0), size_in(config, "height", "WTS1 file") / patch,
@@ -213,7 +215,7 @@ std::shared_ptr<const Weights> to_model(const std::shared_ptr<const Weights>& te
   const std::uint32_t down = size_in(config, "height", where) / patch, across = size_in(config, "width", where) / patch;
   add(*model, *owned, "pos_embed", {down * across, layout.size(Size::dim)},
       positions(layout.size(Size::dim), down, across));
-  model->metadata = {{"format", "ditsrc/1"}, {"config", config.dump()}};
+  model->metadata = {{"format", "ditsrc/1"}, {"config", json_text(config)}};
   model->file_bytes = tensors->file_bytes;
   model->owner = std::move(owned);
   return model;
@@ -252,6 +254,17 @@ FromModel from_model(const std::shared_ptr<const Weights>& model) {
 }
 
 std::filesystem::path changes_path(const std::filesystem::path& weights) { return weights.string() + ".json"; }
+
+bool are_changes(const std::string& text) {
+  if (text.empty()) return true;
+  try {
+    const Json parsed = parse_json(text, "changes");
+    const auto known = [](const auto& entry) { return may_change(entry.key()); };
+    return parsed->is_object() && std::ranges::all_of(parsed->items(), known);
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 std::string read_changes(const std::filesystem::path& weights) {
   const std::filesystem::path path = changes_path(weights);

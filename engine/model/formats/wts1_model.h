@@ -34,5 +34,7 @@ FromModel from_model(const std::shared_ptr<const Weights>& model);
 std::filesystem::path changes_path(const std::filesystem::path& weights);
 /// Its text; empty if there is no such file. errors: unreadable
 std::string read_changes(const std::filesystem::path& weights);
+/// Whether it is such a text, or empty, and not somebody's other file.
+bool are_changes(const std::string& text);
 
 }  // namespace dit::wts1

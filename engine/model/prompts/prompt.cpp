@@ -256,7 +256,12 @@ std::string environment_locale() {
 
 std::vector<std::filesystem::path> lexicon_places(const std::filesystem::path& weights,
                                                   const std::filesystem::path& installed) {
-  if (const char* set = std::getenv("DIT_LEXICON"); set != nullptr && *set != '\0') return {set};
+  if (const char* set = std::getenv("DIT_LEXICON"); set != nullptr && *set != '\0') {
+    std::error_code error;
+    expect(std::filesystem::exists(set, error), ErrorKind::not_found,
+           "lexicon '{}': $DIT_LEXICON names it, and it is not there", set);
+    return {set};
+  }
   std::vector<std::filesystem::path> places = {weights.parent_path() / "lexicon.bin"};
   if (!installed.empty()) places.push_back(installed);
   return places;

@@ -25,7 +25,8 @@ std::optional<Tuned> read_tuned(const CacheFolder& folder, const std::string& id
   const std::optional<std::string> text = folder.read(file_name(identity));
   if (!text) return {};
   try {
-    const nlohmann::json file = parse_json(*text, "tuned");
+    const Json parsed = parse_json(*text, "tuned");
+    const nlohmann::json& file = *parsed;
     return Tuned{.f32 = fusion_of(file.at("f32"), Precision::f32),
                  .f16 = fusion_of(file.at("f16"), Precision::f16),
                  .matrix_persistent_batch = static_cast<std::uint32_t>(
@@ -41,7 +42,7 @@ bool keep_tuned(const CacheFolder& folder, const std::string& identity, const Tu
                                {"f16", name_of(tuned.f16)},
                                {"matrix_persistent_batch", tuned.matrix_persistent_batch},
                                {"matrices_win", tuned.matrices_win}};
-  return folder.write(file_name(identity), file.dump(1) + "\n");
+  return folder.write(file_name(identity), json_text(file, 1) + "\n");
 }
 
 DeviceTable with_tuned(DeviceTable table, const Tuned& tuned) {

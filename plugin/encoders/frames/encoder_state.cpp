@@ -128,7 +128,9 @@ GstClockTime EncoderState::until(const Span& next) const {
   const GstClockTime from = pending_span_.start, to = next.start;
   if (!GST_CLOCK_TIME_IS_VALID(from) || !GST_CLOCK_TIME_IS_VALID(to)) {
     if (GST_CLOCK_TIME_IS_VALID(own)) return own;
-    expect_frame(frame_period() > 0, "frame {}: expected a duration, a time or a frame rate, found none", frames_);
+    expect_frame(input_.fps_n > 0, "frame {}: expected a duration, a time or a frame rate, found none", frames_);
+    expect_frame(frame_period() > 0, "frame {}: expected to last a nanosecond or more, found a frame rate of {}/{}",
+                 frames_, input_.fps_n, input_.fps_d);
     return frame_period();
   }
   if (GST_CLOCK_TIME_IS_VALID(own)) return to > from ? std::max(own, to - from) : own;

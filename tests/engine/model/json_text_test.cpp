@@ -27,7 +27,7 @@ TEST(JsonText, IsWhatTheOrdinaryReaderMakesOfIt) {
   for (const char* text :
        {"1", "null", "[]", "{}", "[[],[1,-2,3.5,true,\"x\"]]", R"({"a":{"b":[1,{"c":null}]},"d":"é"})",
         "[18446744073709551615,-9223372036854775808,1e-320]"})
-    EXPECT_EQ(parse_json(text, "here"), json::parse(text)) << text;
+    EXPECT_EQ(*parse_json(text, "here"), json::parse(text)) << text;
 }
 
 TEST(JsonText, HasLimits) {
@@ -44,6 +44,17 @@ TEST(JsonText, HasLimits) {
   EXPECT_EQ(error_of(R"({"a":1,"b":{"c":1,"c":2}})"), "here: key 'c' is there twice");
   for (const char* text : {"", "{", "[1,]", "{} x", "nan", "1e999", "\"\xff\"", "{'a':1}", "[1] // no"})
     EXPECT_NE(error_of(text).find("here: is not JSON"), std::string::npos) << text;
+}
+
+TEST(JsonText, HoldsAnyBytes) {
+  EXPECT_EQ(json_text(json("a\xff"
+                           "b")),
+            "\"a\xef\xbf\xbd"
+            "b\"");
+  EXPECT_EQ(json_text(json::object({{"\xfe", 1}})), "{\"\xef\xbf\xbd\":1}");
+  for (const char* text : {"", "a", "\u00e4", "\u20ac", "\U0001f98a", "\ufffd"}) EXPECT_TRUE(is_utf8(text)) << text;
+  for (const char* text : {"\xff", "a\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf5\x80\x80\x80"})
+    EXPECT_FALSE(is_utf8(text)) << text;
 }
 
 TEST(JsonText, NumbersAreWhole) {

@@ -272,5 +272,55 @@ TEST(EncoderErrors, AreNotSaidAgainByTheSource) {
   gst_object_unref(pipeline);
 }
 
+/// All errors of a pipeline that fails, once the streaming thread of its first element has stopped.
+std::vector<Report> errors_of(const char* line) {
+  init_gstreamer();
+  g_setenv("DIT_MODEL", tiny_model().c_str(), TRUE);
+  GError* error = nullptr;
+  GstElement* pipeline = gst_parse_launch(line, &error);
+  EXPECT_EQ(error, nullptr);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstBus* bus = GST_ELEMENT_BUS(pipeline);
+  GstMessage* last = nullptr;
+  std::vector<Report> errors;
+  while ((last = gst_bus_timed_pop_filtered(bus, (errors.empty() ? 20000 : 500) * GST_MSECOND, GST_MESSAGE_ERROR))) {
+    GError* found = nullptr;
+    gst_message_parse_error(last, &found, nullptr);
+    errors.push_back({.type = GST_MESSAGE_ERROR, .domain = found->domain, .code = found->code, .text = found->message});
+    g_error_free(found);
+    gst_message_unref(last);
+  }
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+  g_unsetenv("DIT_MODEL");
+  return errors;
+}
+
+TEST(EncoderErrors, AreNotSaidOfAStreamThatNeverBegan) {
+  const auto errors = errors_of(
+      "ditsrc device=cpu steps=1 num-buffers=3 ! video/x-raw,format=RGBA,width=1,height=1 ! ditgifenc ! fakesink");
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_NE(errors[0].text.find("no common format"), std::string::npos) << errors[0].text;
+}
+
+TEST(EncoderErrors, SayARateThatWasGiven) {
+  for (const std::string& name : animations) {
+    SCOPED_TRACE(name);
+    Writer writer(name, "2147483647/1");
+    EXPECT_EQ(writer.push({GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE}), GST_FLOW_OK);
+    EXPECT_EQ(writer.push({GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE}), GST_FLOW_ERROR);
+    const auto reports = writer.reports();
+    ASSERT_EQ(reports.size(), 1U);
+    EXPECT_NE(reports[0].text.find("found a frame rate of 2147483647/1"), std::string::npos) << reports[0].text;
+  }
+}
+
+TEST(DitFilterCaps, OfNoSizeThatFitsAreExplainedWhereTheyNeverCame) {
+  const auto errors = errors_of(
+      "videotestsrc num-buffers=2 ! video/x-raw,width=321,height=241,format=RGB ! ditfilter device=cpu ! fakesink");
+  ASSERT_FALSE(errors.empty());
+  EXPECT_NE(errors.back().text.find("expected frames of 8x12"), std::string::npos) << errors.back().text;
+}
+
 }  // namespace
 }  // namespace dit::plugin_test

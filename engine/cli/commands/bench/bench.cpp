@@ -2,6 +2,7 @@
 // `dit bench`: times whole icons in every way a Vulkan device can run them, beside their error, and
 // every dispatch by the device's own clock, as shares of what the device can do at most.
 #include "engine/cli/commands/bench/bench.h"
+#include "engine/cli/text/lists.h"
 #include "engine/cli/text/numbers.h"
 #include "engine/cli/text/print.h"
 
@@ -17,6 +18,7 @@
 #include "engine/cli/commands/commands.h"
 #include "engine/error.h"
 #include "engine/files/new_file.h"
+#include "engine/model/json_text.h"
 #include "engine/network/conditioning.h"
 #include "engine/network/dit.h"
 
@@ -48,7 +50,7 @@ void run(const BenchOptions& options) {
   if (options.sweep) all["sweep"] = bench_sweep(subject);
   if (options.json.empty()) return;
   NewFile file(options.json);
-  file.write(all.dump(1) + "\n");
+  file.write(json_text(all, 1) + "\n");
   file.finish();
 }
 
@@ -89,27 +91,22 @@ void add_bench(CLI::App& app) {
   command->add_option("--vulkan", options->device, "Index of the device, as 'dit devices' lists it")
       ->option_text("NUMBER")
       ->check(whole_number(0, 999));
-  command->add_option("--precision", options->precisions, "Precisions to time, such as f32,f16")
-      ->option_text("NAMES")
-      ->delimiter(',');
-  command->add_option("--fusion", options->fusions, "Fusions to time, such as op,block")
-      ->option_text("NAMES")
-      ->delimiter(',');
-  command->add_option("--batch", options->batches, "Icons at a time, such as 1,16")
-      ->option_text("NUMBERS")
-      ->delimiter(',')
-      ->check(whole_number(1, 1024));
+  const BenchOptions all;
+  add_list(*command, "--precision", options->precisions, "Precisions to time, such as f32,f16", one_of(all.precisions))
+      ->option_text("NAMES");
+  add_list(*command, "--fusion", options->fusions, "Fusions to time, such as op,block", one_of(all.fusions))
+      ->option_text("NAMES");
+  add_list(*command, "--batch", options->batches, "Icons at a time, such as 1,16", whole_number(1, 1024))
+      ->option_text("NUMBERS");
   command->add_option("--steps", options->steps, "Steps an icon")->option_text("NUMBER")->check(whole_number(1, 1000));
   command->add_option("--runs", options->runs, "Timed runs")->option_text("NUMBER")->check(whole_number(1, 100000));
   command->add_flag("--kernels", options->kernels, "Time every dispatch of a step too");
   command->add_flag("--sweep", options->sweep,
                     "Run every product with every tile and size of workgroup (minutes for each precision and batch)");
-  command
-      ->add_option("--workgroups", options->range.workgroups,
-                   "Invocations of a workgroup, for --sweep: of 64, 128, 256, 512, 1024")
-      ->option_text("NUMBERS")
-      ->delimiter(',')
-      ->check(CLI::IsMember({64, 128, 256, 512, 1024}));
+  add_list(*command, "--workgroups", options->range.workgroups,
+           "Invocations of a workgroup, for --sweep: of 64, 128, 256, 512, 1024",
+           one_of({"64", "128", "256", "512", "1024"}))
+      ->option_text("NUMBERS");
   command->add_flag("--statistics", options->statistics,
                     "Print what the driver tells of the kernels: registers, spilled bytes");
   command->add_option("--json", options->json, "File for the results")->option_text("FILE");

@@ -238,6 +238,10 @@ json Icons::run() {
 
 }  // namespace
 
-json bench_icons(const BenchSubject& subject) { return Icons(subject).run(); }
+json bench_icons(const BenchSubject& subject) {
+  json rows = Icons(subject).run();
+  expect(!rows.empty(), ErrorKind::device, "device vulkan:{}: nothing could be timed", subject.options.device);
+  return rows;
+}
 
 }  // namespace dit::cli

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Where the files of a run go: icons, their steps, a sheet. No two may be one file, under whatever names.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "engine/cli/output_path.h"
+
+namespace dit::cli {
+
+struct Outputs {
+  const OutputPath& icons;
+  std::uint64_t first = 0, last = 0;  ///< numbers of icons
+  bool several = false;
+  std::string steps_folder, sheet;  ///< empty: none
+};
+
+/// The name of a step's file in its folder. width  digits of the most steps
+std::string step_name(bool several, std::uint64_t icon, std::uint32_t step, int width);
+
+/// All that can be known before the first icon, which may be hours before the last. Makes the folder of steps.
+/// go_on   called now and then where there is much to look at; may throw
+/// errors  settings: two would be one file. unreadable: one cannot be written
+void check_outputs(const Outputs& outputs, const std::function<void()>& go_on);
+
+}  // namespace dit::cli
