@@ -15,6 +15,7 @@ if [ $# -gt 0 ]; then
     exit 1
   fi
   exec 3< <(cat -- "$1" | names)
+  reader=$!
 else
   exec 3< <(printf '%s\n' ada grace linus)
 fi
@@ -26,3 +27,5 @@ while IFS= read -r name <&3 || [ -n "$name" ]; do
     paint.seed-name="$name" paint.prompt="${2-$face}" paint.style="${3-fluent-emoji}" file.location="./$file" </dev/null
   printf '%s\n' "$file"
 done
+# What could not be read to its end was not all of it.
+[ -z "${reader-}" ] || wait "$reader"

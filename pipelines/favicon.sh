@@ -25,7 +25,7 @@ launch "ditsrc name=paint num-buffers=1
   icon512.location="$folder/icon-512.png" apple.location="$folder/apple-touch-icon.png"
 
 # JSON is UTF-8 without control characters; bytes that are neither are left out.
-text=$(printf '%s' "$name" | { iconv -c -f UTF-8 -t UTF-8 || true; } | LC_ALL=C tr '\001-\037\177' '[ *]')
+text=$(printf '%s' "$name" | { utf8 -c || true; } | LC_ALL=C tr '\001-\037\177' '[ *]')
 text=${text//\\/\\\\} text=${text//\"/\\\"}
 cat >"$folder/site.webmanifest" <<END
 {

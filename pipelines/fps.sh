@@ -5,6 +5,8 @@
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/programs/common.bash"
 
+count=${1-100}
+number COUNT "$count" 1 1000000000
 launch --print fps.last-message 'ditsrc name=paint prompt=rocket
   ! fpsdisplaysink name=fps text-overlay=false sync=false video-sink=fakesink fps-update-interval=300' \
-  paint.num-buffers="${1-100}" paint.device="${2-auto}" paint.batch-size="${3-1}"
+  paint.num-buffers="$count" paint.device="${2-auto}" paint.batch-size="${3-1}"

@@ -7,10 +7,10 @@ set -euo pipefail
 
 steps=${2-16}
 number STEPS "$steps" 1 1000
-# In a pipe or a log there is no screen to draw on, so every frame is printed. AA-lib asks for a kind of terminal even so,
-# and where there is none (cron) TERM names none that it can use.
+# In a pipe or a log, or on a terminal that cannot be cleared, there is no screen to draw on, so every frame is printed.
+# AA-lib asks for a kind of terminal even so, and where there is none (cron) TERM names none that it can use.
 driver=curses
-if [ ! -t 1 ]; then
+if [ ! -t 1 ] || ! tput clear >/dev/null 2>&1; then
   driver=stdout
   export TERM=vt100
 fi

@@ -7,6 +7,7 @@
 # DIT_BUILD: the build tree; DIT_DRIVER_SECONDS: most for a cell, default 600.
 set -uo pipefail
 cd "$(dirname "$(dirname "$(readlink -f "$0")")")" || exit
+[ "${1-}" != --help ] || { sed -n '3,7s/^# *//p' tests/drivers.sh; exit; }
 tests=${DIT_BUILD:-build}/dit_tests
 limit=${DIT_DRIVER_SECONDS:-600}
 log=${DIT_BUILD:-build}/drivers.log
@@ -17,7 +18,6 @@ if [ "${1-}" = --backports ]; then
   plugin/packages/unpack.sh --alone "$(dpkg --print-architecture)" "$suite" "$backports" \
     mesa-vulkan-drivers libdrm2 libdrm-amdgpu1 >&2 || exit
 fi
-[ -x "$tests" ] || { printf 'tests/drivers.sh: %s is not there: build first, or set DIT_BUILD\n' "$tests" >&2; exit 1; }
 
 # Columns: what is tested, and by which tests of dit_tests.
 columns=(
@@ -83,6 +83,13 @@ cell() {
   fi
 }
 
+for wanted in "$@"; do
+  if ! printf '%s\n' "${drivers[@]%%=*}" | grep -qiF -e "$wanted"; then
+    printf 'tests/drivers.sh: expected part of a name (%s), found %q\n' "$(printf '%s; ' "${drivers[@]%%=*}")" "$wanted" >&2
+    exit 2
+  fi
+done
+[ -x "$tests" ] || { printf 'tests/drivers.sh: %s is not there: build first, or set DIT_BUILD\n' "$tests" >&2; exit 1; }
 : >"$log"
 printf '| driver |'
 printf ' %s |' "${columns[@]%%=*}"
@@ -92,7 +99,7 @@ printf '\n'
 all_passed=true
 for driver in "${drivers[@]}"; do
   name=${driver%%=*} icd=${driver#*=}
-  [ $# -eq 0 ] || grep -qi -- "$(printf '%s\n' "$@")" <<<"$name" || continue
+  [ $# -eq 0 ] || grep -qiF -e "$(printf '%s\n' "$@")" <<<"$name" || continue
   if [ -z "$icd" ]; then
     printf '| %s | not installed |\n' "$name"
     continue

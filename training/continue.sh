@@ -13,7 +13,7 @@
 # PAINT_SECONDS, STUDENT_SECONDS; CALL_SECONDS: the teacher ends so that all of this ends by then. Further options: TEACHER_OPTIONS,
 # PAINT_OPTIONS, STUDENT_OPTIONS, POLISH_OPTIONS. It runs on every GPU there is, or on those of CUDA_VISIBLE_DEVICES.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(dirname "$(readlink -f "$0")")
 
 if [ "${1:-}" = --smoke ]; then
   folder=$(mktemp -d)
@@ -42,7 +42,10 @@ if [ "${1:-}" = --smoke ]; then
 fi
 
 [ $# -ge 3 ] || { sed -n '3,14s/^# \{0,1\}//p' "$0"; exit 2; }
-data=$(realpath "$1") work=$(realpath -m "$2") teacher=$3 student=${4:+$(realpath -m "$4")}
+# One by one: of several in one line only the last may fail.
+data=$(realpath "$1")
+work=$(realpath -m "$2")
+teacher=$3 student=${4:+$(realpath -m "$4")}
 [ "$teacher" = new ] || teacher=$(realpath -m "$teacher")
 # What $(( )) gets may be a program.
 for seconds in "${CALL_SECONDS:-0}" "${REPORT_SECONDS:-0}"; do

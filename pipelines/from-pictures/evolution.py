@@ -8,13 +8,15 @@ The drawing is a PNG of 64x64 pixels, or 2 to 64 times that. `strength` is contr
 import os
 import pathlib
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "pipelines/programs"))
 BUILD = pathlib.Path(os.environ.get("DIT_BUILD", ROOT / "build"))
 os.environ["GST_PLUGIN_PATH"] = ":".join(filter(None, [str(BUILD / "plugin"), os.environ.get("GST_PLUGIN_PATH")]))
 
-from arguments import number, property_text  # noqa: E402
+from arguments import number, property_text, refuse  # noqa: E402
+from ending import Interruption, playing, run  # noqa: E402
 
 try:
     import gi
@@ -32,7 +34,7 @@ HELD = 10  # frames that show the last icon
 def evolution(drawing, prompt, style, frames):
     pipeline = Gst.parse_launch(
         f"filesrc name=drawing ! pngdec ! imagefreeze num-buffers={frames + HELD} ! video/x-raw,framerate={RATE}/1 "
-        "! videoconvert ! ditfilter name=filter seed=1 steps=16 ! ditwebpenc ! filesink location=evolution.webp")
+        "! videoconvert ! ditfilter name=filter seed=1 steps=16 ! ditwebpenc ! filesink name=file")
     pipeline.get_by_name("drawing").props.location = drawing
     painter = pipeline.get_by_name("filter")
     painter.props.prompt, painter.props.style = prompt, style
@@ -40,18 +42,36 @@ def evolution(drawing, prompt, style, frames):
     strength.set(0, 0)
     strength.set((frames - 1) * Gst.SECOND // RATE, 1)
     painter.add_control_binding(GstController.DirectControlBinding.new_absolute(painter, "strength", strength))
-    pipeline.set_state(Gst.State.PLAYING)
-    message = pipeline.get_bus().timed_pop_filtered(Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
-    pipeline.set_state(Gst.State.NULL)
-    if message.type == Gst.MessageType.ERROR:
-        sys.exit(f"evolution.py: {message.parse_error()[0].message}")
+    # The file gets its name when it is whole.
+    with tempfile.TemporaryDirectory(dir=".", prefix=".evolution-") as folder:
+        unfinished = os.path.join(folder, "evolution.webp")
+        pipeline.get_by_name("file").props.location = unfinished
+        status = play(pipeline)
+        if status == 0:
+            os.replace(unfinished, "evolution.webp")
+    return status
 
 
-if __name__ == "__main__":
+def play(pipeline):
+    interruption, message, ends = Interruption(), None, Gst.MessageType.EOS | Gst.MessageType.ERROR
+    with playing(pipeline):
+        while not message and not interruption.status:
+            message = pipeline.get_bus().timed_pop_filtered(100 * Gst.MSECOND, ends)
+    if message and message.type == Gst.MessageType.ERROR:
+        return f"evolution.py: {message.parse_error()[0].message}"
+    return interruption.status
+
+
+def main(*given):
     Gst.init(None)
-    given = sys.argv[1:]
     frames = number("FRAMES", given[3], 1, 999999) if len(given) > 3 else 24
     for name, text in zip(("DRAWING", "PROMPT", "STYLE"), given):
         property_text(name, text)
-    evolution(*given[:3], *[str(ROOT / "pipelines/images/blob.png"), "red apple", "noto"][len(given):],
-              frames)
+    drawing, prompt, style = *given[:3], *[str(ROOT / "pipelines/images/blob.png"), "red apple", "noto"][len(given):]
+    if os.path.exists(drawing) and not os.path.isfile(drawing):  # a pipe is waited for
+        refuse("DRAWING", "a file", drawing)
+    return evolution(drawing, prompt, style, frames)
+
+
+if __name__ == "__main__":
+    run(main, *sys.argv[1:5])

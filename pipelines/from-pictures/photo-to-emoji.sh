@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A photo becomes an emoji, emoji.png: any picture that GStreamer reads, cut to a square, made small, and painted over.
+# A photo becomes an emoji, emoji.png: any picture of pixels that GStreamer reads, cut to a square, made small, and painted over.
 #   pipelines/from-pictures/photo-to-emoji.sh [PHOTO [PROMPT [STYLE [STRENGTH]]]]
 set -euo pipefail
 . "$(dirname "$(dirname "$(readlink -f "$0")")")/programs/common.bash"

@@ -102,6 +102,7 @@ void serve(Options options) {
   fmt::print("{} on {}\n", dit::printable(facts.model, dit::name_length), dit::printable(facts.device));
   fit_descriptors(options);
   fit_threads(options);
+  if (options.limits.share == 0) options.limits.share = std::max(1U, options.limits.visitors / 4);
 
   GMainLoop* loop = g_main_loop_new(nullptr, FALSE);
   const auto quit = [](gpointer data) {
@@ -140,6 +141,8 @@ int main(int argc, char** argv) {
   app.add_option("--device", options.painter.device, "As ditsrc's: auto, cpu, vulkan, ...");
   app.add_option("--model", options.painter.model, "Weight file; default: ditsrc's");
   app.add_option("--visitors", options.limits.visitors, "Who may paint at the same time; default 32")
+      ->check(whole_number(1, 10000));
+  app.add_option("--visitors-per-address", options.limits.share, "How many of them from one address; default a quarter")
       ->check(whole_number(1, 10000));
   app.add_option("--steps", options.limits.steps, "Most steps of an icon; default 64")->check(whole_number(1, 1000));
   app.add_option("--prompt-length", options.limits.prompt_bytes, "Most bytes of a prompt; default 200")

@@ -7,11 +7,16 @@
 Each visitor asks for one icon after the other. --draw: of a drawing with strength 0.7, which comes as a whole. ADDRESS defaults to http://127.0.0.1:8064.
 """
 import argparse
+import concurrent.futures
 import http.client
 import statistics
-import threading
+import sys
 import time
 import urllib.parse
+
+
+class Refused(Exception):
+    pass
 
 
 def draw(host, query, body):
@@ -19,7 +24,7 @@ def draw(host, query, body):
     connection.request("POST", "/draw.png?" + query, body, {"Content-Type": "application/octet-stream"})
     answer = connection.getresponse()
     if answer.status != 200:
-        raise SystemExit(f"{answer.status}: {answer.read().decode().strip()}")
+        raise Refused(f"{answer.status}: {answer.read().decode().strip()}")
     answer.read()
     connection.close()
 
@@ -44,7 +49,7 @@ def visit(host, number, steps, end, first_ms, icons):
         connection.request("GET", "/paint?" + query)
         answer = connection.getresponse()
         if answer.status != 200:
-            raise SystemExit(f"{answer.status}: {answer.read().decode().strip()}")
+            raise Refused(f"{answer.status}: {answer.read().decode().strip()}")
         answer.readline()
         first_ms.append((time.monotonic() - start) * 1000)
         if b"event: done" in answer.read():
@@ -56,12 +61,11 @@ def visit(host, number, steps, end, first_ms, icons):
 def measure(host, visitors, seconds, steps, drawn):
     first_ms, icons = [], []
     start = time.monotonic()
-    threads = [threading.Thread(target=visit_drawing if drawn else visit, args=(host, k, steps, start + seconds, first_ms, icons))
-               for k in range(visitors)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with concurrent.futures.ThreadPoolExecutor(visitors) as pool:
+        visits = [pool.submit(visit_drawing if drawn else visit, host, k, steps, start + seconds, first_ms, icons)
+                  for k in range(visitors)]
+    for each in visits:
+        each.result()  # a visitor who was refused has measured nothing, and neither have the others
     elapsed = time.monotonic() - start
     first_ms.sort()
     each = [icons.count(k) for k in range(visitors)]
@@ -80,7 +84,10 @@ def main():
     options = options.parse_args()
     host = urllib.parse.urlsplit(options.address).netloc
     for visitors in options.visitors.split(","):
-        measure(host, int(visitors), options.seconds, options.steps, options.draw)
+        try:
+            measure(host, int(visitors), options.seconds, options.steps, options.draw)
+        except (Refused, OSError, http.client.HTTPException) as error:
+            sys.exit(f"measure.py: {visitors} visitors: {error}")
 
 
 if __name__ == "__main__":

@@ -82,8 +82,8 @@ void call_async(GstElement* pipeline, Body body) {
 }  // namespace
 
 std::shared_ptr<Painting> Painting::start(const Painter& painter, const Wish& wish, Kind kind,
-                                          std::function<void()> changed) {
-  const std::shared_ptr<Painting> painting(new Painting(std::move(changed)));
+                                          std::function<void()> changed, std::shared_ptr<const void> share) {
+  const std::shared_ptr<Painting> painting(new Painting(std::move(changed), std::move(share)));
   painting->build(painter, wish, kind);
   return painting;
 }
@@ -214,7 +214,7 @@ void Painting::stop() {
   if (watch_ != 0) g_source_remove(std::exchange(watch_, 0));
   if (pipeline_ == nullptr) return;
   ++ending;
-  call_async(pipeline_, [control = switch_](GstElement* pipeline) {
+  call_async(pipeline_, [control = switch_, share = std::move(share_)](GstElement* pipeline) {
     {
       const std::lock_guard lock(control->mutex);
       control->stopped = true;

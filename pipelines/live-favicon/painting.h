@@ -46,9 +46,10 @@ struct Failure {
 /// Everything but the constructor's pipeline threads runs on the main loop's thread.
 class Painting : public std::enable_shared_from_this<Painting> {
  public:
-  /// `changed` is called after anything below has changed. No call comes after stop().
+  /// `changed` is called after anything below has changed. No call comes after stop(). `share` is held until the
+  /// pipeline has ended, which is later than stop().
   static std::shared_ptr<Painting> start(const Painter& painter, const Wish& wish, Kind kind,
-                                         std::function<void()> changed);
+                                         std::function<void()> changed, std::shared_ptr<const void> share = nullptr);
   ~Painting() { stop(); }
   Painting(const Painting&) = delete;
   Painting& operator=(const Painting&) = delete;
@@ -69,13 +70,15 @@ class Painting : public std::enable_shared_from_this<Painting> {
 
  private:
   struct Switch;
-  explicit Painting(std::function<void()> changed) : changed_(std::move(changed)) {}
+  Painting(std::function<void()> changed, std::shared_ptr<const void> share)
+      : changed_(std::move(changed)), share_(std::move(share)) {}
   void build(const Painter& painter, const Wish& wish, Kind kind);
   GstFlowReturn keep(GstSample* sample);
   void handle(GstMessage* message);
   void notify();
 
   std::function<void()> changed_;
+  std::shared_ptr<const void> share_;
   GstElement* pipeline_ = nullptr;
   std::shared_ptr<Switch> switch_;
   guint watch_ = 0;

@@ -131,6 +131,7 @@ Site::Site(Painter painter, Facts facts, Limits limits, http::DoorLimits door, s
       facts_(std::move(facts)),
       limits_(limits),
       words_(facts_.file),
+      readers_(words_),
       thumbnails_(painter_, thumbnail_of(facts_, limits_), facts_.styles),
       door_(door, std::move(names), bodies_of(painter_),
             [this](http::Connection& connection, const http::Request& request) { serve(connection, request); }) {}
@@ -150,7 +151,7 @@ void Site::serve(http::Connection& connection, const http::Request& request) {
     if (path == "/status") return json(status());
     if (path == "/recent") return json(recent(request.query));
     if (path == "/words") return json(words_.list());
-    if (path == "/read") return json(read(request.query));
+    if (path == "/read") return readers_.add(connection, parse_only(request.query, "prompt", limits_.prompt_bytes));
     if (path == "/styles") return json(thumbnails_.list(parse_after(request.query)));
     answer(connection, 404, "there is no such page");
   } catch (const BadRequest& error) {
@@ -167,20 +168,14 @@ void Site::paint(http::Connection& connection, const http::Request& request, Kin
     wish.sketch->pixels = request.body;
     forget_older(wish.sketch->page);
   }
-  if (request.method == "HEAD") {
-    // What GET would begin with. An icon is too much work for an answer without a body.
-    connection.begin_stream(content_type(kind));
-    return connection.end();
-  }
-  // Who comes and leaves at once leaves work behind for a moment, so there is a limit for that as well.
-  const bool behind = visitors_.size() + Painting::stopping() > 2 * std::size_t{limits_.visitors};
-  if (behind || (visitors_.size() >= limits_.visitors && !make_room())) {
-    return answer(connection, 503,
-                  fmt::format("{} visitors are painting, as many as may at once: try again soon", visitors_.size()),
-                  {{"Retry-After", "2"}});
+  // What GET would begin with is known after a step. An icon is too much work for an answer without a body.
+  if (request.method == "HEAD") wish.steps = 1;
+  const std::string& address = connection.peer().address;
+  if (const std::string full = who_is_in_the_way(address); !full.empty()) {
+    return answer(connection, 503, full + " painting, as many as may at once: try again soon", {{"Retry-After", "2"}});
   }
   visitors_.push_back(std::make_unique<Visitor>(
-      connection, painter_, wish, kind,
+      connection, painter_, wish, kind, share_of(address),
       [this](const Wish& painted, const std::string& png, double ms) { remember(painted, png, ms); },
       [this](Visitor& visitor) { leave(visitor); }));
 }
@@ -194,13 +189,37 @@ void Site::forget_older(const std::string& page) {
   });
 }
 
-/// Who does not take what is painted for him gives his place to one who waits for it.
-bool Site::make_room() {
+std::shared_ptr<const void> Site::share_of(const std::string& address) {
+  std::erase_if(shares_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  auto& share = shares_[address];
+  if (!share) share = std::make_shared<char>();
+  return share;
+}
+
+/// Empty if there is room for one more painting from there, or somebody gives up his.
+std::string Site::who_is_in_the_way(const std::string& address) {
+  const auto painting = static_cast<std::size_t>(
+      std::ranges::count_if(visitors_, [&](const auto& one) { return one->address() == address; }));
+  // Who comes and leaves at once leaves work behind for a moment, so there is a limit for that as well.
+  const auto of_there = static_cast<std::size_t>(share_of(address).use_count()) - 2;  // ours, and the one just made
+  if (of_there > 2 * std::size_t{limits_.share} || (painting >= limits_.share && !make_room(&address))) {
+    return fmt::format("{} visitors of this address are", painting);
+  }
+  const bool behind = visitors_.size() + Painting::stopping() > 2 * std::size_t{limits_.visitors};
+  if (behind || (visitors_.size() >= limits_.visitors && !make_room(nullptr))) {
+    return fmt::format("{} visitors are", visitors_.size());
+  }
+  return {};
+}
+
+/// Who does not take what is painted for him gives his place to one who waits for it. `address`: only of there.
+bool Site::make_room(const std::string* address) {
   const gint64 now = g_get_monotonic_time();
-  const auto slowest = std::max_element(visitors_.begin(), visitors_.end(), [&](const auto& a, const auto& b) {
-    return a->waited_us(now) < b->waited_us(now);
-  });
-  if (slowest == visitors_.end() || (*slowest)->waited_us(now) < http::long_us) return false;
+  const auto waited = [&](const auto& one) {
+    return address == nullptr || one->address() == *address ? one->waited_us(now) : -1;
+  };
+  const auto slowest = std::ranges::max_element(visitors_, {}, waited);
+  if (slowest == visitors_.end() || waited(*slowest) < http::long_us) return false;
   (*slowest)->send_away();
   visitors_.erase(slowest);
   return true;
@@ -208,7 +227,7 @@ bool Site::make_room() {
 
 void Site::remember(const Wish& wish, const std::string& png, double ms) {
   std::erase_if(recent_, [&](const Finished& icon) { return icon.wish == wish; });
-  recent_.push_back({++finished_, wish, png, ms});
+  recent_.push_back({first_id_ + ++finished_, wish, png, ms});
   if (recent_.size() > most_recent) recent_.pop_front();
 }
 
@@ -229,10 +248,6 @@ std::string Site::status() const {
                                {"visitors", visitors_.size()},
                                {"icons", finished_}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-std::string Site::read(const std::string& query) const {
-  return words_.read(parse_only(query, "prompt", limits_.prompt_bytes));
 }
 
 /// Icons with a number above `after=N`, oldest first.

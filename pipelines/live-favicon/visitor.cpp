@@ -32,8 +32,8 @@ void answer(http::Connection& connection, unsigned status, const std::string& te
   connection.answer(status, "text/plain; charset=utf-8", text + "\n", fields);
 }
 
-Visitor::Visitor(http::Connection& connection, const Painter& painter, const Wish& wish, Kind kind, Painted painted,
-                 Finished finished)
+Visitor::Visitor(http::Connection& connection, const Painter& painter, const Wish& wish, Kind kind,
+                 std::shared_ptr<const void> share, Painted painted, Finished finished)
     : connection_(connection), wish_(wish), kind_(kind), painted_(std::move(painted)), finished_(std::move(finished)) {
   connection_.follow([this] { advance(); },
                      [this] {
@@ -41,7 +41,8 @@ Visitor::Visitor(http::Connection& connection, const Painter& painter, const Wis
                        const auto over = finished_;
                        over(*this);
                      });
-  painting_ = Painting::start(painter, wish, kind, [this] { advance(); });
+  painting_ = Painting::start(
+      painter, wish, kind, [this] { advance(); }, std::move(share));
   if (painting_->ended()) advance();
 }
 
@@ -59,7 +60,9 @@ void Visitor::replace() {
 void Visitor::advance() {
   if (complete_ || connection_.state() != http::Connection::State::thinking) return;
   if (painting_->failure()) return fail();
-  if (kind_ == Kind::steps) {
+  if (connection_.head_only()) {
+    advance_head();
+  } else if (kind_ == Kind::steps) {
     advance_stream();
   } else {
     advance_file();
@@ -92,6 +95,16 @@ void Visitor::advance_stream() {
   if (!last_.empty()) painted_(wish_, last_, ms);
   connection_.write(
       fmt::format("event: done\ndata: {{\"ms\":{:.1f},\"sent\":{},\"of\":{}}}\n\n", ms, sent_, wish_.steps));
+  connection_.end();
+}
+
+/// What GET would begin with, as soon as there is anything of which it could be.
+void Visitor::advance_head() {
+  const bool painted = painting_->take().has_value();
+  if (!painted && !painting_->ended()) return;
+  complete_ = true;
+  if (!painted) return answer(connection_, 500, "the pipeline ended without a picture");
+  connection_.begin_stream(content_type(kind_));
   connection_.end();
 }
 

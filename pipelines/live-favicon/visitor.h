@@ -26,12 +26,14 @@ class Visitor {
   /// Told when it is over; may end this object.
   using Finished = std::function<void(Visitor&)>;
 
-  Visitor(http::Connection& connection, const Painter& painter, const Wish& wish, Kind kind, Painted painted,
-          Finished finished);
+  /// `share`: see Painting::start().
+  Visitor(http::Connection& connection, const Painter& painter, const Wish& wish, Kind kind,
+          std::shared_ptr<const void> share, Painted painted, Finished finished);
   ~Visitor();
   Visitor(const Visitor&) = delete;
   Visitor& operator=(const Visitor&) = delete;
 
+  const std::string& address() const { return connection_.peer().address; }
   /// For how long he has not taken what is there; 0: he need not.
   gint64 waited_us(gint64 now_us) const { return connection_.waited_us(now_us); }
   /// finished() follows.
@@ -47,6 +49,7 @@ class Visitor {
   void advance();
   void advance_stream();
   void advance_file();
+  void advance_head();
   void fail();
 
   http::Connection& connection_;

@@ -12,6 +12,7 @@ namespace favicon {
 
 struct Limits {
   unsigned visitors = 32;  ///< who paint at the same time; further ones are told to come back
+  unsigned share = 0;      ///< how many of them from one address; 0: a quarter, and one at least
   unsigned steps = 64;
   unsigned prompt_bytes = 200;
 };

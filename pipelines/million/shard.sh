@@ -22,21 +22,28 @@ final=$out/$(printf 'shard-%05d' "$shard")
 mkdir -p "$out"
 out=$(readlink -f "$out") final=$out/${final##*/}
 host=${HOSTNAME-host} host=${host//[^A-Za-z0-9._-]/_}
-# A folder belongs to one job: whoever comes first writes down which.
-job="$count icons in $shards shards, seed $seed, prompt '$prompt', style '$style'"
-printf '%s\n' "$job" >"$out/.job-$shard-$host-$$"
-ln "$out/.job-$shard-$host-$$" "$out/job" 2>/dev/null || true
-rm "$out/.job-$shard-$host-$$"
-if [ ! -f "$out/job" ]; then
-  say "$(shown "$out")/job: expected a file"
+model=$(realpath -m -- "${DIT_MODEL:-$root/models/icons.safetensors}")
+if [ ! -f "$model" ]; then
+  say "model: expected a file, found $(shown "$model" 200)"
   exit 2
 fi
-if ! printf '%s\n' "$job" | cmp -s - "$out/job"; then
-  # Beyond ASCII there are control characters, too.
-  plain() { head -c 300 | LC_ALL=C tr '\000-\037\177-\377' '[?*]'; }
-  say "$(shown "$out") holds $(plain <"$out/job"); found $(plain <<<"$job")"
-  exit 2
-fi
+digest=$(sha256sum <"$model")
+job="$count icons in $shards shards, seed $seed, prompt '$prompt', style '$style', model ${digest%% *}"
+
+# A folder belongs to one job; any other is refused.
+expect_own() {
+  if [ ! -f "$out/job" ]; then
+    say "$(shown "$out")/job: expected a file"
+    exit 2
+  fi
+  if ! printf '%s\n' "$job" | cmp -s - "$out/job"; then
+    # Beyond ASCII there are control characters, too.
+    plain() { head -c 400 | LC_ALL=C tr '\000-\037\177-\377' '[?*]'; }
+    say "$(shown "$out") holds $(plain <"$out/job"); found $(plain <<<"$job")"
+    exit 2
+  fi
+}
+[ ! -e "$out/job" ] || expect_own
 if [ -e "$final/manifest.tsv" ]; then
   echo "shard $shard is there already"
   exit 0
@@ -49,25 +56,33 @@ done
 trap 'rm -rf "$partial"' EXIT
 mkdir "$partial"
 
+options=()
+option prompt "$prompt"
+option style "$style"
+option seed "$seed"
+option batch-size "${DIT_BATCH:-1}"
+option device "${DIT_DEVICE:-auto}"
+option threads "${DIT_THREADS:-0}"
+option model "$model"
+dit=$(realpath -m -- "$build/dit")
 if [ "$end" -gt "$first" ]; then
-  options=()
-  option prompt "$prompt"
-  option style "$style"
-  option seed "$seed"
-  option batch-size "${DIT_BATCH:-1}"
-  option device "${DIT_DEVICE:-auto}"
-  option threads "${DIT_THREADS:-0}"
-  if [ -n "${DIT_MODEL:-}" ]; then export DIT_MODEL && DIT_MODEL=$(realpath -m -- "$DIT_MODEL"); fi
-  dit=$(realpath -m -- "$build/dit")
   # In there, since a '%' in the folder's name would be part of the pattern.
   (cd "$partial" && "$dit" generate --quiet "${options[@]}" --index "$first" --count $((end - first)) -o icon-%09d.png)
+else
+  # No icon of its own says whether the job is possible.
+  "$dit" generate --quiet "${options[@]}" --index "$first" --steps 1 -o /dev/null
 fi
 (
   cd "$partial"
   # Index, seed, checksum, file; one line an icon, in order.
   for ((n = first; n < end; ++n)); do printf 'icon-%09d.png\n' "$n"; done | xargs --no-run-if-empty sha256sum \
-    | awk -v n="$first" -v seed="$seed" -v OFS='\t' '{print n++, seed, $1, $2}' >manifest.tsv
+    | awk -v n="$first" -v seed="$seed" '{printf "%.0f\t%s\t%s\t%s\n", n++, seed, $1, $2}' >manifest.tsv
 )
+# Whoever first has a whole shard writes down whose the folder is: by then the job is known to be possible.
+printf '%s\n' "$job" >"$out/.job-$shard-$host-$$"
+ln "$out/.job-$shard-$host-$$" "$out/job" 2>/dev/null || true
+rm "$out/.job-$shard-$host-$$"
+expect_own
 sync -f "$partial"
 if mv -T "$partial" "$final" 2>/dev/null; then
   echo "shard $shard: icons $first to $((end - 1))"

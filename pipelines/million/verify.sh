@@ -24,6 +24,12 @@ for manifest in "$out"/shard-?????/manifest.tsv; do
     say "$(shown "$manifest" 200): expected lines of index, seed, checksum and the icon of that index"
     exit 1
   fi
+  # A pipe would be waited for, a device read for ever.
+  other=$(find "${manifest%/*}/" -mindepth 1 ! -type f -print -quit)
+  if [ -n "$other" ]; then
+    say "$(shown "$other" 200): expected a file"
+    exit 1
+  fi
   [ ! -s "$manifest" ] || (cd "${manifest%/*}" && awk -F'\t' '{print $3 "  " $4}' manifest.tsv | sha256sum --check --quiet)
 done
 printf '%s\0' "$out"/shard-?????/manifest.tsv | xargs -0 cut -f1 | sort -n | cmp - <(seq 0 $((count - 1))) \

@@ -45,7 +45,7 @@ bool failed(GstElement* pipeline) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  gst_init(&argc, &argv);
+  gst_init(nullptr, nullptr);  // whose options could load a library
   int count = 1;
   if (argc > 2) {
     const char* end = argv[2] + std::strlen(argv[2]);
@@ -94,5 +94,9 @@ int main(int argc, char** argv) {
   gst_element_set_state(pipeline, GST_STATE_NULL);
   gst_object_unref(out);
   gst_object_unref(pipeline);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::perror("appsink: cannot write to standard output");
+    return 1;
+  }
   return error_seen ? 1 : 0;
 }

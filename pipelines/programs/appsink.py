@@ -12,6 +12,7 @@ build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] 
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
 import gi  # noqa: E402
 from arguments import number, property_text  # noqa: E402
+from ending import Interruption, playing, run  # noqa: E402
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
@@ -36,23 +37,23 @@ def main(prompt="rocket", count="1"):
     paint, out = pipeline.get_by_name("paint"), pipeline.get_by_name("out")
     paint.set_property("prompt", prompt)
     paint.set_property("num-buffers", count)
-    pipeline.set_state(Gst.State.PLAYING)
-    frames, error, bus = 0, None, pipeline.get_bus()
-    # A pipeline that cannot start sends neither a frame nor an end, so waiting has to look at the bus now and then.
-    while not error and not out.get_property("eos"):
-        sample = out.emit("try-pull-sample", 100 * Gst.MSECOND)
-        if not sample:
-            error = bus.pop_filtered(Gst.MessageType.ERROR)
-            continue
-        # Not the caps' structure: Debian 13 wraps it in a context manager, which Debian 12 does not know.
-        info, buffer = GstVideo.VideoInfo.new_from_caps(sample.get_caps()), sample.get_buffer()
-        # 64 RGB pixels are a multiple of 4 bytes, so rows have no padding.
-        show(buffer.extract_dup(0, buffer.get_size()), info.width, info.height)
-        frames += 1
-    pipeline.set_state(Gst.State.NULL)
+    frames, error, bus, interruption = 0, None, pipeline.get_bus(), Interruption()
+    with playing(pipeline):
+        # A pipeline that cannot start sends neither a frame nor an end, so waiting has to look at the bus now and then.
+        while not error and not interruption.status and not out.get_property("eos"):
+            sample = out.emit("try-pull-sample", 100 * Gst.MSECOND)
+            if not sample:
+                error = bus.pop_filtered(Gst.MessageType.ERROR)
+                continue
+            # Not the caps' structure: Debian 13 wraps it in a context manager, which Debian 12 does not know.
+            info, buffer = GstVideo.VideoInfo.new_from_caps(sample.get_caps()), sample.get_buffer()
+            # 64 RGB pixels are a multiple of 4 bytes, so rows have no padding.
+            show(buffer.extract_dup(0, buffer.get_size()), info.width, info.height)
+            frames += 1
+    if interruption.status:
+        return interruption.status
     print(f"{frames} frames", file=sys.stderr)
-    if error:
-        sys.exit(f"appsink.py: {error.parse_error()[0].message}")
+    return f"appsink.py: {error.parse_error()[0].message}" if error else 0
 
 
-main(*sys.argv[1:3])
+run(main, *sys.argv[1:3])

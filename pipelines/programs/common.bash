@@ -25,6 +25,10 @@ number() {
 # place of its own, or dit takes the next argument for it.
 option() { if [ -n "$2" ]; then options+=("--$1=$2"); else options+=("--$1" ''); fi; }
 
+# utf8 [-c]: passes text that is UTF-8 on; fails at what is not, or leaves it out. By UTF-16, as iconv takes numbers beyond
+# Unicode's last, U+10FFFF, for UTF-8.
+utf8() { iconv "$@" -f UTF-8 -t UTF-16LE | iconv -f UTF-16LE -t UTF-8; }
+
 # launch: see launch.cpp.
 launch() {
   if [ ! -x "$build/launch" ]; then
@@ -49,7 +53,7 @@ file_name() {
     return 1
   fi
   # C1 control characters are UTF-8, too: C2 80 to C2 9F.
-  if ! printf '%s' "$name" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1 || [[ $name == *$'\xc2'[$'\x80'-$'\x9f']* ]]; then
+  if ! printf '%s' "$name" | utf8 >/dev/null 2>&1 || [[ $name == *$'\xc2'[$'\x80'-$'\x9f']* ]]; then
     high=yes
   fi
   for ((k = 0; k < length; ++k)); do

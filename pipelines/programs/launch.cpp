@@ -1,19 +1,35 @@
 // SPDX-License-Identifier: MIT
 // gst-launch for scripts that are given text by others: there, text in a pipeline's arguments is parsed again and may
 // become elements of it. Here DESCRIPTION is the script's own, and whatever text a property gets is set as it is.
+// A filesink's file appears when it is whole; decodebin reads pictures and nothing else.
 //   build/launch [--print NAME.PROPERTY] DESCRIPTION [NAME.PROPERTY=VALUE...]    NAME: of an element in DESCRIPTION
 #include <glib-unix.h>
 #include <gst/gst.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/files/new_file.h"
 
 namespace {
+
+/// Exit statuses above it are signals, as a shell has them.
+constexpr int interrupted = 128;
+/// How long a pipeline that was interrupted has to end.
+constexpr guint patience_s = 3;
 
 struct Object {
   explicit Object(gpointer object) : pointer(object) {}
@@ -116,42 +132,149 @@ void set(GstElement* pipeline, const std::string& assignment) {
   g_object_set_property(G_OBJECT(element), spec->name, &value);
 }
 
-/// Returns the exit status.
-int play(GstElement* pipeline) {
-  struct Run {
-    GstElement* pipeline;
-    GMainLoop* loop;
-    int status;
-  } run = {pipeline, g_main_loop_new(nullptr, FALSE), 0};
-  const auto interrupt = [](gpointer data) {
-    static_cast<Run*>(data)->status = 130;
-    g_main_loop_quit(static_cast<Run*>(data)->loop);
-    return gboolean{G_SOURCE_CONTINUE};
-  };
-  g_unix_signal_add(SIGINT, interrupt, &run);
-  g_unix_signal_add(SIGTERM, interrupt, &run);
-  const Object bus(gst_element_get_bus(pipeline));
-  gst_bus_add_watch(
-      GST_BUS(bus.pointer),
-      [](GstBus*, GstMessage* message, gpointer data) {
-        auto* self = static_cast<Run*>(data);
-        GError* error = nullptr;
-        if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_LATENCY) gst_bin_recalculate_latency(GST_BIN(self->pipeline));
-        if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) g_main_loop_quit(self->loop);
-        if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR || self->status != 0) return gboolean{G_SOURCE_CONTINUE};
-        gst_message_parse_error(message, &error, nullptr);
-        const std::unique_ptr<gchar, decltype(&g_free)> path(gst_object_get_path_string(message->src), g_free);
-        std::fprintf(stderr, "ERROR: from element %s: %s\n", shown(path.get()).c_str(), shown(taken(error)).c_str());
-        self->status = 1;
-        g_main_loop_quit(self->loop);
-        return gboolean{G_SOURCE_CONTINUE};
+/// Calls `body` with each element of that kind, wherever it is in the pipeline.
+void for_each(GstElement* pipeline, const char* factory, const std::function<void(GstElement*)>& body) {
+  GstIterator* iterator = gst_bin_iterate_all_by_element_factory_name(GST_BIN(pipeline), factory);
+  GValue item = G_VALUE_INIT;
+  while (gst_iterator_next(iterator, &item) == GST_ITERATOR_OK) {
+    body(GST_ELEMENT(g_value_get_object(&item)));
+    g_value_unset(&item);
+  }
+  gst_iterator_free(iterator);
+}
+
+/// A file that a filesink writes. It gets its name when it is whole, and what had that name before lives until then.
+struct Output {
+  std::string path, staged;
+  std::unique_ptr<dit::NewFile> file;
+};
+
+/// Pipes and devices are written by filesink itself: opening a pipe waits for its reader. Throws dit::Error.
+std::vector<Output> stage_outputs(GstElement* pipeline) {
+  std::vector<Output> outputs;
+  for_each(pipeline, "filesink", [&](GstElement* sink) {
+    gchar* location = nullptr;
+    g_object_get(sink, "location", &location, nullptr);
+    const std::unique_ptr<gchar, decltype(&g_free)> owned(location, g_free);
+    struct stat status = {};
+    if (location == nullptr) return;
+    if (stat(location, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return;
+    auto file = std::make_unique<dit::NewFile>(location);
+    const std::string staged = "/proc/self/fd/" + std::to_string(fileno(file->stream()));
+    g_object_set(sink, "location", staged.c_str(), nullptr);
+    outputs.push_back({location, staged, std::move(file)});
+  });
+  return outputs;
+}
+
+/// The pipeline's data of this name: what was found where a picture was expected.
+constexpr const char* no_picture = "no-picture";
+
+/// A file's first bytes alone choose what decodebin does with it, and a playlist or a film may name other files and
+/// addresses, which it would open. So it decodes pictures of pixels.
+int select_decoder(GstElement*, GstPad*, GstCaps* caps, GstElementFactory* factory, gpointer pipeline) {
+  constexpr int try_it = 0, skip = 2;  // GstAutoplugSelectResult, which no header declares
+  const std::string_view name = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+  const bool picture = name.starts_with("image/") && !name.ends_with("+xml");
+  if (picture && !gst_element_factory_list_is_type(factory, GST_ELEMENT_FACTORY_TYPE_DEMUXER)) return try_it;
+  g_object_set_data_full(G_OBJECT(pipeline), no_picture, g_strdup(std::string(name).c_str()), g_free);
+  return skip;
+}
+
+struct Run {
+  ~Run() { g_main_loop_unref(loop); }
+  GstElement* pipeline = nullptr;
+  std::vector<Output> outputs;
+  GMainLoop* loop = g_main_loop_new(nullptr, FALSE);
+  int status = 0;
+  std::mutex changing;
+  bool stopped = false;  ///< under `changing`
+  bool ended = false;
+};
+
+template <int number>
+gboolean interrupt(gpointer run) {
+  static_cast<Run*>(run)->status = interrupted + number;
+  g_main_loop_quit(static_cast<Run*>(run)->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+gboolean handle(GstBus*, GstMessage* message, gpointer data) {
+  auto* run = static_cast<Run*>(data);
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_LATENCY) gst_bin_recalculate_latency(GST_BIN(run->pipeline));
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) g_main_loop_quit(run->loop);
+  if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR || run->status != 0) return G_SOURCE_CONTINUE;
+  GError* error = nullptr;
+  gst_message_parse_error(message, &error, nullptr);
+  std::string text = taken(error);
+  for (const Output& output : run->outputs) {
+    const std::size_t at = text.find('"' + output.staged + '"');
+    if (at != std::string::npos) text.replace(at + 1, output.staged.size(), output.path);
+  }
+  if (const auto* found = static_cast<const char*>(g_object_get_data(G_OBJECT(run->pipeline), no_picture))) {
+    text = std::string("expected a picture, found ") + found;
+  }
+  const std::unique_ptr<gchar, decltype(&g_free)> path(gst_object_get_path_string(message->src), g_free);
+  std::fprintf(stderr, "ERROR: from element %s: %s\n", shown(path.get()).c_str(), shown(text).c_str());
+  run->status = 1;
+  g_main_loop_quit(run->loop);
+  return G_SOURCE_CONTINUE;
+}
+
+/// In a thread of GStreamer's: an element may wait for another program (a pipe's) for as long as it likes, and signals
+/// are served meanwhile. Such threads may run in any order.
+void change_state(const std::shared_ptr<Run>& run, GstState state) {
+  using Change = std::pair<std::shared_ptr<Run>, GstState>;
+  gst_element_call_async(
+      run->pipeline,
+      [](GstElement* pipeline, gpointer data) {
+        const auto& [self, wanted] = *static_cast<Change*>(data);
+        const std::lock_guard lock(self->changing);
+        if (!self->stopped) gst_element_set_state(pipeline, wanted);  // if it fails, the bus says why
+        if (wanted != GST_STATE_NULL) return;
+        self->stopped = true;
+        g_idle_add(
+            [](gpointer ended) {
+              static_cast<Run*>(ended)->ended = true;
+              g_main_loop_quit(static_cast<Run*>(ended)->loop);
+              return gboolean{G_SOURCE_REMOVE};
+            },
+            self.get());
       },
-      &run);
-  gst_element_set_state(pipeline, GST_STATE_PLAYING);  // if it fails, the bus says why
-  g_main_loop_run(run.loop);
-  gst_bus_remove_watch(GST_BUS(bus.pointer));
-  g_main_loop_unref(run.loop);
-  return run.status;
+      new Change(run, state), [](gpointer data) { delete static_cast<Change*>(data); });
+}
+
+/// Returns whether the pipeline has ended; otherwise an element waits for ever.
+bool stop(const std::shared_ptr<Run>& run) {
+  change_state(run, GST_STATE_NULL);
+  for (;;) {
+    const int before = run->status;
+    if (before > interrupted) {
+      const auto quit = [](gpointer loop) {
+        g_main_loop_quit(static_cast<GMainLoop*>(loop));
+        return gboolean{G_SOURCE_REMOVE};
+      };
+      g_timeout_add_seconds(patience_s, quit, run->loop);
+    }
+    g_main_loop_run(run->loop);
+    // A second signal changes nothing either.
+    if (run->ended || run->status == before) return run->ended;
+  }
+}
+
+std::string read_property(GstElement* pipeline, const std::string& path) {
+  const auto [element, spec] = find(pipeline, path);
+  const Object owned(element);
+  gchar* text = nullptr;
+  if (G_IS_PARAM_SPEC_STRING(spec)) g_object_get(element, spec->name, &text, nullptr);
+  const std::unique_ptr<gchar, decltype(&g_free)> text_owned(text, g_free);
+  return shown(text != nullptr ? text : "") + "\n";
+}
+
+void print(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+    dit::fail(dit::ErrorKind::unreadable, "cannot write to standard output: {}", std::strerror(errno));
+  }
 }
 
 int launch(int argc, char** argv) {
@@ -168,17 +291,30 @@ int launch(int argc, char** argv) {
   const Object pipeline(gst_object_ref_sink(parsed));
   if (!GST_IS_PIPELINE(parsed)) throw std::runtime_error("expected a pipeline, found one element");
   for (int k = at + 1; k < argc; ++k) set(parsed, argv[k]);
-  const int status = play(parsed);
-  if (status == 0 && !printed.empty()) {
-    const auto [element, spec] = find(parsed, printed);
-    const Object owned(element);
-    gchar* text = nullptr;
-    if (G_IS_PARAM_SPEC_STRING(spec)) g_object_get(element, spec->name, &text, nullptr);
-    const std::unique_ptr<gchar, decltype(&g_free)> text_owned(text, g_free);
-    std::printf("%s\n", shown(text != nullptr ? text : "").c_str());
+  for_each(parsed, "decodebin", [&](GstElement* decoder) {
+    g_signal_connect(decoder, "autoplug-select", G_CALLBACK(select_decoder), parsed);
+  });
+  const auto run = std::make_shared<Run>();
+  run->pipeline = parsed;
+  run->outputs = stage_outputs(parsed);
+  const Object bus(gst_element_get_bus(parsed));
+  gst_bus_add_watch(GST_BUS(bus.pointer), handle, run.get());
+  g_unix_signal_add(SIGINT, interrupt<SIGINT>, run.get());
+  g_unix_signal_add(SIGTERM, interrupt<SIGTERM>, run.get());
+  const bool stays = std::signal(SIGHUP, SIG_IGN) == SIG_IGN;  // nohup
+  if (!stays) g_unix_signal_add(SIGHUP, interrupt<SIGHUP>, run.get());
+  change_state(run, GST_STATE_PLAYING);
+  g_main_loop_run(run->loop);
+  const std::string last = printed.empty() || run->status != 0 ? "" : read_property(parsed, printed);
+  if (!stop(run)) {
+    dit::remove_unfinished();
+    _exit(run->status);
   }
-  gst_element_set_state(parsed, GST_STATE_NULL);
-  return status;
+  gst_bus_remove_watch(GST_BUS(bus.pointer));
+  if (run->status != 0) return run->status;
+  for (const Output& output : run->outputs) output.file->finish();
+  print(last);
+  return 0;
 }
 
 }  // namespace
@@ -187,6 +323,9 @@ int main(int argc, char** argv) {
   gst_init(nullptr, nullptr);
   try {
     return launch(argc, argv);
+  } catch (const dit::Error& error) {
+    std::fprintf(stderr, "launch: %s\n", error.what());
+    return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "launch: %s\n", shown(error.what()).c_str());
     return 2;

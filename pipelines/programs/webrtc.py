@@ -14,6 +14,7 @@ import sys
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
 from arguments import number, property_text  # noqa: E402
+from ending import Interruption, playing, run  # noqa: E402
 
 try:
     import gi
@@ -88,9 +89,10 @@ class Call:
 
     def run(self, limit_s=60):
         GLib.timeout_add_seconds(limit_s, self.loop.quit)
-        self.pipeline.set_state(Gst.State.PLAYING)
-        self.loop.run()
-        self.pipeline.set_state(Gst.State.NULL)
+        interruption = Interruption(self.loop)
+        with playing(self.pipeline):
+            self.loop.run()
+        return interruption.status
 
 
 def main(prompt="rocket", frames="20"):
@@ -101,10 +103,11 @@ def main(prompt="rocket", frames="20"):
         print(f"skipped: no element {', '.join(missing)}", file=sys.stderr)
         sys.exit(77)
     call = Call(prompt, frames)
-    call.run()
+    interrupted = call.run()
+    if interrupted:
+        return interrupted
     print(f"{call.seen} frames received")
-    if call.error or call.seen < call.wanted:
-        sys.exit(f"webrtc.py: {call.error or 'too few frames came'}")
+    return f"webrtc.py: {call.error or 'too few frames came'}" if call.error or call.seen < call.wanted else 0
 
 
-main(*sys.argv[1:3])
+run(main, *sys.argv[1:3])

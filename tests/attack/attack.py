@@ -3,7 +3,7 @@
 """Attacks on the live favicon server and on the scripts in pipelines/, on this machine alone (loopback), within a
 minute: what is held against them is in tests/README.md.
 
-  tests/attack/attack.py [server|bodies|scripts]      default: all at once. DIT_BUILD: another build tree than build/
+  tests/attack/attack.py [server|bodies|crowds|scripts|ends]      default: all at once. DIT_BUILD: another build tree than build/
 """
 import pathlib
 import subprocess
@@ -12,7 +12,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
-PARTS = ("server", "bodies", "scripts")
+PARTS = ("server", "bodies", "crowds", "scripts", "ends")
 LIMIT_S = 240  # of a machine with ten times as much to do as it can; alone on two cores it is half a minute
 
 
@@ -36,7 +36,7 @@ def main():
     if parts == []:
         sys.exit(all_parts())
     if len(parts) != 1 or parts[0] not in PARTS:
-        sys.exit(f"attack.py: expected server, bodies, scripts or nothing, found {' '.join(parts)}")
+        sys.exit(f"attack.py: expected {', '.join(PARTS)} or nothing, found {' '.join(parts)}")
     suite = unittest.defaultTestLoader.loadTestsFromName(f"{parts[0]}_attacks")
     sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
 

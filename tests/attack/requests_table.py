@@ -48,6 +48,8 @@ REQUESTS = [
     (200, ask(b"GET /")), (200, ask(b"HEAD /")), (200, ask(b"HEAD /status")), (200, ask(b"HEAD /recent")),
     (200, ask(b"HEAD /paint?steps=1")), (200, ask(b"HEAD /icon.png")), (200, ask(b"HEAD /icon.ico")),
     (200, ask(b"HEAD /icon.webp")), (404, ask(b"HEAD /none")), (400, ask(b"HEAD /paint?steps=0")),
+    *[(400, ask(method + b" /icon.png?prompt=qqqq")) for method in (b"GET", b"HEAD")],
+    *[(400, ask(method + b" /paint?style=qqqq")) for method in (b"GET", b"HEAD")],
     (405, ask(b"POST /")), (405, ask(b"PUT /status")), (405, ask(b"DELETE /")), (405, ask(b"OPTIONS *")),
     (405, ask(b"CONNECT localhost:80")), (405, ask(b"get /")), (405, ask(b"TRACE /")),
     # one Host
@@ -93,6 +95,10 @@ REQUESTS = [
     # pages of other sites
     *[(403, ask(PAINT, SITE + site)) for site in (b"cross-site", b"same-site", b"", b"Same-Origin", b"none, none")],
     *[(200, ask(PAINT, SITE + site)) for site in (b"same-origin", b"none")],
+    # "none" is also what a page says that was typed and has led elsewhere
+    *[(403, ask(line, SITE + b"none", *NAVIGATE)) for line in (PAINT, b"GET /icon.png?steps=1", b"GET /styles", b"HEAD /paint")],
+    (403, ask(PAINT, *NAVIGATE)), (403, ask(PAINT, SITE + b"none", NAVIGATE[1])), (200, ask(b"GET /", SITE + b"none", *NAVIGATE)),
+    (200, ask(b"GET /icon.png?steps=1", SITE + b"same-origin", *NAVIGATE)),
     (403, ask(PAINT, SITE + b"cross-site", *NAVIGATE)), (403, ask(b"GET /", SITE + b"cross-site")),
     (200, ask(b"GET /", SITE + b"cross-site", *NAVIGATE)), (403, ask(b"GET /recent", SITE + b"cross-site", *NAVIGATE)),
     (403, ask(b"GET /", SITE + b"cross-site", b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: iframe")),

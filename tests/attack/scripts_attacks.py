@@ -35,7 +35,7 @@ CODE = ('x" fakesrc num-buffers=1 ! filesink location=victim.txt ditsrc name=q"'
 NAMES = {CODE[0].encode(): CODE[0] + ".png", b"x\tfakesrc\tname=y": "x%09fakesrc%09name=y.png", b"back\\slash": "back\\slash.png",
          b"end\\": "end\\.png", b'"q"': '"q".png', b"NULL": "NULL.png", b"a/b": "a%2Fb.png", b"a_b": "a_b.png", b"a%2Fb": "a%252Fb.png",
          b"..": "%2E..png", b"-n": "-n.png", b"*": "*.png", b"$(touch OWNED)": "$(touch OWNED).png", b"zo\xc3\xab": "zo\u00eb.png",
-         b"\xff": "%FF.png", b"%FF": "%25FF.png", b"\x1b[2J": "%1B[2J.png", b"x" * 252: None, b"\xc3\xa9" * 130: None,
+         b"\xff": "%FF.png", b"\xf4\x90\x80\x80": "%F4%90%80%80.png", b"\xf4\x8f\xbf\xbd": "\U0010fffd.png", b"%FF": "%25FF.png", b"\x1b[2J": "%1B[2J.png", b"x" * 252: None, b"\xc3\xa9" * 130: None,
          b"x" * 100000: None}
 
 
@@ -113,7 +113,7 @@ class Scripts(unittest.TestCase):
             arguments = [CODE[(k + at) % len(CODE)] for at in range(count)]
             with self.subTest(name=name, arguments=arguments):
                 if name in ("on-colour.sh", "fps.sh"):
-                    arguments[0] = "0x10"
+                    arguments[0] = "16"
                 self.assertEqual(self.script(name, *arguments, DIT_MODEL=str(TINY)).returncode, 1)
         self.assertEqual({name for name in self.files() if (self.scratch / name).is_file()
                           and (self.scratch / name).stat().st_size}, set())
@@ -137,7 +137,7 @@ class Scripts(unittest.TestCase):
             return image.convert("RGBA").tobytes()
 
     def test_a_site_of_any_name_in_any_folder(self):
-        name = b'-\xff"\\\x01 \xe2\x82\xac ! x'
+        name = b'-\xf4\x90\x80\x80\xff"\\\x01 \xe2\x82\xac ! x'
         done = self.script("favicon.sh", name, "rocket", "noto", '-o " ! %d')
         self.assertEqual(done.returncode, 0, done.stdout)
         folder = self.scratch / '-o " ! %d'
@@ -188,8 +188,8 @@ class Scripts(unittest.TestCase):
             done = self.script("million/parallel.sh", "1", "1", "out", "1", "5", prompt, DIT_MODEL=str(TINY))
             if done.returncode == 77:
                 self.skipTest("GNU parallel is not installed")
-            job = (self.scratch / "out/job").read_text()
-            self.assertEqual(job, f"1 icons in 1 shards, seed 5, prompt '{prompt}', style ''\n", "the worker got another prompt")
+            job = self.scratch / "out/job"  # of what has words; the rest is refused
+            self.assertIn(f"prompt '{prompt}'", job.read_text() if job.exists() else done.stdout.decode(), "the worker got another prompt")
             shutil.rmtree(self.scratch / "out")
         done = self.script("million/parallel.sh", "3", "2", "a {} %d", "1", "5", "fox", DIT_MODEL=str(TINY))
         self.assertEqual(done.returncode, 0, done.stdout)

@@ -119,7 +119,8 @@ class Options(unittest.TestCase):
         return done.stderr
 
     def test_numbers(self):
-        for option in ("--port", "--connections", "--per-address", "--patience", "--visitors", "--steps", "--prompt-length"):
+        for option in ("--port", "--connections", "--per-address", "--patience", "--visitors", "--visitors-per-address", "--steps",
+                       "--prompt-length"):
             for text in ("010", "0x10", "+5", "1e3", "-1", " 5", "99999999999", "\u0665", "\x1b]0;owned\x07"):
                 self.assertIn(b"expected a whole number", self.said(f"{option}={text}", status=2), option)
 
@@ -242,7 +243,7 @@ class Requests(unittest.TestCase):
 @unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
 class Crowds(unittest.TestCase):
     def test_those_who_do_not_read_lock_nobody_out(self):
-        with Server("--visitors", "4", model=None) as server:
+        with Server("--visitors", "4", "--visitors-per-address", "4", model=None) as server:
             crowd = []
             for k in range(8):
                 crowd.append(server.connect(receive_bytes=4096))
@@ -273,7 +274,7 @@ class Crowds(unittest.TestCase):
                 self.assertEqual(server.status(request), 200, request)
 
     def test_one_address_has_its_share(self):
-        with Server("--connections", "8", "--per-address", "4", "--visitors", "8", model=None) as server:
+        with Server("--connections", "8", "--per-address", "4", "--visitors", "8", "--visitors-per-address", "8", model=None) as server:
             painting = [server.connect() for _ in range(4)]
             for connection in painting:
                 connection.sendall(ask(b"GET /icon.webp?steps=64"))

@@ -14,14 +14,14 @@ from PIL import Image
 
 from support import browser
 from support.favicon import SERVER, Server, ServerCase, parse, pixels
-from support.places import DIT, run
+from support.places import DIT, TINY, run
 
 ASK = {"prompt": "castle", "style": "fluent-emoji", "seed": "7", "steps": "12"}
 
 
 class Favicon(ServerCase):
     # One of the visitors reads later, on a busy machine much later.
-    options = ("--visitors", "4", "--patience", "200")
+    options = ("--visitors", "4", "--visitors-per-address", "4", "--patience", "200")
 
     def generated(self, ask=ASK):
         done = run([DIT, "generate", "--quiet", "--device", "cpu", "--prompt", ask["prompt"], "--style", ask["style"],
@@ -41,6 +41,15 @@ class Favicon(ServerCase):
         recent = self.server.json("/recent")[-1]
         self.assertEqual((recent["prompt"], recent["seed"], base64.b64decode(recent["png"])), ("castle", "7", last))
         self.assertEqual(self.server.json("/recent", f"after={recent['id']}"), [])
+
+    def test_icons_are_newer_than_those_of_an_earlier_run(self):
+        ids = []
+        for _ in range(2):
+            server = Server(self.scratch, "--model", str(TINY))
+            server.events({"steps": "1"})
+            ids.append(server.json("/recent")[-1]["id"])
+            server.close()
+        self.assertGreater(ids[1], ids[0], "a page that has seen the first one would miss the second")
 
     def test_downloads(self):
         wanted = self.generated()

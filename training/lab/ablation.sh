@@ -8,10 +8,12 @@
 # are made while the next one has begun to train. The judge is the one in DATA; without it two are trained first: one as the first models
 # had it, one that knows glyphs. What came of it: prompt-and-head.md
 set -euo pipefail
-here=$(cd "$(dirname "$0")/.." && pwd)
-data=$1 out=$2 left=${3:-100000}
+here=$(dirname "$(dirname "$(readlink -f "$0")")")
+left=${3:-100000}
 # What $(( )) gets may be a program.
 [[ $left =~ ^(0|[1-9][0-9]{0,8})$ ]] || { printf 'ablation.sh: UNTIL: expected seconds, found %q\n' "$left" >&2; exit 2; }
+data=$(realpath "$1")
+out=$(realpath -m "$2")
 until=$((SECONDS + left))
 seconds=${SECONDS_A_ROW:-300}
 common="--batch 512 --lr 6e-4 --muon-lr 2.5e-3 --figures 8 ${ROW_OPTIONS:-}"

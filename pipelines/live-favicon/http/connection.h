@@ -66,6 +66,8 @@ class Connection {
 
   State state() const { return state_; }
   const Peer& peer() const { return peer_; }
+  /// Whether the request is HEAD, whose answer has no body.
+  bool head_only() const { return head_only_; }
   /// For how long the other side has been at it: sending its request, or not taking what is there. 0: it need not.
   gint64 waited_us(gint64 now_us) const;
   /// Ends it if a limit is over.

@@ -104,6 +104,11 @@ void check_site(const Request& request, const Authority& here) {
   // A link to the page may be followed from anywhere: it paints nothing by itself, and nobody can frame it.
   const bool link = request.path == "/" &&
                     (site == nullptr || (says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document")));
+  // Where a page of another site sends its reader on to, the browser says "none" if he had typed that page's address.
+  const bool followed = says("sec-fetch-mode", "navigate") || says("sec-fetch-dest", "document");
+  if (followed && request.path != "/" && (site == nullptr || *site == "none")) {
+    throw Refusal(403, "expected a link of our own page: open / and go on from there");
+  }
   if (site != nullptr && !own && !link) throw Refusal(403, "asked by a page of another site");
   if (origin != nullptr && !is_from(*origin, here)) throw Refusal(403, "asked by a page of another site");
   if (site == nullptr && referer != nullptr && !link && !is_from(*referer, here)) {

@@ -129,7 +129,9 @@ function stop() {
 }
 
 function another() {
-  at("seed").value = String((BigInt(at("seed").value || 0) + 1n) & 0xffffffffffffffffn);
+  // What is no number stays, and the server says what it expects.
+  if (/^[0-9]*$/.test(at("seed").value))
+    at("seed").value = String((BigInt(at("seed").value || 0) + 1n) & 0xffffffffffffffffn);
   paint();
 }
 

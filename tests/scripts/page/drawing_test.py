@@ -34,7 +34,7 @@ def looks_red(rgba):
 
 
 class Drawings(ServerCase):
-    options = ("--visitors", "4", "--steps", "1000")
+    options = ("--visitors", "4", "--visitors-per-address", "4", "--steps", "1000")
 
     def check_icon(self, image):
         self.assertEqual(image.size, (64, 64))

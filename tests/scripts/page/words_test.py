@@ -169,6 +169,17 @@ class Typing(PageCase):
         self.type("castle")
         self.page.wait("document.getElementById('reading').textContent == ''")
 
+    def test_another_icon_of_a_seed_that_is_none(self):
+        for seed in ("abc", "-1", "1e3", "99999999999999999999"):
+            self.page.run(f"document.getElementById('status').textContent = ''; document.getElementById('seed').value = '{seed}'; "
+                          "document.getElementById('next').click()")
+            if seed.isdigit():  # one more, as the server counts
+                self.page.wait("document.body.dataset.done && document.getElementById('seed').value == '7766279631452241920'")
+            else:
+                self.page.wait(f"document.getElementById('status').textContent.includes(\"found '{seed}'\")")
+                self.assertEqual(self.page.run("document.getElementById('seed').value"), seed)
+        self.assertEqual(self.page.exceptions(), [])
+
     def test_styles_are_chosen_by_their_pictures(self):
         self.page.wait("document.body.dataset.styles", 120)
         names = self.server.json("/status")["styles"]

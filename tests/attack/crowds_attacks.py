@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Crowds from one address, with the options that pipelines/live-favicon and mjpeg.py have by themselves: others get in."""
+import contextlib
+import random
+import select
+import subprocess
+import sys
+import time
+import unittest
+
+from requests_table import ask
+from server_attacks import SERVER, Server, close
+from support.places import SOURCE
+
+ELSEWHERE = "127.0.0.2"
+
+
+def words(seed):
+    """Nobody knows them, and each is looked for among all that are known."""
+    chosen = random.Random(seed)
+    return "+".join("".join(chosen.choices("abcdefghijklmnopqrstuvwxyz", k=19)) for _ in range(10)).encode()
+
+
+def status(answer):
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else None
+
+
+@unittest.skipUnless(SERVER.exists(), "live-favicon is not built")
+class Shares(unittest.TestCase):
+    def start(self, *options):
+        server = Server(*options, model=None)
+        self.addCleanup(server.__exit__)
+        return server
+
+    def send(self, server, request, count):
+        connections = [server.connect() for _ in range(count)]
+        self.addCleanup(close, connections)
+        for connection in connections:
+            connection.sendall(request)
+        return connections
+
+    def test_those_who_paint_without_end_lock_nobody_out(self):
+        server = self.start("--steps", "1000")
+        self.send(server, ask(b"GET /icon.webp?steps=1000"), 40)
+        server.wait_for_visitors(8, source=ELSEWHERE)
+        for _ in range(3):
+            self.assertEqual(status(server.exchange(ask(b"GET /icon.png?steps=1"), ELSEWHERE)), 200)
+        self.assertIn(b"8 visitors of this address are painting", server.exchange(ask(b"GET /icon.png?steps=1")))
+
+    def test_those_who_come_and_leave_lock_nobody_out(self):
+        server = self.start("--steps", "1000")
+        for _ in range(100):
+            with server.connect() as connection:
+                connection.sendall(ask(b"GET /paint?steps=1000"))
+        self.assertEqual(status(server.exchange(ask(b"GET /icon.png?steps=1"), ELSEWHERE)), 200)
+
+    def test_a_share_is_a_quarter_unless_it_is_named(self):
+        for options, count in ((("--visitors", "2"), 1), (("--visitors", "6", "--visitors-per-address", "3"), 3)):
+            server = self.start("--steps", "1000", *options)
+            self.send(server, ask(b"GET /icon.webp?steps=1000"), 5)
+            server.wait_for_visitors(count, source=ELSEWHERE)
+
+    def test_unknown_words_keep_nobody_waiting(self):
+        server = self.start()
+        connections = self.send(server, ask(b"GET /read?prompt=" + words(1)), 60)
+        self.assertEqual(status(server.exchange(ask(b"GET /status"), ELSEWHERE)), 200)
+        self.assertEqual(status(server.exchange(ask(b"GET /read?prompt=kaffee"), ELSEWHERE)), 200)
+        answered = len(select.select(connections, [], [], 0)[0])
+        self.assertLess(answered, 45, "all of them came first")
+        for connection in connections[::2]:
+            connection.close()
+        for connection in connections[1::2]:
+            self.assertEqual(status(connection.recv(100)), 200)
+
+    def test_a_measurement_says_that_somebody_was_refused(self):
+        server = self.start("--visitors", "2")
+        for options, reason in ((("--visitors", "6"), "503: "), (("--visitors", "1", "--steps", "100"), "400: steps")):
+            done = subprocess.run([sys.executable, "-B", SOURCE / "pipelines/live-favicon/measure.py", *options, "--seconds", "1",
+                                   f"http://127.0.0.1:{server.place[1]}"], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+            self.assertRegex(done.stderr, f"^measure.py: [16] visitors: {reason}[^\n]*\n$")
+
+
+class MotionJpeg(unittest.TestCase):
+    def test_those_who_do_not_read_lock_nobody_out(self):
+        try:
+            server = Server(command=("/usr/bin/python3", SOURCE / "pipelines/programs/mjpeg.py", "rocket", "0"), lines=1)
+        except AttributeError:
+            self.skipTest("mjpeg.py did not start: python3-gst-1.0 may be missing")
+        with server:
+            connections = [server.connect(receive_bytes=2048) for _ in range(64)]
+            for connection in connections:
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(ask(b"GET /"))
+            self.assertEqual(self.begin(server, ELSEWHERE), 200)
+            end = time.monotonic() + 60
+            while self.begin(server, None) != 200:  # who does not read gives his place up
+                self.assertLess(time.monotonic(), end, "nobody else of that address gets in")
+                time.sleep(0.2)
+            close(connections)
+
+    def begin(self, server, source):
+        with server.connect(source=source) as connection, contextlib.suppress(OSError):
+            connection.sendall(ask(b"GET /"))
+            return status(connection.recv(100))
+        return None
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
