@@ -13,12 +13,12 @@
 namespace dit::vulkan {
 
 struct Target {
-  Precision precision = Precision::f32;            ///< f32, f16 or f16_matrix
-  Fusion fusion = Fusion::block;                   ///< not automatic
-  std::uint32_t invocations = 64;                  ///< of a workgroup: a power of two, at least 64
-  std::uint32_t shared_bytes = 16384;              ///< that a workgroup may use
-  std::uint32_t processors = 8;                    ///< workgroups that run at the same time
-  std::string matrix_suffix = "_matrix_emulated";  ///< of kernels that need matrix hardware
+  Precision precision = Precision::f32;                      ///< f32, f16 or f16_matrix
+  Fusion fusion = Fusion::block;                             ///< not automatic
+  std::uint32_t invocations = 64;                            ///< of a workgroup: a power of two, at least 64
+  std::uint32_t shared_bytes = 16384;                        ///< that a workgroup may use
+  std::uint32_t processors = 8;                              ///< workgroups that run at the same time
+  std::string matrix_suffix = "_matrix_emulated";            ///< of kernels that need matrix hardware
   DeviceTable table = table_of(DeviceClass::nvidia_matrix);  ///< of its own: a target may outlive its device
   std::optional<Tile> forced = {};  ///< in place of the choice, where it can be; for benchmarks
 
