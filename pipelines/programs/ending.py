@@ -7,6 +7,8 @@ import sys
 import threading
 
 PATIENCE_S = 3
+# Until there is an Interruption it ends the program as it ends others, and not with a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Interruption:

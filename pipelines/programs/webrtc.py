@@ -10,6 +10,7 @@ Offer, answer and candidates go from peer to peer by two calls here; in a servic
 import os
 import pathlib
 import sys
+import threading
 
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
@@ -30,6 +31,7 @@ class Call:
     def __init__(self, prompt, frames):
         self.wanted, self.seen, self.error = frames, 0, None
         self.loop, self.kept = GLib.MainLoop(), []
+        self.lock, self.over = threading.RLock(), False
         self.pipeline = Gst.parse_launch(
             "ditsrc name=paint style=fluent-emoji emit=steps steps=16 hold=5 background=0xffffff "
             "! video/x-raw,format=RGB,framerate=10/1 ! videoscale method=nearest-neighbour "
@@ -46,27 +48,37 @@ class Call:
         bus.add_signal_watch()
         bus.connect("message::error", self.fail)
 
+    def tell(self, peer, signal, *arguments):
+        """Answers come in threads of the peers', also when the call is over; a peer that has been stopped takes nothing."""
+        with self.lock:
+            if not self.over:
+                peer.emit(signal, *arguments)
+
     def candidate(self, _, line, text, other):
-        other.emit("add-ice-candidate", line, text)
+        self.tell(other, "add-ice-candidate", line, text)
 
     def ask(self, peer, signal, then):
         def answered(promise):
             reply = promise.get_reply()
+            if not reply:  # the peer has been stopped
+                return
             self.kept.append(reply)  # the description lives in it
             then(reply.get_value("offer" if signal == "create-offer" else "answer"))
-        peer.emit(signal, None, Gst.Promise.new_with_change_func(answered))
+        with self.lock:
+            if not self.over:  # a promise that nobody keeps is complained of
+                peer.emit(signal, None, Gst.Promise.new_with_change_func(answered))
 
     def offer(self, _):
         self.ask(self.sender, "create-offer", self.offered)
 
     def offered(self, description):
-        self.sender.emit("set-local-description", description, None)
-        self.receiver.emit("set-remote-description", description, None)
+        self.tell(self.sender, "set-local-description", description, None)
+        self.tell(self.receiver, "set-remote-description", description, None)
         self.ask(self.receiver, "create-answer", self.answered)
 
     def answered(self, description):
-        self.receiver.emit("set-local-description", description, None)
-        self.sender.emit("set-remote-description", description, None)
+        self.tell(self.receiver, "set-local-description", description, None)
+        self.tell(self.sender, "set-remote-description", description, None)
 
     def decode(self, _, pad):
         if pad.get_direction() != Gst.PadDirection.SRC:
@@ -92,6 +104,8 @@ class Call:
         interruption = Interruption(self.loop)
         with playing(self.pipeline):
             self.loop.run()
+            with self.lock:
+                self.over = True
         return interruption.status
 
 
