@@ -125,9 +125,8 @@ std::string list_layouts(const Program& program, const Layouts& layouts) {
 }
 
 std::string list_tiles(const Program& program, const TiledProgram& tiled, const Target& target) {
-  std::string text =
-      fmt::format("tile: by the table of {} ({}), {} workgroups side by side\n",
-                  vulkan::name_of(target.table.device_class), target.table.measured, target.processors);
+  std::string text = fmt::format("tile: by the table of {} ({}), {} workgroups side by side\n",
+                                 vulkan::name_of(target.table.device_class), target.table.measured, target.processors);
   for (std::size_t i = 0; i < tiled.groups.size(); ++i) {
     const TiledGroup& t = tiled.groups[i];
     if (t.group.work == Work::plain) continue;

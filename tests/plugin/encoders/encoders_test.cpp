@@ -267,12 +267,10 @@ TEST(Encoders, ADamagedPngIsAnErrorWhereverItIsDamaged) {
 TEST(Encoders, ABufferHoldsOnePngAndNothingElse) {
   std::vector<std::uint8_t> more = tiny_png;
   more.push_back(0);
-  EXPECT_EQ(say_of_second_png(more),
-            "frame 1: expected one PNG file in the buffer, found 1 bytes after its end");
+  EXPECT_EQ(say_of_second_png(more), "frame 1: expected one PNG file in the buffer, found 1 bytes after its end");
   more.pop_back();
   more.insert(more.end(), tiny_png.begin(), tiny_png.end());
-  EXPECT_EQ(say_of_second_png(more),
-            "frame 1: expected one PNG file in the buffer, found 68 bytes after its end");
+  EXPECT_EQ(say_of_second_png(more), "frame 1: expected one PNG file in the buffer, found 68 bytes after its end");
 }
 
 TEST(Encoders, AGifOfThousandsOfFramesTakesNoMemory) {
