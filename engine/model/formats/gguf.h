@@ -3,7 +3,8 @@
 // looked at. source: the GGUF description in the ggml project's docs/gguf.md
 //
 // A metadata key "ditsrc.X" is X here, so that "ditsrc.format" and "ditsrc.config" make a model. Other values become
-// text, arrays "[count]", and are kept as they lie for a GGUF file made of it. Dimensions are stored fastest first and turned round here.
+// text, arrays "[count]", and are kept as they lie for a GGUF file made of it. Dimensions are stored fastest first and
+// turned round here.
 #pragma once
 
 #include <cstddef>
