@@ -129,6 +129,11 @@ GstFlowReturn gst_dit_encoder_chain(GstPad* pad, GstObject* parent, GstBuffer* b
 
 /// Writes what is left. No end of stream follows an error: the file is not complete.
 gboolean end_of_stream(GstDitEncoder* self, GstPad* pad, GstEvent* event) {
+  if (lacks_caps(pad) && !state_of(self).failed()) {
+    // Whoever was to send frames found no format for them, and has said so in an error of its own.
+    GST_ELEMENT_WARNING(self, STREAM, ENCODE, ("the stream ended before it had caps: no file"), (nullptr));
+    return gst_pad_event_default(pad, GST_OBJECT(self), event);
+  }
   const GstFlowReturn flow = guarded_flow(self, [&] {
     state_of(self).finish();
     return GST_FLOW_OK;

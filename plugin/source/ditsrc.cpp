@@ -311,18 +311,8 @@ static void gst_dit_src_uri_handler_init(gpointer interface, gpointer) {
   handler->set_uri = gst_dit_src_set_uri;
 }
 
-/// The base class ends the stream after an error. Where no frame came before it, an encoder would say so: a second
-/// error.
-static GstPadProbeReturn gst_dit_src_drop_end_of_nothing(GstPad* pad, GstPadProbeInfo* info, gpointer self) {
-  const bool ends = GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
-  const bool nothing = state_of(self).failed && !gst_pad_has_current_caps(pad);
-  return ends && nothing ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
-}
-
 static void gst_dit_src_init(GstDitSrc* self) {
   self->state = new Element(GST_BASE_SRC(self));
-  gst_pad_add_probe(GST_BASE_SRC_PAD(self), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, gst_dit_src_drop_end_of_nothing, self,
-                    nullptr);
   gst_base_src_set_format(GST_BASE_SRC(self), GST_FORMAT_TIME);
 }
 
