@@ -17,7 +17,7 @@ sys.path[:0] = [str(TREE / folder) for folder in ("tests/scripts", "tests/fuzz",
 import seeds  # noqa: E402
 from icons.network import safetensors_io  # noqa: E402
 from support.cli_case import CPU, CliCase  # noqa: E402
-from support.places import DIT, SOURCE, TINY, environment  # noqa: E402
+from support.places import DIT, SOURCE, TINY, environment, wait_until_caught  # noqa: E402
 
 PAINT = ["generate", "--model", TINY, *CPU, "--steps", "1"]
 
@@ -158,7 +158,7 @@ class Signals(OutputsCase):
     def interrupted(self, *arguments):
         process = subprocess.Popen([str(part) for part in (DIT, *arguments)], cwd=self.scratch, env=environment(self.scratch),
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(1.5)
+        wait_until_caught(process, signal.SIGINT)
         process.send_signal(signal.SIGINT)
         try:
             _, errors = process.communicate(timeout=20)

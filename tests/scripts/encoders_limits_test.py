@@ -3,14 +3,13 @@
 import io
 import signal
 import subprocess
-import time
 import unittest
 
 import numpy
 from PIL import Image
 
 from support.encoder_case import MS, EncoderCase, Failed, Gst, feed, flat_frames, many_colours
-from support.places import TINY, environment, run
+from support.places import TINY, environment, run, wait_until_caught
 
 
 class EncodersAtTheirLimits(EncoderCase):
@@ -51,7 +50,7 @@ class EncodersAtTheirLimits(EncoderCase):
             line = f"ditsrc model-location={TINY} device=cpu is-live=true ! video/x-raw,framerate=20/1 ! {encoder} ! "
             process = subprocess.Popen(["gst-launch-1.0", "-q", "-e", *line.split(), "filesink", f"location={name}"],
                                        cwd=self.scratch, env=environment(self.scratch), stdin=subprocess.DEVNULL)
-            time.sleep(1.5)
+            wait_until_caught(process, signal.SIGINT, then_s=1.5)
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(20), 0)
             with Image.open(self.file(name)) as image:

@@ -2,8 +2,10 @@
 """Where the tree and the build under test are, and how to run a command there. Shared by the script tests."""
 import os
 import pathlib
+import re
 import signal
 import subprocess
+import time
 
 SOURCE = pathlib.Path(os.environ.get("DIT_SOURCE", pathlib.Path(__file__).resolve().parents[3]))
 BUILD = pathlib.Path(os.environ.get("DIT_BUILD", SOURCE / "build"))
@@ -36,6 +38,17 @@ def run(command, cwd, timeout=120, **more):
             os.killpg(process.pid, signal.SIGKILL)
             raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def wait_until_caught(process, number, then_s=0.5, limit_s=60):
+    """Until the process has a handler for the signal, and a moment longer: its work has begun. Over if it has ended."""
+    end, caught = time.monotonic() + limit_s, 0
+    while not caught >> (number - 1) & 1 and process.poll() is None:
+        assert time.monotonic() < end, f"no handler of signal {number} within {limit_s} s"
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        caught = int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16)
+        time.sleep(0.02)
+    time.sleep(then_s)
 
 
 def source_files():
