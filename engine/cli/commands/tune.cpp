@@ -47,7 +47,9 @@ class Tuning {
 
   vulkan::Tuned measure();
   /// False: nothing is remembered on this machine.
-  bool keep(const vulkan::Tuned& tuned) const { return vulkan::keep_tuned(CacheFolder::of_user(), identity_, tuned); }
+  bool keep(const CacheFolder& cache, const vulkan::Tuned& tuned) const {
+    return vulkan::keep_tuned(cache, identity_, tuned);
+  }
 
  private:
   void measure(Mode mode);
@@ -144,10 +146,9 @@ void run(const Choices& choices) {
     say("f16-matrix is no faster than f32\n");
   }
   if (choices.dry) return;
-  expect(tuning.keep(tuned), ErrorKind::settings,
-         "cache '{}': cannot remember what was measured; DIT_CACHE names another folder",
-         CacheFolder::of_user().path().string());
-  say("remembered in {}\n", CacheFolder::of_user().path().string());
+  expect(tuning.keep(cache, tuned), ErrorKind::settings,
+         "cache '{}': cannot remember what was measured; DIT_CACHE names another folder", cache.path().string());
+  say("remembered in {}\n", cache.path().string());
 }
 
 }  // namespace
