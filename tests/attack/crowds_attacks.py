@@ -9,7 +9,7 @@ import time
 import unittest
 
 from requests_table import ask
-from server_attacks import SERVER, Server, close
+from server_attacks import SERVER, Server, close, motion_jpeg_server
 from support.places import SOURCE
 
 ELSEWHERE = "127.0.0.2"
@@ -83,11 +83,7 @@ class Shares(unittest.TestCase):
 
 class MotionJpeg(unittest.TestCase):
     def test_those_who_do_not_read_lock_nobody_out(self):
-        try:
-            server = Server(command=("/usr/bin/python3", SOURCE / "pipelines/programs/mjpeg.py", "rocket", "0"), lines=1)
-        except AttributeError:
-            self.skipTest("mjpeg.py did not start: python3-gst-1.0 may be missing")
-        with server:
+        with motion_jpeg_server(self) as server:
             connections = [server.connect(receive_bytes=2048) for _ in range(64)]
             for connection in connections:
                 with contextlib.suppress(ConnectionError):
