@@ -49,6 +49,12 @@ class Icon:
         names = [f"blocks.{i}.modulation" for i in range(config["depth"])] + ["final.modulation"]
         self.tables = [F.linear(condition, tensors[n + ".weight"].to(device), tensors[n + ".bias"].to(device)).to(dtype) for n in names]
         self.x = torch.randn(batch, config["channels"], config["height"], config["width"], device=device)
+        # What the prompt gives every block: its keys and values, made once an icon.
+        rows = (2, batch, self.heads, config.get("context", 0) + 1, self.head)
+        self.prompt = [torch.randn(rows, device=device).to(dtype) for _ in range(config["depth"])] if config.get("context") else []
+        self.detail = config.get("detail")
+        for name in [name for name in self.w if name.startswith("detail.convs.") and name.endswith("weight")]:
+            self.w[name] = self.w[name].contiguous(memory_format=torch.channels_last)
         self.t = [1 - k / steps for k in range(steps)] + [0.0]
 
     def norm(self, x, scale, shift):
@@ -75,6 +81,8 @@ class Icon:
             q, k, v = qkv.view(b, -1, 3, self.heads, self.head).permute(2, 0, 3, 1, 4)
             if c["qk_norm"]:
                 q, k = self.rms(q, w[n + "attn.q_norm.weight"]), self.rms(k, w[n + "attn.k_norm.weight"])
+            if self.prompt:
+                k, v = (torch.cat(pair, 2) for pair in zip((k, v), self.prompt[i]))
             y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, -1, self.heads * self.head)
             y = F.linear(y, w[n + "attn.out.weight"])
             h = h + (parts[2] * y if half == 3 else y)
@@ -85,8 +93,17 @@ class Icon:
         y = F.linear(self.norm(h, scale, shift), w["final.linear.weight"], w["final.linear.bias"])
         if margin:
             return F.fold(y.transpose(1, 2), (c["height"], c["width"]), window, padding=margin, stride=p).float()
-        y = y.view(b, gy, gx, c["channels"], p, p).permute(0, 3, 1, 4, 2, 5)
-        return y.reshape(b, c["channels"], c["height"], c["width"]).float()
+        y = y.view(b, gy, gx, -1, p, p).permute(0, 3, 1, 4, 2, 5).reshape(b, -1, c["height"], c["width"])
+        return (self.head_of_convolutions(y, x) if self.detail else y).float()
+
+    def head_of_convolutions(self, features, x):
+        """Tokens' channels a pixel and the noisy picture -> the prediction, [b,*,h,w]."""
+        h = torch.cat([features, x.to(self.dtype)], 1).contiguous(memory_format=torch.channels_last)
+        for i in range(self.detail["layers"]):
+            n = f"detail.convs.{i}."
+            y = F.conv2d(h, self.w[n + "weight"], self.w[n + "bias"], padding=1)
+            h = y if i + 1 == self.detail["layers"] else F.silu(y) if i == 0 else h + F.silu(y)
+        return h
 
     def icon(self, network):
         """Euler steps of x ← x + (t' − t)·(x − x̂)/t."""
