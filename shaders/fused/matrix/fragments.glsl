@@ -15,6 +15,7 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #endif
+#include "shaders/common/half.glsl"
 #include "shaders/fused/memory.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -44,18 +45,6 @@ uint own_row() { return invocation() / 4u; }
 uint own_column() { return invocation() % 4u * 2u; }
 /// Which column the i-th of an invocation's four values of a row is in.
 uint column_of(uint fragment, uint i) { return fragment * 16u + own_column() + (i & 1u) + (i >> 1) * 8u; }
-
-// Beyond the largest half a value would become infinite, and all that follows NaN.
-#ifdef MATRIX_EMULATED
-uint packed_pair(vec2 v) { return packHalf2x16(clamp(v, -65504.0, 65504.0)); }
-#else
-uint packed_pair(vec2 v) {
-  const f16vec2 most = f16vec2(65504.0);
-  return packFloat2x16(clamp(unpackFloat2x16(packHalf2x16(v)), -most, most));
-}
-#endif
-uvec2 packed(vec4 v) { return uvec2(packed_pair(v.xy), packed_pair(v.zw)); }
-vec4 unpacked(uvec2 v) { return vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)); }
 
 /// What an invocation holds of a fragment, in f32.
 struct Fragment {

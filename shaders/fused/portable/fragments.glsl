@@ -3,6 +3,7 @@
 // 32 invocations that share work, whether or not the driver runs them as one. No Vulkan memory model, since Mesa 22.3's
 // software device takes every load of that model from shared memory for a barrier.
 #extension GL_EXT_control_flow_attributes : require
+#include "shaders/common/half.glsl"
 #include "shaders/fused/memory.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -35,12 +36,6 @@ uint invocation() { return gl_LocalInvocationIndex % 32u; }
 uint in_fragment(uint r, uint c) { return r * 4u + c; }
 
 #ifdef HALF
-uvec2 packed(vec4 v) {
-  // Beyond the largest half a value would become infinite, and all that follows NaN.
-  v = clamp(v, -65504.0, 65504.0);
-  return uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw));
-}
-vec4 unpacked(uvec2 v) { return vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)); }
 /// Four values of a tensor of fragments in the arena. `four` is counted in fours of values from quad `at` on.
 vec4 arena_four(uint at, uint four) { return unpacked(arena_pairs[at * 2u + four]); }
 void set_arena_four(uint at, uint four, vec4 v) { arena_pairs[at * 2u + four] = packed(v); }
