@@ -77,6 +77,7 @@ def main():
     source.add_argument("--trial", help="weights of the first trial")
     source.add_argument("--checkpoint", help="small checkpoint of train.py: a file, or the prefix of its parts")
     parser.add_argument("--data", help="data folder; its labels tell which group a word belongs to")
+    parser.add_argument("--eight-bits", action="store_true", help="the blocks' matrices in int8 with scales, as `dit convert --dtype int8`")
     parser.add_argument("--good", help="JSON of the judge's accuracies: {word: share of its icons named, or {style: share}}")
     parser.add_argument("--out", required=True)
     parser.add_argument("--name", default="icons")
@@ -92,7 +93,7 @@ def main():
     if options.good:
         with open(options.good, encoding="utf-8") as file:
             accuracies = json.load(file)
-    save_model(options.out, config, state, accuracies=accuracies)
+    save_model(options.out, config, state, accuracies=accuracies, eight_bits=options.eight_bits)
     with open(options.out, "rb") as file:
         data = file.read()
     count = sum(value.numel() for value in state.values())

@@ -29,6 +29,9 @@ class Training(unittest.TestCase):
     def test_quantised_weights_are_judged(self):
         self.check("quantised.py", "--smoke", "--dit", DIT)
 
+    def test_words_are_judged(self):
+        self.check("good.py", "--smoke", "--dit", DIT)
+
     def test_a_blind_test_is_made_and_scored(self):
         self.check("blind.py", "--smoke", "--dit", DIT)
 

@@ -19,12 +19,15 @@ PALETTE = {"black": (38, 38, 44), "blue": (40, 110, 235), "brown": (130, 84, 52)
            "gray": (120, 126, 138), "green": (46, 170, 86), "orange": (245, 135, 35), "pink": (240, 100, 165),
            "purple": (130, 80, 220), "red": (228, 52, 52), "white": (244, 244, 248), "yellow": (250, 200, 50)}
 TILE_SIZE = 59
-# of the mask's canvas, whose drawing takes up to 59 of 64 pixels: 50 to 65 % of the tile
-GLYPH_SIZES = (32, 34, 37, 39, 42)
+# of the mask's canvas, whose drawing takes up to 59 of 64 pixels: 57 to 65 % of the tile
+GLYPH_SIZES = (37, 39, 40, 41, 42)
 # gradient, flat, two colours, tint, dark, white
 TILE_LOOKS = (0.32, 0.24, 0.15, 0.09, 0.12, 0.08)
-# how often a glyph of this kind is put on a tile: lines are thinner there, and those that are thin already cannot be told
-TILE_KINDS = {LINE: 0.5, SOLID: 1.0, MIXED: 0.7}
+# how often a glyph of this kind is put on a tile: 38 pixels are too few for lines, and a thing drawn in every way is learnt in none
+TILE_KINDS = {LINE: 0.1, SOLID: 1.0, MIXED: 0.2}
+# sets whose solid glyphs go together, and how much more often than others they are put on tiles
+TILE_SETS, TILE_SETS_MORE = set("""material-symbols mdi ph tabler fluent ri mingcute solar bxs boxicons fa6-solid fa7-solid ion heroicons-solid
+fluent-emoji-high-contrast emojione-monotone letters""".split()), 4.0
 GRADIENT, FLAT, TWO, TINT, DARK, LIGHT = range(6)
 SHARES = {"tile": 0.45, "line": 0.30, "solid": 0.25}
 PLAIN_BLACK = 0.5       # of line and solid icons
@@ -64,6 +67,7 @@ class Composer:
         self.masks = put(glyphs.masks)
         self.names, self.keywords, self.attributes = put(glyphs.names), put(glyphs.keywords), put(glyphs.attributes)
         on_tiles = sum(share * (glyphs.kind == kind) for kind, share in TILE_KINDS.items())
+        on_tiles = on_tiles * np.array([TILE_SETS_MORE if row["set"] in TILE_SETS else 1.0 for row in glyphs.rows])
         on_tiles = on_tiles * ~((glyphs.kind == LINE) & (glyphs.width < THIN_LINE))
         pools = {"tile": glyphs.weight * on_tiles, "line": glyphs.weight * (glyphs.kind == LINE), "solid": glyphs.weight * (glyphs.kind == SOLID)}
         allowed = np.ones(len(glyphs.name), bool) if allowed is None else allowed

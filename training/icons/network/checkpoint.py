@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from icons.network import safetensors_io
-from icons.network.weights import FORMAT, from_int8, to_int8
+from icons.network.weights import FORMAT, QUANTISED, from_int8, to_int8
 
 PART_BYTES = 15 << 20
 
@@ -20,7 +20,7 @@ PART_BYTES = 15 << 20
 def save_small(path, config, state, training, part_bytes=PART_BYTES, eight_bits=False):
     """Write the state dict as parts `path.00`, ...; returns their paths."""
     tensors = {name: value.detach().cpu().float().numpy().astype(np.float16) for name, value in state.items()}
-    tensors, quantised = (to_int8(tensors), {"quantised": "g32"}) if eight_bits else (tensors, {})
+    tensors, quantised = (to_int8(tensors), QUANTISED) if eight_bits else (tensors, {})
     safetensors_io.save(path, tensors, {"format": FORMAT, "config": json.dumps(config), "training": json.dumps(training)} | quantised)
     parts = []
     with open(path, "rb") as file:

@@ -12,6 +12,7 @@ from icons.network import safetensors_io
 from icons.network.dit import DiT, make_config
 
 FORMAT = "ditsrc/1"
+QUANTISED = {"quantised": "g32"}    # metadata of a file whose matrices have scales
 GROUP = 32      # neighbours of a row that share a scale
 
 
@@ -62,10 +63,13 @@ def good_text(config, accuracies):
     return base64.b64encode(np.rint(table * 255).astype(np.uint8).tobytes()).decode()
 
 
-def save_model(path, config, state, dtype=np.float16, accuracies=None):
-    """Write a state dict as one weight file; accuracies: see good_text."""
+def save_model(path, config, state, dtype=np.float16, accuracies=None, eight_bits=False):
+    """Write a state dict as one weight file, the blocks' matrices as to_int8 has them if asked; accuracies: see good_text."""
     tensors = {name: value.detach().cpu().float().numpy().astype(dtype) for name, value in state.items()}
     metadata = {"format": FORMAT, "config": json.dumps(config, ensure_ascii=True)}
+    if eight_bits:
+        tensors = to_int8(tensors)
+        metadata |= QUANTISED
     if accuracies:
         metadata["good"] = good_text(config, accuracies)
     safetensors_io.save(path, tensors, metadata)
