@@ -69,11 +69,13 @@ std::map<std::string, ModelConfig> models() {
     const std::string path = std::string(DIT_SOURCE_DIR) + "/" + name + ".safetensors";
     configs[path.substr(path.rfind('/') + 1, path.rfind('.') - path.rfind('/') - 1)] = Model::open(path)->config();
   }
-  ModelConfig parts = configs["icons"];
-  parts.window = 0;
-  parts.context = 8;
-  parts.detail = DetailConfig{16, 32, 3};
-  configs["icons-detail"] = parts;
+  // The network of the weights before: windows that overlap, and no prompt in attention.
+  ModelConfig windows = configs["icons"];
+  windows.window = 16;
+  windows.context = 0;
+  windows.detail.reset();
+  windows.cond_dim = 256;
+  configs["icons-windows"] = windows;
   ModelConfig c;
   c.channels = 3;
   c.height = c.width = 64;
