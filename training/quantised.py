@@ -120,7 +120,8 @@ def main():
     rows = measure(options, judge, names, styles)
     print(f"\n{table(rows)}\n\n{options.icons} icons of each")
     assert len(rows) >= 6 and all(np.isfinite(list(row.values())).all() for row in rows.values())
-    assert rows["int4"]["mean"] > rows["q8_0, int8"]["mean"] > rows["bf16"]["mean"] > 0
+    # a file that is in int8 already loses nothing by it
+    assert rows["int4"]["mean"] > rows["q8_0, int8"]["mean"] >= 0 and rows["int4"]["mean"] > rows["bf16"]["mean"] > 0
     if options.json:
         with open(options.json, "w") as file:
             json.dump(rows, file, indent=1)

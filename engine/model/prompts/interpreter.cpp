@@ -18,6 +18,11 @@ constexpr float worth_a_hint = 0.28f;
 constexpr float paintable_by_company = 0.42f;
 constexpr std::size_t longest_sequence = 16;  // code points of an emoji, with joiners and tags
 
+/// Whether an answer of this kind is another word for the same thing.
+bool means_the_same(AnswerKind kind) {
+  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::synonym || kind == AnswerKind::own;
+}
+
 std::vector<std::string_view> split(std::string_view text) {
   std::vector<std::string_view> words;
   while (!text.empty()) {
@@ -106,10 +111,17 @@ float Interpreter::goodness(const Meaning& meaning) const {
 std::optional<Meaning> Interpreter::better(const std::string& word, std::uint32_t row) {
   constexpr float clearly = 0.25f;
   if (config_.good.empty()) return std::nullopt;
-  auto found = meaning(word);
-  const bool is_better =
-      found && !found->rows.empty() && found->painted != word && goodness(*found) >= config_.goodness(row) + clearly;
-  return is_better ? found : std::nullopt;
+  std::optional<Meaning> found;
+  float least = config_.goodness(row) + clearly;
+  for (const Answer& answer : lexicon_.find(word)) {
+    // A keyword of cooking is a knife, but who types knife wants one, badly painted as it may be.
+    if (!means_the_same(answer.kind) || !(answer.languages & english_) || answer.sure < paintable) continue;
+    auto other = resolve(answer);
+    if (!other || other->rows.empty() || other->painted == word || goodness(*other) < least) continue;
+    least = goodness(*other);
+    found = std::move(other);
+  }
+  return found;
 }
 
 std::optional<Meaning> Interpreter::best(const std::string& key, float least, Languages languages,
