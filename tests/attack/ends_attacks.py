@@ -138,9 +138,11 @@ class Files(Case):
 class Ends(Case):
     def test_options_of_gstreamer_are_text(self):
         for program in (BUILD / "appsink", PIPELINES / "programs/appsink.py"):
-            status, output, errors = self.done(program, "--gst-version", "1")
+            status, output, errors = self.done(program, "--gst-zzyzx", "1")
             self.assertEqual((status, output), (1, b""))
-            self.assertIn(b"--gst-version", errors)
+            self.assertIn(b"--gst-zzyzx", errors)
+            # Words of the model, and an option.
+            self.assertNotIn(b"GStreamer", self.done(program, "--gst-version", "1")[1])
 
     def test_python_programs_at_signals(self):
         for number in (signal.SIGINT, signal.SIGTERM):
