@@ -20,7 +20,8 @@ constexpr std::size_t longest_sequence = 16;  // code points of an emoji, with j
 
 /// Whether an answer of this kind is another word for the same thing.
 bool means_the_same(AnswerKind kind) {
-  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::synonym || kind == AnswerKind::own;
+  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::synonym ||
+         kind == AnswerKind::own;
 }
 
 std::vector<std::string_view> split(std::string_view text) {
@@ -126,20 +127,28 @@ std::optional<Meaning> Interpreter::better(const std::string& word, std::uint32_
 
 std::optional<Meaning> Interpreter::best(const std::string& key, float least, Languages languages,
                                          bool with_stop_words) const {
-  std::optional<Meaning> found;
-  float most = 0;
+  std::optional<Meaning> thing, nothing;
+  float most = 0, thing_worth = 0, nothing_worth = 0;
   for (const Answer& answer : lexicon_.find(key)) {
     const float worth = answer.sure * weight(answer.languages);
-    if (!(answer.languages & languages) || answer.sure < least || worth <= most) continue;
-    if (answer.kind == AnswerKind::stop && !with_stop_words) continue;
+    const bool stop = answer.kind == AnswerKind::stop;
+    if (!(answer.languages & languages) || answer.sure < least || worth <= (stop ? nothing_worth : most)) continue;
+    if (stop && !with_stop_words) continue;
     auto meaning = resolve(answer);
     if (!meaning) continue;
-    const float known = worth * (0.5f + 0.5f * goodness(*meaning));
+    if (stop) {
+      nothing = std::move(meaning);
+      nothing_worth = worth;
+      continue;
+    }
+    const float known = worth * (0.96f + 0.04f * goodness(*meaning));
     if (known <= most) continue;
-    found = std::move(meaning);
+    thing = std::move(meaning);
+    thing_worth = worth;
     most = known;
   }
-  return found;
+  // How well a thing is painted says nothing of whether it was meant.
+  return nothing && nothing_worth > thing_worth ? nothing : thing;
 }
 
 std::optional<Meaning> Interpreter::meaning(const std::string& key) {
