@@ -63,7 +63,8 @@ void check_kind(const Program& program, const Op& op, TensorId id, TensorKind ex
 /// Floats of the working memory that ops share, each the largest that any op needs.
 struct CpuPlan::Sizes {
   const CpuPlan& plan;
-  std::size_t lhs = 0, features = 0, integers = 0, scratch = Product::scratch();
+  std::size_t lhs = 0, features = 0, scratch = Product::scratch();
+  std::size_t narrow = 0;  // of 16-bit values: two in a float
 
   std::size_t elements(TensorId id) const { return element_count(plan.shape(id)); }
   /// `width` floats for each token of each image.
@@ -71,14 +72,24 @@ struct CpuPlan::Sizes {
     const Shape& s = plan.shape(image);
     return std::size_t{s[0]} * (s[2] / patch) * (s[3] / patch) * width;
   }
-  void operator()(const op::Embed& o) { lhs = std::max(lhs, per_token(o.x, o.patch, plan.shape(o.weight)[1])); }
+  /// Rows of a left side in 16 bits.
+  void narrow_rows(TensorId x) {
+    const std::size_t columns = plan.shape(x).back();
+    narrow = std::max(narrow, elements(x) / columns * pair_depth(columns) / 2);
+  }
+  void operator()(const op::Embed& o) {
+    const std::size_t columns = plan.shape(o.weight)[1];
+    lhs = std::max(lhs, per_token(o.x, o.patch, columns));
+    narrow = std::max(narrow, per_token(o.x, o.patch, pair_depth(columns) / 2));
+  }
   void operator()(const op::ModulatedLinear& o) {
     lhs = std::max(lhs, elements(o.x));
-    integers = std::max(integers, elements(o.x));
+    narrow_rows(o.x);
   }
-  void operator()(const op::GatedLinearAdd& o) { integers = std::max(integers, elements(o.x)); }
+  void operator()(const op::GatedLinearAdd& o) { narrow_rows(o.x); }
   void operator()(const op::Final& o) {
     lhs = std::max(lhs, elements(o.x));
+    narrow_rows(o.x);
     features = std::max(features, per_token(o.y, o.patch, plan.shape(o.weight)[0]));
   }
   void operator()(const op::Attention& o) { scratch = std::max(scratch, plan.attention_of(o, 0).scratch()); }
@@ -88,10 +99,10 @@ struct CpuPlan::Sizes {
   void operator()(const Other&) {}
 };
 
-CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8)
+CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, DType product)
     : program_(std::move(program)),
       pool_(pool),
-      int8_(int8),
+      product_(product),
       places_(program_.tensors.size()),
       runs_(program_.shape.batch, program_.shape.sketches ? pixels_of(program_) : 0) {
   for_each_op(program_, [this](const Op& op) {
@@ -112,16 +123,22 @@ CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool i
   solver_row_.resize(std::size_t{s.steps} * s.batch);
 }
 
+bool CpuPlan::is_narrow(const Op& op, const Shape& weight) const {
+  const bool in_block =
+      std::holds_alternative<op::ModulatedLinear>(op.what) || std::holds_alternative<op::GatedLinearAdd>(op.what);
+  if (product_ == DType::i8) return in_block && weight[1] % group_size == 0;
+  // What is made once a prompt stays in f32.
+  return product_ != DType::f32 && !std::holds_alternative<op::Linear>(op.what);
+}
+
 void CpuPlan::place_weights(WeightStore& weights) {
   std::vector<WeightRequest> requests;
   for_each_op(program_, [&](const Op& op) {
     const Operands operands = std::visit(OperandsOf{}, op.what);
-    const bool in_block =
-        std::holds_alternative<op::ModulatedLinear>(op.what) || std::holds_alternative<op::GatedLinearAdd>(op.what);
     const auto want = [&](TensorId id, bool matrix) {
       if (id == no_tensor) return;
-      const bool int8 = int8_ && matrix && in_block && shape(id)[1] % group_size == 0;
-      requests.push_back({program_.tensors[id].name, shape(id), matrix, int8});
+      const DType product = matrix && is_narrow(op, shape(id)) ? product_ : DType::f32;
+      requests.push_back({program_.tensors[id].name, shape(id), matrix, product});
     };
     want(operands.matrix, true);
     for (const TensorId id : operands.vectors) want(id, false);
@@ -151,9 +168,10 @@ void CpuPlan::place_activations() {
   }
   const std::size_t lhs = floats;
   const std::size_t features = lhs + round_to_line(sizes.lhs);
-  const std::size_t integers = features + round_to_line(sizes.features);
-  const std::size_t scales = integers + (int8_ ? round_to_line(sizes.integers / sizeof(float) + 1) : 0);
-  const std::size_t scratch = scales + (int8_ ? round_to_line(sizes.integers / group_size + 1) : 0);
+  const std::size_t narrow = features + round_to_line(sizes.features);
+  const bool some = product_ != DType::f32;
+  const std::size_t scales = narrow + (some ? round_to_line(sizes.narrow) : 0);
+  const std::size_t scratch = scales + (some ? round_to_line(2 * sizes.narrow / group_size + 1) : 0);
   arena_ = Block((scratch + scratch_floats_ * pool_.size()) * sizeof(float), "CPU activations");
 
   for (std::size_t id = 0; id < program_.tensors.size(); ++id) {
@@ -163,7 +181,7 @@ void CpuPlan::place_activations() {
   }
   lhs_ = arena_.f32() + lhs;
   features_ = arena_.f32() + features;
-  integers_ = reinterpret_cast<std::uint8_t*>(arena_.f32() + integers);
+  narrow_ = reinterpret_cast<std::byte*>(arena_.f32() + narrow);
   scales_ = arena_.f32() + scales;
   scratch_ = arena_.f32() + scratch;
 }

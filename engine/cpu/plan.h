@@ -19,8 +19,8 @@ namespace dit::cpu {
 class CpuPlan final : public Plan {
  public:
   /// errors  out_of_memory; wrong_format if a weight is missing or a tensor has the wrong kind
-  /// int8    products inside the blocks multiply integers where their depth allows it
-  CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8 = false);
+  /// product  how products multiply: f32; bf16 or i16 all of a step; i8 those inside the blocks whose depth allows it
+  CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, DType product = DType::f32);
 
   void set_request(const Request& request) override;
   void prepare(const std::atomic<bool>& cancel) override;
@@ -67,9 +67,11 @@ class CpuPlan final : public Plan {
   template <typename Use>
   void mix_with_sketch(std::uint32_t icon, TensorId x, const SketchMix& mix, const Use& use);
 
-  void multiply(const Product& product);
-  /// The same where the weight may be i8: then the left side becomes integers first.
-  void multiply_in_block(Product product);
+  /// Where the weight is narrow the left side becomes so first.
+  void multiply(Product product);
+  void narrow(Product& product);
+  /// Whether the matrix of an op is narrow.
+  bool is_narrow(const Op& op, const Shape& weight) const;
   /// The left side a [rows,I] times the weight of op `o`, plus its bias, into y [rows,O].
   template <typename ProductOp>
   Product product_of(const ProductOp& o, const float* a, std::size_t rows, float* y) const {
@@ -92,11 +94,11 @@ class CpuPlan final : public Plan {
 
   Program program_;
   ThreadPool& pool_;
-  bool int8_ = false;
+  DType product_ = DType::f32;
   std::vector<Place> places_;  // indexed by TensorId
   Block arena_;
-  float* lhs_ = nullptr;              // lhs of a product: normed rows or patches
-  std::uint8_t* integers_ = nullptr;  // a left side in int8, and its scales
+  float* lhs_ = nullptr;         // lhs of a product: normed rows or patches
+  std::byte* narrow_ = nullptr;  // a left side as such, and its scales
   float* scales_ = nullptr;
   float* features_ = nullptr;  // result of Final before it becomes an image
   float* scratch_ = nullptr;   // of each thread

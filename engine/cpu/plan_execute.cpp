@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/pairs.h"
 #include "engine/cpu/plan.h"
 #include "engine/network/noise.h"
 
@@ -46,7 +47,8 @@ RowTable CpuPlan::table(const op::Modulation& modulation, std::uint32_t column, 
           modulation_row_.data() + std::size_t{step} * program_.shape.rows(), tokens};
 }
 
-void CpuPlan::multiply(const Product& product) {
+void CpuPlan::multiply(Product product) {
+  narrow(product);
   // Threads share a panel in halves at most: each of them would widen it again.
   const std::size_t blocks = product.blocks(), some = std::min<std::size_t>(4, blocks);
   const std::size_t parts = (blocks + some - 1) / some;
@@ -56,17 +58,24 @@ void CpuPlan::multiply(const Product& product) {
   });
 }
 
-void CpuPlan::multiply_in_block(Product product) {
-  if (product.weight->dtype == DType::i8) {
-    const std::size_t columns = product.weight->columns;
-    pool_.parallel_for(product.rows, [&](unsigned, std::size_t first, std::size_t last) {
-      quantise_rows(product.a + first * columns, last - first, columns, integers_ + first * columns,
+void CpuPlan::narrow(Product& product) {
+  const DType dtype = product.weight->dtype;
+  if (dtype != DType::i8 && dtype != DType::i16 && dtype != DType::bf16) return;
+  const std::size_t columns = product.weight->columns, depth = pair_depth(columns);
+  auto* pairs = reinterpret_cast<std::uint16_t*>(narrow_);
+  pool_.parallel_for(product.rows, [&](unsigned, std::size_t first, std::size_t last) {
+    const float* x = product.a + first * columns;
+    if (dtype == DType::i8) {
+      quantise_rows(x, last - first, columns, reinterpret_cast<std::uint8_t*>(narrow_) + first * columns,
                     scales_ + first * (columns / group_size));
-    });
-    product.a_integers = integers_;
-    product.a_scales = scales_;
-  }
-  multiply(product);
+    } else if (dtype == DType::i16) {
+      int16_rows(x, last - first, columns, pairs + first * depth, scales_ + first * (depth / pair_group));
+    } else {
+      bf16_rows(x, last - first, columns, pairs + first * depth);
+    }
+  });
+  product.a_narrow = narrow_;
+  product.a_scales = scales_;
 }
 
 void CpuPlan::normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step) {
@@ -130,7 +139,7 @@ void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step) {
   const Shape& s = shape(o.x);
   Product product = product_of(o, lhs_, std::size_t{s[0]} * s[1], places_[o.y].values);
   product.finish = finish_of(o.activation);
-  multiply_in_block(product);
+  multiply(product);
 }
 
 Attention CpuPlan::attention_of(const op::Attention& o, std::uint32_t step) const {
@@ -162,7 +171,7 @@ void CpuPlan::execute(const op::GatedLinearAdd& o, std::uint32_t step) {
   const bool gated = o.modulation.gate != op::no_column;
   product.finish = gated ? Finish::gate_add : Finish::add;
   if (gated) product.gate = table(o.modulation, o.modulation.gate, s[1], step);
-  multiply_in_block(product);
+  multiply(product);
 }
 
 void CpuPlan::execute(const op::Final& o, std::uint32_t step) {

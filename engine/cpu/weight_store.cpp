@@ -9,6 +9,7 @@
 #include <set>
 
 #include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/pairs.h"
 #include "engine/error.h"
 #include "engine/model/quantised.h"
 
@@ -98,7 +99,7 @@ bool pack_int8(const WeightView& view, const PackedMatrix& matrix, std::size_t p
 
 /// How panels keep a type of the file.
 DType WeightStore::panel_type(const WeightRequest& request, DType dtype) const {
-  if (request.int8) return DType::i8;
+  if (request.product != DType::f32) return request.product;
   if (is_quantised(dtype) && !expand_) return DType::int8_g32;
   return dtype == DType::f16 ? DType::f16 : DType::f32;
 }
@@ -162,8 +163,13 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
       std::byte* values = out + panel * matrix.panel_bytes();
       const std::size_t start = panel * panel_columns * matrix.columns;
       bool good = true;
+      const std::size_t count = std::min(panel_columns, matrix.rows - panel * panel_columns);
       if (matrix.dtype == DType::i8) {
         good = pack_int8(view, matrix, panel, values);
+      } else if (matrix.dtype == DType::bf16 || matrix.dtype == DType::i16) {
+        rows.resize(count * matrix.columns);
+        read_f32(view, start, rows);
+        good = pack_pairs(matrix.dtype, rows, count, matrix.columns, values);
       } else if (matrix.dtype == DType::int8_g32) {
         good = pack_quantised(view, matrix, panel, values);
       } else if (matrix.dtype == DType::f16) {
@@ -171,7 +177,7 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
       } else if (view.dtype == DType::f32) {
         good = pack_panel<std::uint32_t>(view.bytes.data() + start * 4, matrix, panel, values);
       } else {
-        rows.resize(std::min(panel_columns, matrix.rows - panel * panel_columns) * matrix.columns);
+        rows.resize(count * matrix.columns);
         read_f32(view, start, rows);
         good = pack_panel<std::uint32_t>(reinterpret_cast<const std::byte*>(rows.data()), matrix, panel, values);
       }

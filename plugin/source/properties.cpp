@@ -90,6 +90,8 @@ GType gst_dit_src_precision_get_type() {
       {static_cast<int>(Precision::f16_matrix), "16-bit floating point on matrix hardware",
        name_of(Precision::f16_matrix)},
       {static_cast<int>(Precision::int8), "8-bit integers", name_of(Precision::int8)},
+      {static_cast<int>(Precision::bf16), "16-bit floating point of 8 bits of fraction", name_of(Precision::bf16)},
+      {static_cast<int>(Precision::int16), "14-bit integers with a scale for 64", name_of(Precision::int16)},
       {0, nullptr, nullptr},
   };
   static const GType type = g_enum_register_static("GstDitSrcPrecision", values);

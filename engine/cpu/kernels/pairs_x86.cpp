@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+// Products of pairs by AVX512_BF16, AVX-512 VNNI and AMX.
+#ifdef __x86_64__
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "engine/cpu/kernels/pairs.h"
+
+#ifdef __GNUC__
+// False alarms of the intrinsics' own headers, GCC bug 105593.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#define DIT_INT16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define DIT_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
+
+namespace dit::cpu {
+namespace {
+
+// Registers: 24 sums, 3 columns, 1 pair of a row.
+constexpr std::size_t most_rows = 8;
+constexpr std::size_t pair_values = 2 * panel_columns;  // of a panel for two of the depth
+
+/// Of 32 bits: sums of __m512i, which counts in 64, GCC 12 moves to memory in every turn.
+using Integers [[gnu::vector_size(64)]] = std::int32_t;
+
+struct Tile {
+  const std::uint16_t* a;  // [rows,depth]
+  const float* scales;     // [rows,depth/64]
+  std::size_t depth;
+  const std::byte* panel;  // from this tile's first column on
+  const char* next;        // asked for meanwhile
+  std::size_t step;
+  float* sums;
+};
+
+/// Both pairs and bf16 are 32 bits for an instruction that takes one pair for all columns.
+inline std::int32_t pair_at(const std::uint16_t* a) noexcept {
+  std::int32_t pair;
+  std::memcpy(&pair, a, sizeof(pair));
+  return pair;
+}
+
+// One sum for each element of I, all written out, or they would live in memory.
+#define DIT_PAIR_OF_ROW _mm512_set1_epi32(pair_at(a + I / W * tile.depth))
+
+template <std::size_t W, std::size_t... I>
+DIT_BF16 inline void bf16_tile(std::index_sequence<I...>, const Tile& tile) {
+  __m512 sum[sizeof...(I)];
+  ((sum[I] = _mm512_setzero_ps()), ...);
+  const auto* panel = reinterpret_cast<const std::uint16_t*>(tile.panel);
+  const char* next = tile.next;
+  for (const std::uint16_t *a = tile.a, *end = a + tile.depth; a != end; a += 2, panel += pair_values) {
+    __m512bh weights[W];
+    for (std::size_t v = 0; v < W; ++v) weights[v] = (__m512bh)_mm512_load_si512(panel + 32 * v);
+    __builtin_prefetch(next, 0, 2);
+    next += tile.step;
+    ((sum[I] = _mm512_dpbf16_ps(sum[I], (__m512bh)DIT_PAIR_OF_ROW, weights[I % W])), ...);
+  }
+  (_mm512_store_ps(tile.sums + I / W * panel_columns + I % W * 16, sum[I]), ...);
+}
+
+/// Adds to the totals, which stay in memory: 768 products go between.
+DIT_INT16 inline void add_scaled(Integers sum, float scale, float* total) {
+  _mm512_store_ps(total, _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)sum), _mm512_set1_ps(scale), _mm512_load_ps(total)));
+}
+
+DIT_INT16 inline void scale_columns(const float* scales, float* total) {
+  _mm512_store_ps(total, _mm512_mul_ps(_mm512_load_ps(total), _mm512_load_ps(scales)));
+}
+
+template <std::size_t W, std::size_t... I>
+DIT_INT16 inline void int16_tile(std::index_sequence<I...>, const Tile& tile) {
+  const auto* panel = reinterpret_cast<const std::uint16_t*>(tile.panel + panel_columns * sizeof(float));
+  const std::size_t groups = tile.depth / pair_group;
+  const std::uint16_t* a = tile.a;
+  const char* next = tile.next;
+  (_mm512_store_ps(tile.sums + I / W * panel_columns + I % W * 16, _mm512_setzero_ps()), ...);
+  for (std::size_t g = 0; g < groups; ++g) {
+    Integers sum[sizeof...(I)];
+    ((sum[I] = Integers{}), ...);
+    for (const std::uint16_t* end = a + pair_group; a != end; a += 2, panel += pair_values) {
+      __m512i weights[W];
+      for (std::size_t v = 0; v < W; ++v) weights[v] = _mm512_load_si512(panel + 32 * v);
+      __builtin_prefetch(next, 0, 2);
+      next += tile.step;
+      ((sum[I] = (Integers)_mm512_dpwssd_epi32((__m512i)sum[I], DIT_PAIR_OF_ROW, weights[I % W])), ...);
+    }
+    (add_scaled(sum[I], tile.scales[I / W * groups + g], tile.sums + I / W * panel_columns + I % W * 16), ...);
+  }
+  const auto* scales = reinterpret_cast<const float*>(tile.panel);
+  (scale_columns(scales + I % W * 16, tile.sums + I / W * panel_columns + I % W * 16), ...);
+}
+
+template <std::size_t Rows, std::size_t W>
+DIT_BF16 void bf16_tile(const Tile& tile) {
+  bf16_tile<W>(std::make_index_sequence<Rows * W>(), tile);
+}
+template <std::size_t Rows, std::size_t W>
+DIT_INT16 void int16_tile(const Tile& tile) {
+  int16_tile<W>(std::make_index_sequence<Rows * W>(), tile);
+}
+
+DIT_INT16 void int16_group(const float* x, std::uint16_t* out, float* scale) {
+  __m512 values[4];
+  __m512 most = _mm512_setzero_ps();
+  __mmask16 no_numbers = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    values[i] = _mm512_loadu_ps(x + 16 * i);
+    most = _mm512_max_ps(_mm512_abs_ps(values[i]), most);
+    no_numbers |= _mm512_cmp_ps_mask(values[i], values[i], _CMP_UNORD_Q);
+  }
+  const float largest = _mm512_reduce_max_ps(most);
+  // A scale that is not finite makes a product that is not; the largest alone would hide NaN.
+  *scale = no_numbers == 0 ? largest / 8191.f : std::numeric_limits<float>::quiet_NaN();
+  const __m512 inverse = _mm512_set1_ps(largest > 1e-30f ? 8191.f / largest : 0.f);
+  for (std::size_t i = 0; i < 4; ++i)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16 * i),
+                        _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(_mm512_mul_ps(values[i], inverse))));
+}
+
+DIT_BF16 void bf16_group(const float* x, std::uint16_t* out) {
+  for (std::size_t i = 0; i < pair_group; i += 16) {
+    const __m256bh half = _mm512_cvtneps_pbh(_mm512_loadu_ps(x + i));
+    std::memcpy(out + i, &half, sizeof(half));
+  }
+}
+
+/// Calls convert(64 values, where they go, number of the group in all) for all groups of all rows.
+template <class Convert>
+void for_each_group(const float* x, std::size_t rows, std::size_t columns, std::uint16_t* out, const Convert& convert) {
+  const std::size_t groups = pair_depth(columns) / pair_group;
+  for (std::size_t r = 0; r < rows; ++r, x += columns) {
+    for (std::size_t g = 0; g < groups; ++g) {
+      const std::size_t at = r * groups + g, start = g * pair_group, count = std::min(pair_group, columns - start);
+      float last[pair_group];
+      const float* values = x + start;
+      if (count < pair_group) {
+        std::fill(std::copy_n(values, count, last), std::end(last), 0.f);
+        values = last;
+      }
+      convert(values, out + at * pair_group, at);
+    }
+  }
+}
+
+using TileFunction = void (*)(const Tile&);
+using Tiles = std::array<std::array<TileFunction, most_rows>, 3>;  // [vectors − 1][rows − 1]
+
+template <std::size_t... R>
+constexpr Tiles bf16_tiles(std::index_sequence<R...>) {
+  return {{{&bf16_tile<R + 1, 1>...}, {&bf16_tile<R + 1, 2>...}, {&bf16_tile<R + 1, 3>...}}};
+}
+template <std::size_t... R>
+constexpr Tiles int16_tiles(std::index_sequence<R...>) {
+  return {{{&int16_tile<R + 1, 1>...}, {&int16_tile<R + 1, 2>...}, {&int16_tile<R + 1, 3>...}}};
+}
+
+}  // namespace
+
+bool bf16_usable() noexcept {
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl");
+}
+
+const char* bf16_instructions() noexcept { return bf16_usable() ? "AVX512_BF16" : "none"; }
+
+bool int16_usable() noexcept {
+  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl");
+}
+
+void bf16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint16_t* out) noexcept {
+  for_each_group(x, rows, columns, out,
+                 [](const float* values, std::uint16_t* to, std::size_t) { bf16_group(values, to); });
+}
+
+void int16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint16_t* out, float* scales) noexcept {
+  for_each_group(x, rows, columns, out, [scales](const float* values, std::uint16_t* to, std::size_t at) {
+    int16_group(values, to, scales + at);
+  });
+}
+
+void multiply_pairs(const PairProduct& p) noexcept {
+  static constexpr Tiles bf16 = bf16_tiles(std::make_index_sequence<most_rows>());
+  static constexpr Tiles int16 = int16_tiles(std::make_index_sequence<most_rows>());
+  const std::size_t bytes = PackedMatrix::piece_bytes(p.dtype, p.depth);
+  const std::size_t loads = (p.rows + most_rows - 1) / most_rows * (p.depth / 2);
+  const std::size_t step = p.prefetched ? std::min<std::size_t>(64, (bytes + loads - 1) / loads) : 0;
+  const auto& tiles = (p.dtype == DType::bf16 ? bf16 : int16)[p.columns / 16 - 1];
+  const char* next = reinterpret_cast<const char*>(p.panel) + (p.prefetched ? bytes : 0);
+  for (std::size_t row = 0; row < p.rows; row += most_rows, next += p.depth / 2 * step) {
+    const float* scales = p.scales ? p.scales + row * (p.depth / pair_group) : nullptr;
+    tiles[std::min(p.rows - row, most_rows) - 1](
+        {p.a + row * p.depth, scales, p.depth, p.panel, next, step, p.sums + row * panel_columns});
+  }
+}
+
+}  // namespace dit::cpu
+#endif
