@@ -60,41 +60,46 @@ void check_kind(const Program& program, const Op& op, TensorId id, TensorKind ex
 
 }  // namespace
 
-/// Floats of the working memory that ops share, each the largest that any op needs.
+/// Floats of the working memory that ops share, each the largest that any op needs; all but the scratch for each row of
+/// the batch.
 struct CpuPlan::Sizes {
   const CpuPlan& plan;
   std::size_t lhs = 0, features = 0, scratch = Product::scratch();
   std::size_t narrow = 0;  // of 16-bit values: two in a float
 
-  std::size_t elements(TensorId id) const { return element_count(plan.shape(id)); }
-  /// `width` floats for each token of each image.
-  std::size_t per_token(TensorId image, std::uint32_t patch, std::size_t width) const {
-    const Shape& s = plan.shape(image);
-    return std::size_t{s[0]} * (s[2] / patch) * (s[3] / patch) * width;
+  /// A left side of `tokens` rows for each of the batch's.
+  void left_side(std::size_t tokens, std::size_t columns) {
+    narrow = std::max(narrow, tokens * pair_depth(columns) / 2);
   }
-  /// Rows of a left side in 16 bits.
-  void narrow_rows(TensorId x) {
-    const std::size_t columns = plan.shape(x).back();
-    narrow = std::max(narrow, elements(x) / columns * pair_depth(columns) / 2);
+  std::size_t tokens(TensorId image, std::uint32_t patch) const {
+    const Shape& s = plan.shape(image);
+    return std::size_t{s[2] / patch} * (s[3] / patch);
   }
   void operator()(const op::Embed& o) {
     const std::size_t columns = plan.shape(o.weight)[1];
-    lhs = std::max(lhs, per_token(o.x, o.patch, columns));
-    narrow = std::max(narrow, per_token(o.x, o.patch, pair_depth(columns) / 2));
+    lhs = std::max(lhs, tokens(o.x, o.patch) * columns);
+    left_side(tokens(o.x, o.patch), columns);
   }
   void operator()(const op::ModulatedLinear& o) {
-    lhs = std::max(lhs, elements(o.x));
-    narrow_rows(o.x);
+    const Shape& s = plan.shape(o.x);
+    lhs = std::max(lhs, std::size_t{s[1]} * s[2]);
+    left_side(s[1], s[2]);
   }
-  void operator()(const op::GatedLinearAdd& o) { narrow_rows(o.x); }
+  void operator()(const op::GatedLinearAdd& o) { left_side(plan.shape(o.x)[1], plan.shape(o.x)[2]); }
   void operator()(const op::Final& o) {
-    lhs = std::max(lhs, elements(o.x));
-    narrow_rows(o.x);
-    features = std::max(features, per_token(o.y, o.patch, plan.shape(o.weight)[0]));
+    const Shape& s = plan.shape(o.x);
+    lhs = std::max(lhs, std::size_t{s[1]} * s[2]);
+    left_side(s[1], s[2]);
+    features = std::max(features, tokens(o.y, o.patch) * plan.shape(o.weight)[0]);
   }
-  void operator()(const op::Attention& o) { scratch = std::max(scratch, plan.attention_of(o, 0).scratch()); }
+  void operator()(const op::Attention& o) {
+    scratch = std::max(scratch, plan.attention_of(o, 0, {0, 1, {}}).scratch());
+  }
   void operator()(const op::HeadNorm& o) { scratch = std::max(scratch, plan.norm_of(o).scratch()); }
-  void operator()(const op::Conv& o) { scratch = std::max(scratch, plan.conv_of(o).scratch()); }
+  void operator()(const op::Conv& o) {
+    const std::size_t rows = plan.program_.shape.rows();
+    scratch = std::max({scratch, plan.conv_of(o, {0, rows, {}}).scratch(), plan.conv_of(o, {0, rows, 0}).scratch()});
+  }
   template <class Other>
   void operator()(const Other&) {}
 };
@@ -116,6 +121,7 @@ CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, DType 
   });
   place_weights(weights);
   place_activations();
+  find_stretches();
   const PlanShape& s = program_.shape;
   icons_.resize(s.batch);
   modulation_row_.resize(std::size_t{s.steps} * s.rows());
@@ -166,12 +172,17 @@ void CpuPlan::place_activations() {
     if (info.kind == TensorKind::activation) floats += round_to_line(elements);
     if (info.kind == TensorKind::rgba) floats += round_to_line((elements + 3) / 4);
   }
-  const std::size_t lhs = floats;
-  const std::size_t features = lhs + round_to_line(sizes.lhs);
-  const std::size_t narrow = features + round_to_line(sizes.features);
-  const bool some = product_ != DType::f32;
-  const std::size_t scales = narrow + (some ? round_to_line(sizes.narrow) : 0);
-  const std::size_t scratch = scales + (some ? round_to_line(2 * sizes.narrow / group_size + 1) : 0);
+  const bool narrow = product_ != DType::f32;
+  std::vector<std::pair<Room*, std::size_t>> rooms;
+  for (const auto& [room, row] : {std::pair{&lhs_, sizes.lhs},
+                                  {&features_, sizes.features},
+                                  {&narrow_, narrow ? sizes.narrow : 0},
+                                  {&scales_, narrow ? 2 * sizes.narrow / group_size + 1 : 0}}) {
+    room->row = round_to_line(row);
+    rooms.emplace_back(room, floats);
+    floats += room->row * program_.shape.rows();
+  }
+  const std::size_t scratch = floats;
   arena_ = Block((scratch + scratch_floats_ * pool_.size()) * sizeof(float), "CPU activations");
 
   for (std::size_t id = 0; id < program_.tensors.size(); ++id) {
@@ -179,11 +190,35 @@ void CpuPlan::place_activations() {
     if (program_.tensors[id].kind == TensorKind::activation) places_[id].values = at;
     if (program_.tensors[id].kind == TensorKind::rgba) places_[id].bytes = reinterpret_cast<std::uint8_t*>(at);
   }
-  lhs_ = arena_.f32() + lhs;
-  features_ = arena_.f32() + features;
-  narrow_ = reinterpret_cast<std::byte*>(arena_.f32() + narrow);
-  scales_ = arena_.f32() + scales;
+  for (const auto& [room, offset] : rooms) room->all = arena_.f32() + offset;
   scratch_ = arena_.f32() + scratch;
+}
+
+void CpuPlan::find_stretches() {
+  const std::vector<Op>& ops = program_.step;
+  const auto by_rows = [](const Op& op) {
+    return std::visit([](const auto& what) { return is_by_rows<std::decay_t<decltype(what)>>; }, op.what);
+  };
+  // A transformer block each, so that what has read its weights last leaves them to the next in a cache.
+  const auto begins_block = [&ops](std::size_t i) {
+    return i + 1 < ops.size() && std::holds_alternative<op::Attention>(ops[i + 1].what);
+  };
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    if (!by_rows(ops[i])) continue;
+    if (stretches_.empty() || stretches_.back().last != i || begins_block(i)) stretches_.push_back({i, i});
+    stretches_.back().last = i + 1;
+  }
+}
+
+std::size_t CpuPlan::rows_at_a_time() const noexcept {
+  const std::size_t rows = program_.shape.rows(), threads = pool_.size();
+  // Two keep what a weight becomes in f32 for twice as long, and still fit a second-level cache of 1 MiB.
+  for (const std::size_t some : {2u, 1u}) {
+    const std::size_t pieces = (rows + some - 1) / some, most = (pieces + threads - 1) / threads * some;
+    // Nobody should wait long for who has one more.
+    if (rows > 1 && (threads == 1 || most * threads * 20 <= rows * 21)) return some;
+  }
+  return 0;
 }
 
 void CpuPlan::set_request(const Request& request) {
@@ -217,13 +252,20 @@ Ticket CpuPlan::submit(std::span<const IconPoint> icons, std::uint32_t first, st
 
 /// The run's next step.
 void CpuPlan::execute_step(const Run& run, const std::atomic<bool>& cancel) {
-  for (const Op& op : program_.step) {
+  auto stretch = stretches_.begin();
+  for (std::size_t i = 0; i < program_.step.size(); ++i) {
+    const Op& op = program_.step[i];
     const bool picture = std::holds_alternative<op::ToRgba>(op.what);
     // Nobody can see the bytes of the steps before the last one.
     if (picture && run.done + 1 < run.last) continue;
     if (cancel.load(std::memory_order_relaxed)) throw Cancelled();
     // From here on the bytes are no longer those of the run before.
     if (picture) runs_.forget_pictures();
+    if (stretch != stretches_.end() && stretch->first == i && rows_at_a_time() > 0) {
+      execute(*stretch, run.done);
+      i = stretch++->last - 1;
+      continue;
+    }
     execute(op, run.done);
   }
 }

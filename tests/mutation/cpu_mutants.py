@@ -34,7 +34,7 @@ def cpu_kernels(of):
        ("plane[0] = 0;", "", cpu("Conv"), {"next": "if (row < conv.height) {"}),
        ("std::memset(plane + 1, 0, conv.width * sizeof(float));", "", cpu("Conv")),
        ("tap = tap == 8 ? 0 : tap + 1;", "tap = tap == 7 ? 0 : tap + 1;", cpu("Conv")),
-       ("const float* picture = conv.picture + band.image % conv.batch * conv.picture_channels * area;",
+       ("const float* picture = conv.picture + (conv.first_row + band.image) % conv.batch * conv.picture_channels * area;",
         "const float* picture = conv.picture;", cpu("Conv")),
        ("for (std::size_t i = 0; i < conv.width; ++i) y[i] = x[i] + sums[i];",
         "for (std::size_t i = 0; i < conv.width; ++i) y[i] = sums[i];", cpu("Conv")),

@@ -73,7 +73,7 @@ HWY_INLINE void stage(const Conv& conv, const Band& band) {
   for (std::size_t c = 0; c < conv.in; ++c)
     stage(x + c * area, conv, band.top, band.rows, band.planes + c * band.plane);
   if (conv.picture == nullptr) return;
-  const float* picture = conv.picture + band.image % conv.batch * conv.picture_channels * area;
+  const float* picture = conv.picture + (conv.first_row + band.image) % conv.batch * conv.picture_channels * area;
   for (std::size_t c = 0; c < conv.picture_channels; ++c)
     stage(picture + c * area, conv, band.top, band.rows, band.planes + (conv.in + c) * band.plane);
 }

@@ -18,6 +18,7 @@ struct Conv {
   const float* weight = nullptr;   ///< [O,F+C,3,3]
   const float* bias = nullptr;     ///< [O] or null
   std::size_t rows = 0, batch = 1;
+  std::size_t first_row = 0;  ///< r of the first of these rows
   std::size_t in = 0, picture_channels = 0, out = 0;  ///< F, C (0 without a picture), O
   std::size_t height = 0, width = 0;
   Activation activation = Activation::none;
