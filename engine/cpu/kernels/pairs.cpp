@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 namespace dit::cpu {
 namespace {
@@ -18,20 +19,53 @@ std::uint16_t to_bf16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+/// What a group of a column adds up to and its largest, by size; 16 at a time, for the compiler's vectors.
+struct Sizes {
+  explicit Sizes(std::span<const float> group) {
+    std::array<float, 16> sums = {}, most = {};
+    std::array<float, pair_group> values = {};
+    std::ranges::copy(group, values.begin());
+    for (std::size_t i = 0; i < pair_group; i += 16) {
+      for (std::size_t j = 0; j < 16; ++j) {
+        const float size = std::fabs(values[i + j]);
+        sums[j] += size;
+        most[j] = std::max(most[j], size);
+      }
+    }
+    for (const float part : sums) sum += part;
+    largest = std::ranges::max(most);
+  }
+  double sum = 0, largest = 0;
+};
+
 /// Scale of a column for which no group's sum of products with ±8191 leaves 31 bits: Σ|q| is at most 262 032 with what
-/// rounding adds, and 262 032 · 8191 < 2³¹.
+/// rounding adds, and 262 032 · 8191 < 2³¹. NaN or infinity where a value is no number.
 float int16_scale(std::span<const float> column) {
   constexpr double most_sum = 262000, most = 32767;
   double scale = 0;
   for (std::size_t start = 0; start < column.size(); start += pair_group) {
-    double sum = 0;
-    for (const float value : column.subspan(start, std::min(pair_group, column.size() - start))) {
-      sum += std::fabs(value);
-      scale = std::max(scale, std::fabs(double{value}) / most);
-    }
-    scale = std::max(scale, sum / most_sum);
+    const Sizes sizes(column.subspan(start, std::min(pair_group, column.size() - start)));
+    if (!std::isfinite(sizes.sum)) return std::numeric_limits<float>::infinity();
+    scale = std::max({scale, sizes.sum / most_sum, sizes.largest / most});
   }
   return static_cast<float>(scale);
+}
+
+/// Nearest integers of value · inverse, ties to even, below 2²² in size.
+void to_integers(std::span<const float> values, float inverse, std::uint16_t* out) {
+  constexpr float round = 0x1.8p23f;  // a sum with it has no bits after the point, and the integer in its low ones
+  for (std::size_t i = 0; i < values.size(); ++i)
+    out[i] = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(values[i] * inverse + round));
+}
+
+/// False if a number is not finite, or becomes so.
+bool to_bf16(std::span<const float> values, std::uint16_t* out) {
+  bool finite = true;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    out[i] = to_bf16(values[i]);
+    finite &= (out[i] & 0x7f80) != 0x7f80 && std::isfinite(values[i]);
+  }
+  return finite;
 }
 
 }  // namespace
@@ -39,22 +73,30 @@ float int16_scale(std::span<const float> column) {
 bool pack_pairs(DType dtype, std::span<const float> values, std::size_t count, std::size_t columns,
                 std::byte* out) noexcept {
   std::memset(out, 0, PackedMatrix::piece_bytes(dtype, columns));
-  auto* pairs = reinterpret_cast<std::uint16_t*>(out + (dtype == DType::i16 ? panel_columns * sizeof(float) : 0));
+  std::array<float, panel_columns> inverses = {};
   bool finite = true;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::span<const float> column = values.subspan(i * columns, columns);
-    const bool good = std::ranges::all_of(column, [](float value) { return std::isfinite(value); });
-    finite &= good;
-    const float scale = dtype == DType::i16 && good ? int16_scale(column) : 0.f;
-    if (dtype == DType::i16) std::memcpy(out + i * sizeof(float), &scale, sizeof(float));
-    for (std::size_t k = 0; k < columns && good; ++k) {
-      std::uint16_t& pair = pairs[(k / 2 * panel_columns + i) * 2 + k % 2];
-      if (dtype == DType::bf16) {
-        pair = to_bf16(column[k]);
-        finite &= (pair & 0x7f80) != 0x7f80;
-      } else if (scale > 0) {
-        pair = static_cast<std::uint16_t>(static_cast<std::int16_t>(std::lrint(column[k] / scale)));
+  if (dtype == DType::i16) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const float scale = int16_scale(values.subspan(i * columns, columns));
+      finite &= std::isfinite(scale);
+      inverses[i] = scale > 1e-30f ? 1.f / scale : 0.f;
+      std::memcpy(out + i * sizeof(float), &scale, sizeof(scale));
+    }
+    out += panel_columns * sizeof(float);
+  }
+  // A group of all columns before the next, so that what is written stays in the first-level cache.
+  for (std::size_t start = 0; start < columns && finite; start += pair_group) {
+    const std::size_t depth = std::min(pair_group, columns - start);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::span<const float> from = values.subspan(i * columns + start, depth);
+      std::array<std::uint16_t, pair_group> to = {};
+      if (dtype == DType::i16) {
+        to_integers(from, inverses[i], to.data());
+      } else {
+        finite &= to_bf16(from, to.data());
       }
+      for (std::size_t k = 0; k < depth; k += 2)
+        std::memcpy(out + ((start + k) / 2 * panel_columns + i) * 4, to.data() + k, 4);
     }
   }
   return finite;
