@@ -43,6 +43,11 @@ struct OperandsOf {
   Operands operator()(const op::Hold& o) const { return {no_tensor, {}, {o.x}, no_tensor}; }
 };
 
+bool is_weight_of_conv(const Op& op, TensorId id) {
+  const auto* conv = std::get_if<op::Conv>(&op.what);
+  return conv && conv->weight == id;
+}
+
 template <class Visit>
 void for_each_op(const Program& program, const Visit& visit) {
   for (const Op& op : program.prepare) visit(op);
@@ -143,7 +148,8 @@ void CpuPlan::place_weights(WeightStore& weights) {
     const Operands operands = std::visit(OperandsOf{}, op.what);
     const auto want = [&](TensorId id, bool matrix) {
       if (id == no_tensor) return;
-      const DType product = matrix && is_narrow(op, shape(id)) ? product_ : DType::f32;
+      const bool taps = product_ == DType::bf16 && is_weight_of_conv(op, id);
+      const DType product = taps || (matrix && is_narrow(op, shape(id))) ? product_ : DType::f32;
       requests.push_back({program_.tensors[id].name, shape(id), matrix, product});
     };
     want(operands.matrix, true);

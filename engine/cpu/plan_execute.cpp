@@ -212,7 +212,11 @@ Conv CpuPlan::conv_of(const op::Conv& o, const Part& part) const {
   const Shape &x = shape(o.x), &y = shape(o.y);
   Conv conv;
   conv.x = values_of(o.x, part);
-  conv.weight = places_[o.weight].vector;
+  if (product_ == DType::bf16) {
+    conv.taps = reinterpret_cast<const std::uint16_t*>(places_[o.weight].vector);
+  } else {
+    conv.weight = places_[o.weight].vector;
+  }
   conv.bias = optional(o.bias);
   conv.rows = part.rows;
   conv.first_row = part.first;

@@ -95,6 +95,8 @@ bool pack_int8(const WeightView& view, const PackedMatrix& matrix, std::size_t p
   return std::ranges::all_of(scales, [](float scale) { return std::isfinite(scale); });
 }
 
+bool is_taps(const WeightRequest& request) { return !request.matrix && request.product == DType::bf16; }
+
 }  // namespace
 
 /// How panels keep a type of the file.
@@ -106,6 +108,7 @@ DType WeightStore::panel_type(const WeightRequest& request, DType dtype) const {
 
 /// Bytes of a packed tensor, whole cache lines.
 std::size_t WeightStore::packed_bytes(const WeightRequest& request, DType dtype) const {
+  if (is_taps(request)) return (request.shape[0] * tap_depth(request.shape[1]) * 2 + 63) / 64 * 64;
   if (!request.matrix) return round_to_panel(element_count(request.shape)) * sizeof(float);
   const PackedMatrix matrix{request.shape.at(0), request.shape.at(1), panel_type(request, dtype), nullptr};
   return (matrix.panels() * matrix.panel_bytes() + 63) / 64 * 64;
@@ -145,6 +148,12 @@ void WeightStore::add(const std::vector<WeightRequest>& requests, ThreadPool& po
 
 void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
   const Shape& shape = job.request->shape;
+  if (is_taps(*job.request)) {
+    const std::vector<float> values = read_f32(*job.view);
+    check_finite(job.request->name, pack_taps(values, shape[0], shape[1], reinterpret_cast<std::uint16_t*>(out)));
+    vectors_.emplace(job.request->name, reinterpret_cast<const float*>(out));
+    return;
+  }
   if (!job.request->matrix) {
     auto* values = reinterpret_cast<float*>(out);
     const std::span<float> all(values, element_count(shape));

@@ -58,7 +58,8 @@ struct WeightRequest {
   std::string name;
   Shape shape;
   bool matrix = false;
-  /// i8, bf16 or i16: as the right side of such a product; columns a multiple of 32 for i8. f32: as the file has it
+  /// i8, bf16 or i16: as the right side of such a product; columns a multiple of 32 for i8. f32: as the file has it.
+  /// bf16 where it is no matrix: weights of a convolution by pack_taps(), see pairs.h
   DType product = DType::f32;
 };
 
@@ -75,7 +76,7 @@ class WeightStore {
 
   /// Both were added before. Valid as long as the store.
   const PackedMatrix& matrix(const std::string& name) const { return matrices_.at(name); }
-  /// The elements in order, zeros up to a whole panel.
+  /// The elements in order, zeros up to a whole panel; or what pack_taps() made of them.
   const float* vector(const std::string& name) const { return vectors_.at(name); }
 
  private:

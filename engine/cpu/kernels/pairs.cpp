@@ -102,10 +102,25 @@ bool pack_pairs(DType dtype, std::span<const float> values, std::size_t count, s
   return finite;
 }
 
+bool pack_taps(std::span<const float> values, std::size_t outputs, std::size_t channels, std::uint16_t* out) noexcept {
+  std::fill_n(out, outputs * tap_depth(channels), std::uint16_t{0});
+  bool finite = true;
+  for (std::size_t o = 0; o < outputs; ++o, out += tap_depth(channels)) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      std::array<std::uint16_t, 9> taps = {};
+      finite &= to_bf16(values.subspan((o * channels + c) * 9, 9), taps.data());
+      for (std::size_t tap = 0; tap < 9; ++tap) out[(c / 2 * 9 + tap) * 2 + c % 2] = taps[tap];
+    }
+  }
+  return finite;
+}
+
 #if !defined(__x86_64__) && !(defined(__aarch64__) && defined(__linux__))
 bool bf16_usable() noexcept { return false; }
 const char* bf16_instructions() noexcept { return "none"; }
 void bf16_rows(const float*, std::size_t, std::size_t, std::uint16_t*) noexcept { std::abort(); }
+void join_bf16(const float*, const float*, std::size_t, std::uint32_t*) noexcept { std::abort(); }
+void multiply_taps(const TapProduct&) noexcept { std::abort(); }
 void multiply_pairs(const PairProduct&) noexcept { std::abort(); }  // never called where nothing is usable
 #endif
 #ifndef __x86_64__

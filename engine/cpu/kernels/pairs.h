@@ -42,4 +42,24 @@ struct PairProduct {
 };
 void multiply_pairs(const PairProduct& product) noexcept;
 
+/// Two channels of pixels beside each other in bf16: out[i] has low[i] in its low half, high[i] in the other.
+/// count  a multiple of 16
+void join_bf16(const float* low, const float* high, std::size_t count, std::uint32_t* out) noexcept;
+
+/// Weights of a convolution [outputs,channels,3,3] in bf16: [outputs,pairs of channels,9,2], a last channel alone
+/// beside zeros. False if a number is not finite.
+bool pack_taps(std::span<const float> values, std::size_t outputs, std::size_t channels, std::uint16_t* out) noexcept;
+constexpr std::size_t tap_depth(std::size_t channels) noexcept { return (channels + 1) / 2 * 18; }
+
+/// sums [rows,count] = weights · pixels under the taps, in bf16: of pack_taps and join_bf16.
+struct TapProduct {
+  const std::uint16_t* weights = nullptr;  ///< [rows,depth]
+  std::size_t rows = 0, depth = 0;
+  const std::uint32_t* pixels = nullptr;  ///< under the first tap
+  const std::ptrdiff_t* steps = nullptr;  ///< [9]: from each tap's pixels to those of the next
+  std::size_t count = 0;                  ///< of pixels, a multiple of 16
+  float* sums = nullptr;                  ///< aligned to 64 bytes; their stride is `count`
+};
+void multiply_taps(const TapProduct& product) noexcept;
+
 }  // namespace dit::cpu

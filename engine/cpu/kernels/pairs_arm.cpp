@@ -49,6 +49,28 @@ DIT_BF16 void bf16_tile(const std::uint16_t* a, std::size_t depth, const std::ui
     for (std::size_t v = 0; v < 4; ++v) vst1q_f32(sums + r * panel_columns + 4 * v, sum[r][v]);
 }
 
+/// A convolution's `Rows` outputs of 16 pixels.
+template <std::size_t Rows>
+DIT_BF16 void tap_tile(const TapProduct& p, std::size_t row, std::size_t pixel) {
+  float32x4_t sum[Rows][4] = {};
+  const std::uint32_t* pixels = p.pixels + pixel;
+  const std::uint16_t* a = p.weights + row * p.depth;
+  for (const std::uint16_t* end = a + p.depth; a != end;) {
+    for (std::size_t tap = 0; tap < 9; pixels += p.steps[tap++], a += 2) {
+      bfloat16x8_t columns[4];
+      for (std::size_t v = 0; v < 4; ++v) columns[v] = vreinterpretq_bf16_u32(vld1q_u32(pixels + 4 * v));
+      for (std::size_t r = 0; r < Rows; ++r) {
+        std::uint32_t pair;
+        std::memcpy(&pair, a + r * p.depth, sizeof(pair));
+        const bfloat16x8_t lhs = vreinterpretq_bf16_u32(vdupq_n_u32(pair));
+        for (std::size_t v = 0; v < 4; ++v) sum[r][v] = vbfdotq_f32(sum[r][v], columns[v], lhs);
+      }
+    }
+  }
+  for (std::size_t r = 0; r < Rows; ++r)
+    for (std::size_t v = 0; v < 4; ++v) vst1q_f32(p.sums + (row + r) * p.count + pixel + 4 * v, sum[r][v]);
+}
+
 DIT_BF16 void bf16_group(const float* x, std::uint16_t* out) {
   for (std::size_t i = 0; i < pair_group; i += 8) {
     const bfloat16x8_t low = vcvtq_low_bf16_f32(vld1q_f32(x + i));
@@ -70,6 +92,20 @@ void bf16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint1
       bf16_group(count < pair_group ? last : x + start, out);
     }
   }
+}
+
+DIT_BF16 void join_bf16(const float* low, const float* high, std::size_t count, std::uint32_t* out) noexcept {
+  for (std::size_t i = 0; i < count; i += 4) {
+    const bfloat16x8_t l = vcvtq_low_bf16_f32(vld1q_f32(low + i)), h = vcvtq_low_bf16_f32(vld1q_f32(high + i));
+    vst1q_u32(out + i, vreinterpretq_u32_u16(vzip1q_u16(vreinterpretq_u16_bf16(l), vreinterpretq_u16_bf16(h))));
+  }
+}
+
+void multiply_taps(const TapProduct& p) noexcept {
+  constexpr decltype(&tap_tile<1>) tiles[] = {tap_tile<1>, tap_tile<2>, tap_tile<3>, tap_tile<4>};
+  for (std::size_t pixel = 0; pixel < p.count; pixel += tile_columns)
+    for (std::size_t row = 0; row < p.rows; row += tile_rows)
+      tiles[std::min(p.rows - row, tile_rows) - 1](p, row, pixel);
 }
 
 void multiply_pairs(const PairProduct& p) noexcept {

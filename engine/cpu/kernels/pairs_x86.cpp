@@ -67,11 +67,37 @@ DIT_BF16 inline void bf16_tile(std::index_sequence<I...>, const Tile& tile) {
 
 /// Adds to the totals, which stay in memory: 768 products go between.
 DIT_INT16 inline void add_scaled(Integers sum, float scale, float* total) {
-  _mm512_store_ps(total, _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)sum), _mm512_set1_ps(scale), _mm512_load_ps(total)));
+  _mm512_store_ps(total,
+                  _mm512_fmadd_ps(_mm512_cvtepi32_ps((__m512i)sum), _mm512_set1_ps(scale), _mm512_load_ps(total)));
 }
 
 DIT_INT16 inline void scale_columns(const float* scales, float* total) {
   _mm512_store_ps(total, _mm512_mul_ps(_mm512_load_ps(total), _mm512_load_ps(scales)));
+}
+
+/// [rows,depth] of weights, then pixels by taps.
+struct TapTile {
+  const std::uint16_t* weights;
+  std::size_t depth;
+  const std::uint32_t* pixels;
+  const std::ptrdiff_t* steps;
+  float* sums;
+  std::size_t stride;
+};
+
+template <std::size_t W, std::size_t... I>
+DIT_BF16 inline void tap_tile(std::index_sequence<I...>, const TapTile& tile) {
+  __m512 sum[sizeof...(I)];
+  ((sum[I] = _mm512_setzero_ps()), ...);
+  const std::uint32_t* pixels = tile.pixels;
+  for (const std::uint16_t *a = tile.weights, *end = a + tile.depth; a != end;) {
+    for (std::size_t tap = 0; tap < 9; pixels += tile.steps[tap++], a += 2) {
+      __m512bh columns[W];
+      for (std::size_t v = 0; v < W; ++v) columns[v] = (__m512bh)_mm512_loadu_si512(pixels + 16 * v);
+      ((sum[I] = _mm512_dpbf16_ps(sum[I], (__m512bh)DIT_PAIR_OF_ROW, columns[I % W])), ...);
+    }
+  }
+  (_mm512_store_ps(tile.sums + I / W * tile.stride + I % W * 16, sum[I]), ...);
 }
 
 template <std::size_t W, std::size_t... I>
@@ -100,6 +126,10 @@ DIT_INT16 inline void int16_tile(std::index_sequence<I...>, const Tile& tile) {
 template <std::size_t Rows, std::size_t W>
 DIT_BF16 void bf16_tile(const Tile& tile) {
   bf16_tile<W>(std::make_index_sequence<Rows * W>(), tile);
+}
+template <std::size_t Rows, std::size_t W>
+DIT_BF16 void tap_tile(const TapTile& tile) {
+  tap_tile<W>(std::make_index_sequence<Rows * W>(), tile);
 }
 template <std::size_t Rows, std::size_t W>
 DIT_INT16 void int16_tile(const Tile& tile) {
@@ -149,16 +179,20 @@ void for_each_group(const float* x, std::size_t rows, std::size_t columns, std::
   }
 }
 
-using TileFunction = void (*)(const Tile&);
-using Tiles = std::array<std::array<TileFunction, most_rows>, 3>;  // [vectors − 1][rows − 1]
+template <class Of>
+using Tiles = std::array<std::array<void (*)(const Of&), most_rows>, 3>;  // [vectors − 1][rows − 1]
 
 template <std::size_t... R>
-constexpr Tiles bf16_tiles(std::index_sequence<R...>) {
+constexpr Tiles<Tile> bf16_tiles(std::index_sequence<R...>) {
   return {{{&bf16_tile<R + 1, 1>...}, {&bf16_tile<R + 1, 2>...}, {&bf16_tile<R + 1, 3>...}}};
 }
 template <std::size_t... R>
-constexpr Tiles int16_tiles(std::index_sequence<R...>) {
+constexpr Tiles<Tile> int16_tiles(std::index_sequence<R...>) {
   return {{{&int16_tile<R + 1, 1>...}, {&int16_tile<R + 1, 2>...}, {&int16_tile<R + 1, 3>...}}};
+}
+template <std::size_t... R>
+constexpr Tiles<TapTile> tap_tiles(std::index_sequence<R...>) {
+  return {{{&tap_tile<R + 1, 1>...}, {&tap_tile<R + 1, 2>...}, {&tap_tile<R + 1, 3>...}}};
 }
 
 }  // namespace
@@ -186,9 +220,28 @@ void int16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint
   });
 }
 
+DIT_BF16 void join_bf16(const float* low, const float* high, std::size_t count, std::uint32_t* out) noexcept {
+  for (std::size_t i = 0; i < count; i += 16) {
+    const __m512i l = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(low + i)));
+    const __m512i h = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(high + i)));
+    _mm512_storeu_si512(out + i, _mm512_or_si512(l, _mm512_slli_epi32(h, 16)));
+  }
+}
+
+void multiply_taps(const TapProduct& p) noexcept {
+  static constexpr Tiles<TapTile> tiles = tap_tiles(std::make_index_sequence<most_rows>());
+  for (std::size_t pixel = 0; pixel < p.count;) {
+    const std::size_t left = (p.count - pixel) / 16, vectors = left == 4 ? 2 : std::min<std::size_t>(left, 3);
+    for (std::size_t row = 0; row < p.rows; row += most_rows)
+      tiles[vectors - 1][std::min(p.rows - row, most_rows) - 1](
+          {p.weights + row * p.depth, p.depth, p.pixels + pixel, p.steps, p.sums + row * p.count + pixel, p.count});
+    pixel += vectors * 16;
+  }
+}
+
 void multiply_pairs(const PairProduct& p) noexcept {
-  static constexpr Tiles bf16 = bf16_tiles(std::make_index_sequence<most_rows>());
-  static constexpr Tiles int16 = int16_tiles(std::make_index_sequence<most_rows>());
+  static constexpr Tiles<Tile> bf16 = bf16_tiles(std::make_index_sequence<most_rows>());
+  static constexpr Tiles<Tile> int16 = int16_tiles(std::make_index_sequence<most_rows>());
   const std::size_t bytes = PackedMatrix::piece_bytes(p.dtype, p.depth);
   const std::size_t loads = (p.rows + most_rows - 1) / most_rows * (p.depth / 2);
   const std::size_t step = p.prefetched ? std::min<std::size_t>(64, (bytes + loads - 1) / loads) : 0;

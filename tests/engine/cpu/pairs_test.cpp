@@ -12,6 +12,7 @@
 #include <random>
 
 #include "engine/cpu/executor.h"
+#include "engine/cpu/kernels/conv.h"
 #include "engine/cpu/memory.h"
 #include "engine/error.h"
 #include "engine/network/dit.h"
@@ -183,6 +184,64 @@ TEST(PairsOfIntegers, NoSumLeavesItsBits) {
     }
     EXPECT_NEAR(m.at(0, column), exact, most) << column;
     EXPECT_NEAR(m.at(1, column), -exact, most) << column;
+  }
+}
+
+/// Σ over channels and taps of what both sides became, at a pixel.
+double conv_twin(const cpu::Conv& c, const std::vector<float>& weight, std::size_t r, std::size_t o, std::size_t y,
+                 std::size_t x) {
+  const std::size_t channels = c.in + c.picture_channels, area = c.height * c.width;
+  double sum = 0;
+  for (std::size_t i = 0; i < channels * 9; ++i) {
+    const std::size_t channel = i / 9, row = y + i % 9 / 3 - 1, column = x + i % 3 - 1;  // wrap round outside
+    if (row >= c.height || column >= c.width) continue;
+    const float* plane = channel < c.in ? c.x + (r * c.in + channel) * area
+                                        : c.picture + (r % c.batch * c.picture_channels + channel - c.in) * area;
+    sum += in_bf16(plane[row * c.width + column]) * in_bf16(weight[o * channels * 9 + i]);
+  }
+  return sum + c.bias[o];
+}
+
+TEST(PairsOfTaps, ConvolutionsAreThoseOfTheTwin) {
+  if (!cpu::bf16_usable()) GTEST_SKIP() << "this processor does not multiply pairs of bf16";
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  const auto values = [&](std::size_t count) {
+    std::vector<float> made(count);
+    for (float& value : made) value = normal(random);
+    return made;
+  };
+  struct Shape {
+    std::size_t in, picture, out, height, width;
+  };
+  for (const auto& [in, picture, out, height, width] :
+       {Shape{1, 0, 1, 1, 1}, {2, 3, 9, 5, 7}, {7, 0, 4, 9, 33}, {16, 4, 20, 30, 64}, {5, 2, 8, 17, 16}}) {
+    SCOPED_TRACE(testing::Message() << in << "+" << picture << " to " << out << ", " << height << "x" << width);
+    const std::size_t area = height * width, channels = in + picture;
+    const std::vector<float> x = values(3 * in * area), p = values(3 * picture * area), bias = values(out);
+    const std::vector<float> weight = values(out * channels * 9);
+    std::vector<std::uint16_t> taps(out * cpu::tap_depth(channels));
+    ASSERT_TRUE(cpu::pack_taps(weight, out, channels, taps.data()));
+    std::vector<float> y(3 * out * area);
+    cpu::Conv conv;
+    conv.x = x.data();
+    conv.picture = picture > 0 ? p.data() : nullptr;
+    conv.taps = taps.data();
+    conv.bias = bias.data();
+    conv.rows = conv.batch = 3;
+    conv.in = in;
+    conv.picture_channels = picture;
+    conv.out = out;
+    conv.height = height;
+    conv.width = width;
+    conv.y = y.data();
+    conv.choose_band(2);
+    const cpu::Block scratch(conv.scratch() * sizeof(float), "scratch");
+    cpu::conv(conv, 0, conv.units(), scratch.f32());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const double expected = conv_twin(conv, weight, i / area / out, i / area % out, i % area / width, i % width);
+      ASSERT_NEAR(y[i], expected, 1e-5 * std::sqrt(9 * channels)) << i;
+    }
   }
 }
 
