@@ -97,6 +97,11 @@ DeviceInfo describe(unsigned threads) {
   return info;
 }
 
+bool serves(Precision precision) noexcept {
+  if (precision == Precision::automatic || precision == Precision::f32) return true;
+  return product_of(precision) != DType::f32 && missing(precision).empty();
+}
+
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const DeviceOptions& options) {
   const Precision precision = options.precision == Precision::automatic ? Precision::f32 : options.precision;
   const char* name = name_of(precision);
