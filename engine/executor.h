@@ -43,7 +43,7 @@ struct DeviceInfo {
 /// How weights and activations are held and multiplied.
 enum class Precision {
   /// The fastest whose pictures look like those of f32 (session/trial/difference.h) on a device where it is known to be
-  /// faster; elsewhere, and on the CPU, f32.
+  /// faster: f16-matrix, int16 on the CPU; elsewhere f32. An executor of the CPU that is opened alone takes f32.
   automatic,
   f32,
   f16,         ///< weights and activations in f16, sums in f32

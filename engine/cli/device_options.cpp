@@ -28,9 +28,10 @@ void add_device_options(CLI::App& command, DeviceChoice& choice) {
       ->option_text("NUMBER")
       ->check(whole_number(0, 4096));
   propose(command
-              .add_option("--precision", choice.precision,
-                          "auto, f32, f16, f16-matrix, bf16, int16 or int8; auto is f16-matrix where its icons look "
-                          "like those of f32, else f32")
+              .add_option(
+                  "--precision", choice.precision,
+                  "auto, f32, f16, f16-matrix, bf16, int16 or int8; auto is f16-matrix or int16 where its icons look "
+                  "like those of f32, else f32")
               ->option_text("NAME"),
           {"auto", "f32", "f16", "f16-matrix", "bf16", "int16", "int8"});
   propose(

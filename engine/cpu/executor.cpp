@@ -7,7 +7,7 @@
 
 #include "engine/cores.h"
 #include "engine/cpu/kernels/int8.h"
-#include "engine/cpu/kernels/pairs.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/cpu/kernels/targets.h"
 #include "engine/cpu/memory.h"
 #include "engine/cpu/plan.h"

@@ -17,7 +17,7 @@ bool serves(Precision precision) noexcept;
 
 /// Packs the weights once, in the precision of the file or that of the products.
 /// precision  automatic and f32 compute in f32; int8 multiplies bytes (kernels/int8.h), bf16 and int16 pairs of 16 bits
-///            (kernels/pairs.h) where the processor does
+///            (kernels/pairs/pairs.h) where the processor does
 /// errors  unsupported for a precision that this executor or the processor does not have
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const DeviceOptions& options = {});
 

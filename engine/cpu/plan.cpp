@@ -73,7 +73,7 @@ struct CpuPlan::Sizes {
   std::size_t narrow = 0;  // of 16-bit values: two in a float
 
   /// A left side of `tokens` rows for each of the batch's.
-  void left_side(std::size_t tokens, std::size_t columns) {
+  void narrow_lhs(std::size_t tokens, std::size_t columns) {
     narrow = std::max(narrow, tokens * pair_depth(columns) / 2);
   }
   std::size_t tokens(TensorId image, std::uint32_t patch) const {
@@ -83,18 +83,18 @@ struct CpuPlan::Sizes {
   void operator()(const op::Embed& o) {
     const std::size_t columns = plan.shape(o.weight)[1];
     lhs = std::max(lhs, tokens(o.x, o.patch) * columns);
-    left_side(tokens(o.x, o.patch), columns);
+    narrow_lhs(tokens(o.x, o.patch), columns);
   }
   void operator()(const op::ModulatedLinear& o) {
     const Shape& s = plan.shape(o.x);
     lhs = std::max(lhs, std::size_t{s[1]} * s[2]);
-    left_side(s[1], s[2]);
+    narrow_lhs(s[1], s[2]);
   }
-  void operator()(const op::GatedLinearAdd& o) { left_side(plan.shape(o.x)[1], plan.shape(o.x)[2]); }
+  void operator()(const op::GatedLinearAdd& o) { narrow_lhs(plan.shape(o.x)[1], plan.shape(o.x)[2]); }
   void operator()(const op::Final& o) {
     const Shape& s = plan.shape(o.x);
     lhs = std::max(lhs, std::size_t{s[1]} * s[2]);
-    left_side(s[1], s[2]);
+    narrow_lhs(s[1], s[2]);
     features = std::max(features, tokens(o.y, o.patch) * plan.shape(o.weight)[0]);
   }
   void operator()(const op::Attention& o) {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "engine/cpu/kernels/int8.h"
-#include "engine/cpu/kernels/pairs.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/cpu/plan.h"
 #include "engine/network/noise.h"
 

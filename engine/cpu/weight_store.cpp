@@ -9,7 +9,7 @@
 #include <set>
 
 #include "engine/cpu/kernels/int8.h"
-#include "engine/cpu/kernels/pairs.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/error.h"
 #include "engine/model/quantised.h"
 

@@ -32,7 +32,7 @@ constexpr std::size_t pair_depth(std::size_t depth) noexcept {
 ///   f16       [K,48]
 ///   int8_g32  every quantised type; for each 32 of K: 48 scales as f32, then [32,48] integers
 ///   i8        for a product of integers, see int8.h
-///   bf16      for a product of pairs, see pairs.h: [pair_depth(K)/2,48,2]
+///   bf16      for a product of pairs, see pairs/pairs.h: [pair_depth(K)/2,48,2]
 ///   i16       the same after 48 scales as f32
 struct PackedMatrix {
   std::size_t rows = 0;
@@ -59,7 +59,7 @@ struct WeightRequest {
   Shape shape;
   bool matrix = false;
   /// i8, bf16 or i16: as the right side of such a product; columns a multiple of 32 for i8. f32: as the file has it.
-  /// bf16 where it is no matrix: weights of a convolution by pack_taps(), see pairs.h
+  /// bf16 where it is no matrix: weights of a convolution by pack_taps(), see pairs/pairs.h
   DType product = DType::f32;
 };
 

@@ -83,7 +83,7 @@ GType gst_dit_src_sampler_get_type() {
 GType gst_dit_src_precision_get_type() {
   static const GEnumValue values[] = {
       {static_cast<int>(Precision::automatic),
-       "16-bit on matrix hardware where icons of the model look like those of f32, else f32",
+       "f16-matrix or int16 where the device has it and icons of the model look like those of f32, else f32",
        name_of(Precision::automatic)},
       {static_cast<int>(Precision::f32), "32-bit floating point", name_of(Precision::f32)},
       {static_cast<int>(Precision::f16), "16-bit floating point", name_of(Precision::f16)},

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/cpu/kernels/pairs.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/cpu/kernels/rows.h"
 #include "engine/cpu/memory.h"
 

@@ -17,7 +17,7 @@ struct Conv {
   const float* x = nullptr;             ///< [R,F,H,W]
   const float* picture = nullptr;       ///< [B,C,H,W] or null; row r reads picture r mod B
   const float* weight = nullptr;        ///< [O,F+C,3,3]
-  const std::uint16_t* taps = nullptr;  ///< or the same by pack_taps (pairs.h): the products are in bf16 then
+  const std::uint16_t* taps = nullptr;  ///< or the same by pack_taps (pairs/pairs.h): the products are in bf16 then
   const float* bias = nullptr;          ///< [O] or null
   std::size_t rows = 0, batch = 1;
   std::size_t first_row = 0;                          ///< r of the first of these rows

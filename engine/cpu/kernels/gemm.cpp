@@ -6,7 +6,7 @@
 #include <array>
 
 #include "engine/cpu/kernels/int8.h"
-#include "engine/cpu/kernels/pairs.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/cpu/memory.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -28,7 +28,8 @@ enum class Finish {
 /// has the same bits in any batch, on any number of threads, and on any target with fused multiply-add.
 struct Product {
   const float* a = nullptr;  ///< row stride is weight->columns
-  /// In place of a where the weight is i8 (int8.h) or i16 or bf16 (pairs.h), and their scales where they have some.
+  /// In place of a where the weight is i8 (int8.h) or i16 or bf16 (pairs/pairs.h), and their scales where they have
+  /// some.
   const std::byte* a_narrow = nullptr;
   const float* a_scales = nullptr;
   std::size_t rows = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Products of pairs of 16 bits: beside scalar twins that round as they do, within a budget of the numbers behind them,
 // and the same bits in any batch on any number of threads.
-#include "engine/cpu/kernels/pairs.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is the same on every processor: how panels of pairs are packed. pairs_x86.cpp and pairs_arm.cpp multiply them.
-#include "engine/cpu/kernels/pairs.h"
+// What is the same on every processor: how panels of pairs are packed. x86.cpp and arm.cpp multiply them.
+#include "engine/cpu/kernels/pairs/pairs.h"
 
 #include <algorithm>
 #include <array>

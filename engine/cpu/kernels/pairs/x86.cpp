@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "engine/cpu/kernels/pairs.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 
 #ifdef __GNUC__
 // False alarms of the intrinsics' own headers, GCC bug 105593.
@@ -231,7 +231,7 @@ DIT_BF16 void join_bf16(const float* low, const float* high, std::size_t count, 
 void multiply_taps(const TapProduct& p) noexcept {
   static constexpr Tiles<TapTile> tiles = tap_tiles(std::make_index_sequence<most_rows>());
   for (std::size_t pixel = 0; pixel < p.count;) {
-    const std::size_t left = (p.count - pixel) / 16, vectors = left == 4 ? 2 : std::min<std::size_t>(left, 3);
+    const std::size_t rest = (p.count - pixel) / 16, vectors = rest == 4 ? 2 : std::min<std::size_t>(rest, 3);
     for (std::size_t row = 0; row < p.rows; row += most_rows)
       tiles[vectors - 1][std::min(p.rows - row, most_rows) - 1](
           {p.weights + row * p.depth, p.depth, p.pixels + pixel, p.steps, p.sums + row * p.count + pixel, p.count});

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/cpu/kernels/pairs.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 
 #ifndef HWCAP2_BF16
 #define HWCAP2_BF16 (1 << 14)  // Linux 5.6
