@@ -48,8 +48,8 @@ DType product_of(Precision precision) {
 /// What a precision needs of the processor; empty where it is there.
 std::string missing(Precision precision) {
   if (precision == Precision::int8 && !int8_usable()) return "AVX-512 VNNI or Arm's dot products";
-  if (precision == Precision::bf16 && !bf16_usable()) return "AVX512_BF16, AMX or Arm's BF16";
-  if (precision == Precision::int16 && !int16_usable()) return "AVX-512 VNNI";
+  if (precision == Precision::bf16 && !bf16_usable()) return "AVX512_BF16 or Arm's BF16";
+  if (precision == Precision::int16 && !int16_usable()) return "AVX-512 VNNI or AVX-VNNI";
   return "";
 }
 

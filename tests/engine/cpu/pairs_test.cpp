@@ -156,6 +156,31 @@ TEST_P(Pairs, WhatIsNoNumberIsNotHidden) {
   }
 }
 
+TEST(PairsOfIntegers, AvxVnniGivesTheSameBits) {
+  if (!cpu::int16_usable()) GTEST_SKIP() << "this processor does not multiply pairs of i16";
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  for (const Case& c : cases) {
+    std::vector<float> x(c.rows * c.columns), w(c.count * c.columns);
+    for (float& value : x) value = normal(random);
+    for (float& value : w) value = normal(random);
+    x.back() = c.rows == 1 ? 0.f : std::numeric_limits<float>::quiet_NaN();
+    const Multiplied wide(DType::i16, c, x, w);
+    const bool there = cpu::force_avx_vnni(true);
+    if (!there) {
+      cpu::force_avx_vnni(false);
+      GTEST_SKIP() << "this processor has no AVX-VNNI";
+    }
+    const Multiplied narrow(DType::i16, c, x, w);
+    cpu::force_avx_vnni(false);
+    EXPECT_EQ(narrow.a, wide.a);
+    for (std::size_t i = 0; i < c.rows * 48; ++i) {
+      const float a = narrow.block.f32()[i], b = wide.block.f32()[i];
+      ASSERT_TRUE(a == b || (std::isnan(a) && std::isnan(b))) << c.rows << "x" << c.columns << " at " << i;
+    }
+  }
+}
+
 /// The largest sums that any weights and values can make.
 TEST(PairsOfIntegers, NoSumLeavesItsBits) {
   if (!cpu::int16_usable()) GTEST_SKIP() << "this processor does not multiply pairs of i16";

@@ -81,7 +81,6 @@ DIT_BF16 void bf16_group(const float* x, std::uint16_t* out) {
 }  // namespace
 
 bool bf16_usable() noexcept { return (getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0; }
-const char* bf16_instructions() noexcept { return bf16_usable() ? "BF16" : "none"; }
 
 void bf16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint16_t* out) noexcept {
   for (std::size_t r = 0; r < rows; ++r, x += columns) {

@@ -117,7 +117,6 @@ bool pack_taps(std::span<const float> values, std::size_t outputs, std::size_t c
 
 #if !defined(__x86_64__) && !(defined(__aarch64__) && defined(__linux__))
 bool bf16_usable() noexcept { return false; }
-const char* bf16_instructions() noexcept { return "none"; }
 void bf16_rows(const float*, std::size_t, std::size_t, std::uint16_t*) noexcept { std::abort(); }
 void join_bf16(const float*, const float*, std::size_t, std::uint32_t*) noexcept { std::abort(); }
 void multiply_taps(const TapProduct&) noexcept { std::abort(); }
@@ -125,6 +124,7 @@ void multiply_pairs(const PairProduct&) noexcept { std::abort(); }  // never cal
 #endif
 #ifndef __x86_64__
 bool int16_usable() noexcept { return false; }
+bool force_avx_vnni(bool) noexcept { return false; }
 void int16_rows(const float*, std::size_t, std::size_t, std::uint16_t*, float*) noexcept { std::abort(); }
 #endif
 

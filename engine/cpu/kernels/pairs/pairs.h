@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Products whose both sides are pairs of 16 bits, two of the depth in one instruction: twice the rate of f32.
-//   bf16   sums in f32; AVX512_BF16, AMX, Arm's BF16
+//   bf16   sums in f32; AVX512_BF16, Arm's BF16
 //   int16  a scale for 64 of a left side's row and one for a column of the weight; a group's sum is exact. Both sides
-//          keep 13 bits and a sign, finer than f16's eleven; AVX-512 VNNI
+//          keep 13 bits and a sign, finer than f16's eleven; AVX-512 VNNI, AVX-VNNI, with the same bits
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,9 @@ namespace dit::cpu {
 /// Whether this processor can run the functions below in bf16, in int16.
 bool bf16_usable() noexcept;
 bool int16_usable() noexcept;
-/// The instructions that multiply bf16 here: "AMX", "AVX512_BF16", "BF16"; "none" where it is not usable.
-const char* bf16_instructions() noexcept;
+/// Makes products of int16 use AVX-VNNI although there is AVX-512 VNNI, where the processor has both. For tests,
+/// between runs. False if it has not.
+bool force_avx_vnni(bool forced) noexcept;
 
 /// x [rows,columns] to a left side [rows,pair_depth(columns)], with zeros at the ends of the rows.
 void bf16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint16_t* out) noexcept;

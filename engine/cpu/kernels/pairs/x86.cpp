@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Products of pairs by AVX512_BF16, AVX-512 VNNI and AMX.
+// Products of pairs by AVX512_BF16, AVX-512 VNNI and AVX-VNNI.
 #ifdef __x86_64__
 #include <algorithm>
 #include <array>
@@ -17,6 +17,7 @@
 #include <immintrin.h>
 
 #define DIT_INT16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define DIT_INT16_256 __attribute__((target("avx2,fma,avxvnni")))
 #define DIT_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 
 namespace dit::cpu {
@@ -26,8 +27,13 @@ namespace {
 constexpr std::size_t most_rows = 8;
 constexpr std::size_t pair_values = 2 * panel_columns;  // of a panel for two of the depth
 
+// Half as wide, with half as many registers: 12 sums, 3 columns, 1 pair of a row.
+constexpr std::size_t most_rows_256 = 4, vectors_256 = panel_columns / 8;
+
 /// Of 32 bits: sums of __m512i, which counts in 64, GCC 12 moves to memory in every turn.
 using Integers [[gnu::vector_size(64)]] = std::int32_t;
+
+using Integers256 [[gnu::vector_size(32)]] = std::int32_t;
 
 struct Tile {
   const std::uint16_t* a;  // [rows,depth]
@@ -136,6 +142,68 @@ DIT_INT16 void int16_tile(const Tile& tile) {
   int16_tile<W>(std::make_index_sequence<Rows * W>(), tile);
 }
 
+DIT_INT16_256 inline void add_scaled_256(Integers256 sum, float scale, float* total) {
+  const __m256 values = _mm256_cvtepi32_ps((__m256i)sum);
+  _mm256_store_ps(total, _mm256_fmadd_ps(values, _mm256_set1_ps(scale), _mm256_load_ps(total)));
+}
+
+DIT_INT16_256 inline void scale_columns_256(const float* scales, float* total) {
+  _mm256_store_ps(total, _mm256_mul_ps(_mm256_load_ps(total), _mm256_load_ps(scales)));
+}
+
+/// As int16_tile of W vectors of 8, from column `column` of the panel on.
+template <std::size_t W, std::size_t... I>
+DIT_INT16_256 inline void int16_tile_256(std::index_sequence<I...>, const Tile& tile, std::size_t column) {
+  const auto* panel = reinterpret_cast<const std::uint16_t*>(tile.panel + panel_columns * sizeof(float)) + 2 * column;
+  const std::size_t groups = tile.depth / pair_group;
+  const std::uint16_t* a = tile.a;
+  float* sums = tile.sums + column;
+  (_mm256_store_ps(sums + I / W * panel_columns + I % W * 8, _mm256_setzero_ps()), ...);
+  for (std::size_t g = 0; g < groups; ++g) {
+    asm volatile("" ::: "memory");  // or the totals take the registers of the sums
+    Integers256 sum[sizeof...(I)];
+    ((sum[I] = Integers256{}), ...);
+    for (const std::uint16_t* end = a + pair_group; a != end; a += 2, panel += pair_values) {
+      __m256i weights[W];
+      for (std::size_t v = 0; v < W; ++v)
+        weights[v] = _mm256_load_si256(reinterpret_cast<const __m256i*>(panel + 16 * v));
+      ((sum[I] = (Integers256)_mm256_dpwssd_avx_epi32(
+            (__m256i)sum[I], _mm256_set1_epi32(pair_at(a + I / W * tile.depth)), weights[I % W])),
+       ...);
+    }
+    (add_scaled_256(sum[I], tile.scales[I / W * groups + g], sums + I / W * panel_columns + I % W * 8), ...);
+  }
+  const auto* scales = reinterpret_cast<const float*>(tile.panel) + column;
+  (scale_columns_256(scales + I % W * 8, sums + I / W * panel_columns + I % W * 8), ...);
+}
+
+template <std::size_t Rows, std::size_t W>
+DIT_INT16_256 void int16_tile_256(const Tile& tile, std::size_t column) {
+  int16_tile_256<W>(std::make_index_sequence<Rows * W>(), tile, column);
+}
+
+/// As int16_group, to the bit.
+DIT_INT16_256 void int16_group_256(const float* x, std::uint16_t* out, float* scale) {
+  __m256 values[8];
+  __m256 most = _mm256_setzero_ps(), no_numbers = _mm256_setzero_ps();
+  for (std::size_t i = 0; i < 8; ++i) {
+    values[i] = _mm256_loadu_ps(x + 8 * i);
+    most = _mm256_max_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.f), values[i]), most);
+    no_numbers = _mm256_or_ps(no_numbers, _mm256_cmp_ps(values[i], values[i], _CMP_UNORD_Q));
+  }
+  float all[8];
+  _mm256_storeu_ps(all, most);
+  const float largest = *std::max_element(all, all + 8);
+  *scale = _mm256_movemask_ps(no_numbers) == 0 ? largest / 8191.f : std::numeric_limits<float>::quiet_NaN();
+  const __m256 inverse = _mm256_set1_ps(largest > 1e-30f ? 8191.f / largest : 0.f);
+  for (std::size_t i = 0; i < 8; i += 2) {
+    const __m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(values[i], inverse));
+    const __m256i high = _mm256_cvtps_epi32(_mm256_mul_ps(values[i + 1], inverse));
+    const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 8 * i), both);
+  }
+}
+
 DIT_INT16 void int16_group(const float* x, std::uint16_t* out, float* scale) {
   __m512 values[4];
   __m512 most = _mm512_setzero_ps();
@@ -195,6 +263,31 @@ constexpr Tiles<TapTile> tap_tiles(std::index_sequence<R...>) {
   return {{{&tap_tile<R + 1, 1>...}, {&tap_tile<R + 1, 2>...}, {&tap_tile<R + 1, 3>...}}};
 }
 
+bool has_avx512_vnni() noexcept {
+  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl");
+}
+bool has_avx_vnni() noexcept {
+  return __builtin_cpu_supports("avxvnni") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+bool narrow_vectors = !has_avx512_vnni();
+
+void multiply_int16_256(const PairProduct& p) noexcept {
+  using Function = void (*)(const Tile&, std::size_t);
+  static constexpr Function tiles[2][most_rows_256] = {
+      {int16_tile_256<1, 2>, int16_tile_256<2, 2>, int16_tile_256<3, 2>, int16_tile_256<4, 2>},
+      {int16_tile_256<1, 3>, int16_tile_256<2, 3>, int16_tile_256<3, 3>, int16_tile_256<4, 3>}};
+  // 48 columns are 3 and 3 vectors, 32 are 2 and 2.
+  const std::size_t vectors = p.columns / 8 == vectors_256 ? 3 : 2;
+  for (std::size_t row = 0; row < p.rows; row += most_rows_256) {
+    const Tile tile = {
+        p.a + row * p.depth,         p.scales + row * (p.depth / pair_group), p.depth, p.panel, nullptr, 0,
+        p.sums + row * panel_columns};
+    for (std::size_t column = 0; column < p.columns; column += 8 * vectors)
+      tiles[vectors - 2][std::min(p.rows - row, most_rows_256) - 1](tile, column);
+  }
+}
+
 }  // namespace
 
 bool bf16_usable() noexcept {
@@ -202,11 +295,11 @@ bool bf16_usable() noexcept {
          __builtin_cpu_supports("avx512vl");
 }
 
-const char* bf16_instructions() noexcept { return bf16_usable() ? "AVX512_BF16" : "none"; }
+bool int16_usable() noexcept { return has_avx512_vnni() || has_avx_vnni(); }
 
-bool int16_usable() noexcept {
-  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl");
+bool force_avx_vnni(bool forced) noexcept {
+  narrow_vectors = forced || !has_avx512_vnni();
+  return has_avx_vnni();
 }
 
 void bf16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint16_t* out) noexcept {
@@ -215,8 +308,9 @@ void bf16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint1
 }
 
 void int16_rows(const float* x, std::size_t rows, std::size_t columns, std::uint16_t* out, float* scales) noexcept {
-  for_each_group(x, rows, columns, out, [scales](const float* values, std::uint16_t* to, std::size_t at) {
-    int16_group(values, to, scales + at);
+  const auto group = narrow_vectors ? int16_group_256 : int16_group;
+  for_each_group(x, rows, columns, out, [group, scales](const float* values, std::uint16_t* to, std::size_t at) {
+    group(values, to, scales + at);
   });
 }
 
@@ -240,6 +334,7 @@ void multiply_taps(const TapProduct& p) noexcept {
 }
 
 void multiply_pairs(const PairProduct& p) noexcept {
+  if (p.dtype == DType::i16 && narrow_vectors) return multiply_int16_256(p);
   static constexpr Tiles<Tile> bf16 = bf16_tiles(std::make_index_sequence<most_rows>());
   static constexpr Tiles<Tile> int16 = int16_tiles(std::make_index_sequence<most_rows>());
   const std::size_t bytes = PackedMatrix::piece_bytes(p.dtype, p.depth);
