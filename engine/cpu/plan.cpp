@@ -221,8 +221,8 @@ std::size_t CpuPlan::rows_at_a_time() const noexcept {
   // Two keep what a weight becomes in f32 for twice as long, and still fit a second-level cache of 1 MiB.
   for (const std::size_t some : {2u, 1u}) {
     const std::size_t pieces = (rows + some - 1) / some, most = (pieces + threads - 1) / threads * some;
-    // Nobody should wait long for who has one more.
-    if (rows > 1 && (threads == 1 || most * threads * 20 <= rows * 21)) return some;
+    // Working memory is for `rows` at a time; and nobody should wait long for who has one more.
+    if (rows > 1 && threads * some <= rows && (threads == 1 || most * threads * 20 <= rows * 21)) return some;
   }
   return 0;
 }

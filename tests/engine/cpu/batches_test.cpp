@@ -43,5 +43,23 @@ TEST(CpuBatches, RowsKeepTheirOwn) {
   }
 }
 
+/// More threads than rows by one in twenty, where each of them would have next to nothing to wait for.
+TEST(CpuBatches, ThreadsBeyondTheRowsHaveNoPlaceOfTheirOwn) {
+  const ModelConfig config = odd_config();
+  const PlanShape shape{.batch = 20, .conditions = 1, .steps = 1};
+  const Program program = record(config, shape);
+  const auto weights = random_weights(program);
+  std::vector<std::vector<float>> painted;
+  for (const unsigned threads : {1u, 20u, 21u}) {
+    const auto executor = cpu::open(weights, {.threads = threads});
+    const auto plan = executor->plan(program);
+    plan->set_request(request_for(shape, config, 0));
+    plan->prepare(never_cancelled);
+    for (int i = 0; i < 20; ++i) plan->run(0, 1, never_cancelled);
+    painted.push_back(plan->read(program.x));
+    EXPECT_EQ(painted.back(), painted.front()) << threads;
+  }
+}
+
 }  // namespace
 }  // namespace dit::test
