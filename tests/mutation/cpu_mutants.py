@@ -100,8 +100,6 @@ def cpu_kernels(of):
         cpu("Combine")),
        ("modulation_row_.data() + std::size_t{step} * program_.shape.rows() + first, tokens};",
         "modulation_row_.data() + std::size_t{step} + first, tokens};", cpu("ModulatedLinear")),
-       ("execute(program_.step[i], step, {row, std::min(some, rows - row), thread});",
-        "execute(program_.step[i], step, {row, some, thread});", "Cpu.SameBitsInAnyBatch"),
        ("attention.condition = modulation_row_.data() + std::size_t{step} * program_.shape.rows() + part.first;",
         "attention.condition = modulation_row_.data() + std::size_t{step} * program_.shape.rows();", "CpuBatches.RowsKeepTheirOwn"),
        ("conv.first_row = part.first;", "conv.first_row = 0;", "CpuBatches.RowsKeepTheirOwn"),
