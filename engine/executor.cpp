@@ -12,11 +12,13 @@ namespace {
 template <typename Choice, std::size_t Count>
 using Names = std::array<std::pair<Choice, const char*>, Count>;
 
-constexpr Names<Precision, 5> precisions = {{{Precision::automatic, "auto"},
+constexpr Names<Precision, 7> precisions = {{{Precision::automatic, "auto"},
                                              {Precision::f32, "f32"},
                                              {Precision::f16, "f16"},
                                              {Precision::f16_matrix, "f16-matrix"},
-                                             {Precision::int8, "int8"}}};
+                                             {Precision::int8, "int8"},
+                                             {Precision::bf16, "bf16"},
+                                             {Precision::int16, "int16"}}};
 constexpr Names<Fusion, 5> fusions = {{{Fusion::automatic, "auto"},
                                        {Fusion::none, "none"},
                                        {Fusion::op, "op"},

@@ -43,12 +43,14 @@ struct DeviceInfo {
 /// How weights and activations are held and multiplied.
 enum class Precision {
   /// The fastest whose pictures look like those of f32 (session/trial/difference.h) on a device where it is known to be
-  /// faster; elsewhere, and on the CPU, f32.
+  /// faster: f16-matrix, int16 on the CPU; elsewhere f32. An executor of the CPU that is opened alone takes f32.
   automatic,
   f32,
   f16,         ///< weights and activations in f16, sums in f32
   f16_matrix,  ///< f16 on matrix hardware, sums in f32
   int8,        ///< weights and left sides in int8, sums in i32
+  bf16,        ///< weights and left sides in bf16, sums in f32
+  int16,       ///< weights and left sides in 14 bits with scales, sums of 64 in i32, of those in f32
 };
 
 /// How ops become dispatches on Vulkan; the CPU executor takes any and ignores it.
@@ -60,8 +62,8 @@ enum class Fusion {
   persistent,  ///< "single": one dispatch for all steps
 };
 
-/// Property and command-line names: "auto", "f32", "f16", "f16-matrix", "int8"; "auto", "none", "op", "block",
-/// "single".
+/// Property and command-line names: "auto", "f32", "f16", "f16-matrix", "int8", "bf16", "int16"; "auto", "none", "op",
+/// "block", "single".
 const char* name_of(Precision precision) noexcept;
 const char* name_of(Fusion fusion) noexcept;
 /// errors  throws Error{settings} that lists the known names

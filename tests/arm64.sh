@@ -30,10 +30,10 @@ cmake --build --preset arm64 --target "${targets[@]}"
 
 # No Vulkan here: no driver for arm64 would run under qemu but llvmpipe, whose compiler it would have to emulate too.
 emulated=(qemu-aarch64 -L "$DIT_ARM64_ROOT")
-filter='*/cpu:Cpu*.*:ExpandedWeights.*:Int8.*:Precision.*:ThreadPool.*:Cache.*:Files.*:NewFiles.*:Printable.*:FuzzCorpus.*'
+filter='*/cpu:Cpu*.*:*Pairs*.*:FastCpus.*:ExpandedWeights.*:Int8.*:Precision.*:ThreadPool.*:Cache.*:Files.*:NewFiles.*:Printable.*:FuzzCorpus.*'
 filter+=':Gguf.*:JsonText.*:Lexicon.*:Pieces.*:Model*.*:Npy.*:Onnx.*:Prompts.*:Quantised.*:Safetensors.*:Weights.*:Text.*'
 filter+=':Vocabulary.*:Wts1*.*:Noise.*:PromptRows.*:RecorderTest.*:Sampler.*:Engines.*:Turns.*:SelfTest*.*:OlderWeights.*'
 filter+=':Compile.*:Emit.*:Fuse.*:Layout.*:Tile.*:Allocations.*:Diffusor.*'
 DIT_CACHE='' "${emulated[@]}" build/arm64/dit_tests --gtest_brief=1 --gtest_filter="$filter"
-DIT_CACHE='' /usr/bin/python3 tests/pictures.py "$own/dit --device cpu" "${emulated[*]} build/arm64/dit --device cpu"
+DIT_CACHE='' /usr/bin/python3 tests/pictures.py "$own/dit --device cpu --precision f32" "${emulated[*]} build/arm64/dit --device cpu --precision f32"
 say 'arm64 builds, passes and paints the same icons'

@@ -50,7 +50,7 @@ with() {
 icons() {
   local output status=0
   output=$(with "$1" timeout --kill-after=5 "$limit" /usr/bin/python3 tests/pictures.py \
-    "${tests%_tests} --device cpu" "${tests%_tests} --device vulkan:0" 2>&1) || status=$?
+    "${tests%_tests} --device cpu --precision f32" "${tests%_tests} --device vulkan:0" 2>&1) || status=$?
   printf '== icons\n%s\n' "$output" >>"$log"
   if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
     printf 'not within %s s' "$limit"

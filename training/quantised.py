@@ -27,8 +27,9 @@ from icons.measure.pictures import over_white
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Type and what `dit generate` is told besides. int8 and q8_0 keep the same integers and scales.
-WAYS = {"as it is": ("", ()), "other seeds": ("", ("--seed", "1")), "bf16": ("bf16", ()), "q8_0, int8": ("q8_0", ()),
-        "q4_0": ("q4_0", ()), "int4": ("int4", ()), "as it is, integer products": ("", ("--precision", "int8"))}
+F32 = ("--precision", "f32")
+WAYS = {"as it is": ("", F32), "other seeds": ("", (*F32, "--seed", "1")), "bf16": ("bf16", F32), "q8_0, int8": ("q8_0", F32),
+        "q4_0": ("q4_0", F32), "int4": ("int4", F32), "as it is, integer products": ("", ("--precision", "int8"))}
 
 
 def pairs_of(model, names, styles, count):

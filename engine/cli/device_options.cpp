@@ -27,13 +27,13 @@ void add_device_options(CLI::App& command, DeviceChoice& choice) {
   command.add_option("--threads", choice.threads, "CPU threads; default 0 = one for each core")
       ->option_text("NUMBER")
       ->check(whole_number(0, 4096));
-  propose(
-      command
-          .add_option(
-              "--precision", choice.precision,
-              "auto, f32, f16, f16-matrix or int8; auto is f16-matrix where its icons look like those of f32, else f32")
-          ->option_text("NAME"),
-      {"auto", "f32", "f16", "f16-matrix", "int8"});
+  propose(command
+              .add_option(
+                  "--precision", choice.precision,
+                  "auto, f32, f16, f16-matrix, bf16, int16 or int8; auto is f16-matrix or int16 where its icons look "
+                  "like those of f32, else f32")
+              ->option_text("NAME"),
+          {"auto", "f32", "f16", "f16-matrix", "bf16", "int16", "int8"});
   propose(
       command.add_option("--fusion", choice.fusion, "auto, none, op, block or single: how ops become GPU dispatches")
           ->option_text("NAME"),

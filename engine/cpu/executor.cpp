@@ -7,6 +7,7 @@
 
 #include "engine/cores.h"
 #include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/cpu/kernels/targets.h"
 #include "engine/cpu/memory.h"
 #include "engine/cpu/plan.h"
@@ -38,22 +39,36 @@ void add_caches(DeviceInfo& info) {
   }
 }
 
+DType product_of(Precision precision) {
+  if (precision == Precision::int8) return DType::i8;
+  if (precision == Precision::bf16) return DType::bf16;
+  return precision == Precision::int16 ? DType::i16 : DType::f32;
+}
+
+/// What a precision needs of the processor; empty where it is there.
+std::string missing(Precision precision) {
+  if (precision == Precision::int8 && !int8_usable()) return "AVX-512 VNNI or Arm's dot products";
+  if (precision == Precision::bf16 && !bf16_usable()) return "AVX512_BF16 or Arm's BF16";
+  if (precision == Precision::int16 && !int16_usable()) return "AVX-512 VNNI or AVX-VNNI";
+  return "";
+}
+
 class CpuExecutor final : public Executor {
  public:
   /// threads  0 = one a core, or as many of them as the system gives
-  CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads, bool int8, bool expand)
+  CpuExecutor(std::shared_ptr<const Weights> weights, unsigned threads, Precision precision, bool expand)
       : weights_(std::move(weights), expand),
         pool_(threads == 0 ? available_cores() : threads,
               threads == 0 ? ThreadPool::Shortage::fewer_will_do : ThreadPool::Shortage::is_an_error),
         info_(describe(pool_.size())),
-        int8_(int8) {
-    info_.precision = int8 ? "int8" : "f32";
+        product_(product_of(precision)) {
+    info_.precision = name_of(precision);
   }
 
   const DeviceInfo& info() const noexcept override { return info_; }
   std::unique_ptr<Plan> plan(Program program, const std::atomic<bool>&) override {
     try {
-      return std::make_unique<CpuPlan>(std::move(program), weights_, pool_, int8_);
+      return std::make_unique<CpuPlan>(std::move(program), weights_, pool_, product_);
     } catch (const std::bad_alloc&) {
       fail(ErrorKind::out_of_memory, "CPU plan: expected more host memory, found none left");
     }
@@ -63,7 +78,7 @@ class CpuExecutor final : public Executor {
   WeightStore weights_;
   ThreadPool pool_;
   DeviceInfo info_;
-  bool int8_;
+  DType product_;
 };
 
 }  // namespace
@@ -82,15 +97,22 @@ DeviceInfo describe(unsigned threads) {
   return info;
 }
 
+bool serves(Precision precision) noexcept {
+  if (precision == Precision::automatic || precision == Precision::f32) return true;
+  return product_of(precision) != DType::f32 && missing(precision).empty();
+}
+
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, const DeviceOptions& options) {
-  const bool int8 = options.precision == Precision::int8;
-  expect(int8 || options.precision == Precision::automatic || options.precision == Precision::f32,
-         ErrorKind::unsupported, "precision '{}': expected auto, f32 or int8 on the CPU", name_of(options.precision));
-  expect(!int8 || int8_usable(), ErrorKind::unsupported,
-         "precision 'int8': expected a processor with AVX-512 VNNI or Arm's dot products, found {}", processor_name());
-  expect(!int8 || !options.expand_weights, ErrorKind::unsupported,
+  const Precision precision = options.precision == Precision::automatic ? Precision::f32 : options.precision;
+  const char* name = name_of(precision);
+  expect(precision == Precision::f32 || product_of(precision) != DType::f32, ErrorKind::unsupported,
+         "precision '{}': expected auto, f32, bf16, int16 or int8 on the CPU", name);
+  const std::string wanted = missing(precision);
+  expect(wanted.empty(), ErrorKind::unsupported, "precision '{}': expected a processor with {}, found {}", name, wanted,
+         processor_name());
+  expect(precision != Precision::int8 || !options.expand_weights, ErrorKind::unsupported,
          "precision 'int8': multiplies integers, expected weights that are not expanded");
-  return std::make_unique<CpuExecutor>(std::move(weights), options.threads, int8, options.expand_weights);
+  return std::make_unique<CpuExecutor>(std::move(weights), options.threads, precision, options.expand_weights);
 }
 
 }  // namespace dit::cpu

@@ -43,6 +43,11 @@ struct OperandsOf {
   Operands operator()(const op::Hold& o) const { return {no_tensor, {}, {o.x}, no_tensor}; }
 };
 
+bool is_weight_of_conv(const Op& op, TensorId id) {
+  const auto* conv = std::get_if<op::Conv>(&op.what);
+  return conv && conv->weight == id;
+}
+
 template <class Visit>
 void for_each_op(const Program& program, const Visit& visit) {
   for (const Op& op : program.prepare) visit(op);
@@ -60,38 +65,54 @@ void check_kind(const Program& program, const Op& op, TensorId id, TensorKind ex
 
 }  // namespace
 
-/// Floats of the working memory that ops share, each the largest that any op needs.
+/// Floats of the working memory that ops share, each the largest that any op needs; all but the scratch for each row of
+/// the batch.
 struct CpuPlan::Sizes {
   const CpuPlan& plan;
-  std::size_t lhs = 0, features = 0, integers = 0, scratch = Product::scratch();
+  std::size_t lhs = 0, features = 0, scratch = Product::scratch();
+  std::size_t narrow = 0;  // of 16-bit values: two in a float
 
-  std::size_t elements(TensorId id) const { return element_count(plan.shape(id)); }
-  /// `width` floats for each token of each image.
-  std::size_t per_token(TensorId image, std::uint32_t patch, std::size_t width) const {
+  /// A left side of `tokens` rows for each of the batch's.
+  void narrow_lhs(std::size_t tokens, std::size_t columns) {
+    narrow = std::max(narrow, tokens * pair_depth(columns) / 2);
+  }
+  std::size_t tokens(TensorId image, std::uint32_t patch) const {
     const Shape& s = plan.shape(image);
-    return std::size_t{s[0]} * (s[2] / patch) * (s[3] / patch) * width;
+    return std::size_t{s[2] / patch} * (s[3] / patch);
   }
-  void operator()(const op::Embed& o) { lhs = std::max(lhs, per_token(o.x, o.patch, plan.shape(o.weight)[1])); }
+  void operator()(const op::Embed& o) {
+    const std::size_t columns = plan.shape(o.weight)[1];
+    lhs = std::max(lhs, tokens(o.x, o.patch) * columns);
+    narrow_lhs(tokens(o.x, o.patch), columns);
+  }
   void operator()(const op::ModulatedLinear& o) {
-    lhs = std::max(lhs, elements(o.x));
-    integers = std::max(integers, elements(o.x));
+    const Shape& s = plan.shape(o.x);
+    lhs = std::max(lhs, std::size_t{s[1]} * s[2]);
+    narrow_lhs(s[1], s[2]);
   }
-  void operator()(const op::GatedLinearAdd& o) { integers = std::max(integers, elements(o.x)); }
+  void operator()(const op::GatedLinearAdd& o) { narrow_lhs(plan.shape(o.x)[1], plan.shape(o.x)[2]); }
   void operator()(const op::Final& o) {
-    lhs = std::max(lhs, elements(o.x));
-    features = std::max(features, per_token(o.y, o.patch, plan.shape(o.weight)[0]));
+    const Shape& s = plan.shape(o.x);
+    lhs = std::max(lhs, std::size_t{s[1]} * s[2]);
+    narrow_lhs(s[1], s[2]);
+    features = std::max(features, tokens(o.y, o.patch) * plan.shape(o.weight)[0]);
   }
-  void operator()(const op::Attention& o) { scratch = std::max(scratch, plan.attention_of(o, 0).scratch()); }
+  void operator()(const op::Attention& o) {
+    scratch = std::max(scratch, plan.attention_of(o, 0, {0, 1, {}}).scratch());
+  }
   void operator()(const op::HeadNorm& o) { scratch = std::max(scratch, plan.norm_of(o).scratch()); }
-  void operator()(const op::Conv& o) { scratch = std::max(scratch, plan.conv_of(o).scratch()); }
+  void operator()(const op::Conv& o) {
+    const std::size_t rows = plan.program_.shape.rows();
+    scratch = std::max({scratch, plan.conv_of(o, {0, rows, {}}).scratch(), plan.conv_of(o, {0, rows, 0}).scratch()});
+  }
   template <class Other>
   void operator()(const Other&) {}
 };
 
-CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool int8)
+CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, DType product)
     : program_(std::move(program)),
       pool_(pool),
-      int8_(int8),
+      product_(product),
       places_(program_.tensors.size()),
       runs_(program_.shape.batch, program_.shape.sketches ? pixels_of(program_) : 0) {
   for_each_op(program_, [this](const Op& op) {
@@ -105,6 +126,7 @@ CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool i
   });
   place_weights(weights);
   place_activations();
+  find_stretches();
   const PlanShape& s = program_.shape;
   icons_.resize(s.batch);
   modulation_row_.resize(std::size_t{s.steps} * s.rows());
@@ -112,16 +134,23 @@ CpuPlan::CpuPlan(Program program, WeightStore& weights, ThreadPool& pool, bool i
   solver_row_.resize(std::size_t{s.steps} * s.batch);
 }
 
+bool CpuPlan::is_narrow(const Op& op, const Shape& weight) const {
+  const bool in_block =
+      std::holds_alternative<op::ModulatedLinear>(op.what) || std::holds_alternative<op::GatedLinearAdd>(op.what);
+  if (product_ == DType::i8) return in_block && weight[1] % group_size == 0;
+  // What is made once a prompt stays in f32.
+  return product_ != DType::f32 && !std::holds_alternative<op::Linear>(op.what);
+}
+
 void CpuPlan::place_weights(WeightStore& weights) {
   std::vector<WeightRequest> requests;
   for_each_op(program_, [&](const Op& op) {
     const Operands operands = std::visit(OperandsOf{}, op.what);
-    const bool in_block =
-        std::holds_alternative<op::ModulatedLinear>(op.what) || std::holds_alternative<op::GatedLinearAdd>(op.what);
     const auto want = [&](TensorId id, bool matrix) {
       if (id == no_tensor) return;
-      const bool int8 = int8_ && matrix && in_block && shape(id)[1] % group_size == 0;
-      requests.push_back({program_.tensors[id].name, shape(id), matrix, int8});
+      const bool taps = product_ == DType::bf16 && is_weight_of_conv(op, id);
+      const DType product = taps || (matrix && is_narrow(op, shape(id))) ? product_ : DType::f32;
+      requests.push_back({program_.tensors[id].name, shape(id), matrix, product});
     };
     want(operands.matrix, true);
     for (const TensorId id : operands.vectors) want(id, false);
@@ -149,11 +178,17 @@ void CpuPlan::place_activations() {
     if (info.kind == TensorKind::activation) floats += round_to_line(elements);
     if (info.kind == TensorKind::rgba) floats += round_to_line((elements + 3) / 4);
   }
-  const std::size_t lhs = floats;
-  const std::size_t features = lhs + round_to_line(sizes.lhs);
-  const std::size_t integers = features + round_to_line(sizes.features);
-  const std::size_t scales = integers + (int8_ ? round_to_line(sizes.integers / sizeof(float) + 1) : 0);
-  const std::size_t scratch = scales + (int8_ ? round_to_line(sizes.integers / group_size + 1) : 0);
+  const bool narrow = product_ != DType::f32;
+  std::vector<std::pair<Room*, std::size_t>> rooms;
+  for (const auto& [room, row] : {std::pair{&lhs_, sizes.lhs},
+                                  {&features_, sizes.features},
+                                  {&narrow_, narrow ? sizes.narrow : 0},
+                                  {&scales_, narrow ? 2 * sizes.narrow / group_size + 1 : 0}}) {
+    room->row = round_to_line(row);
+    rooms.emplace_back(room, floats);
+    floats += room->row * program_.shape.rows();
+  }
+  const std::size_t scratch = floats;
   arena_ = Block((scratch + scratch_floats_ * pool_.size()) * sizeof(float), "CPU activations");
 
   for (std::size_t id = 0; id < program_.tensors.size(); ++id) {
@@ -161,11 +196,35 @@ void CpuPlan::place_activations() {
     if (program_.tensors[id].kind == TensorKind::activation) places_[id].values = at;
     if (program_.tensors[id].kind == TensorKind::rgba) places_[id].bytes = reinterpret_cast<std::uint8_t*>(at);
   }
-  lhs_ = arena_.f32() + lhs;
-  features_ = arena_.f32() + features;
-  integers_ = reinterpret_cast<std::uint8_t*>(arena_.f32() + integers);
-  scales_ = arena_.f32() + scales;
+  for (const auto& [room, offset] : rooms) room->all = arena_.f32() + offset;
   scratch_ = arena_.f32() + scratch;
+}
+
+void CpuPlan::find_stretches() {
+  const std::vector<Op>& ops = program_.step;
+  const auto by_rows = [](const Op& op) {
+    return std::visit([](const auto& what) { return is_by_rows<std::decay_t<decltype(what)>>; }, op.what);
+  };
+  // A transformer block each, so that what has read its weights last leaves them to the next in a cache.
+  const auto begins_block = [&ops](std::size_t i) {
+    return i + 1 < ops.size() && std::holds_alternative<op::Attention>(ops[i + 1].what);
+  };
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    if (!by_rows(ops[i])) continue;
+    if (stretches_.empty() || stretches_.back().last != i || begins_block(i)) stretches_.push_back({i, i});
+    stretches_.back().last = i + 1;
+  }
+}
+
+std::size_t CpuPlan::rows_at_a_time() const noexcept {
+  const std::size_t rows = program_.shape.rows(), threads = pool_.size();
+  // Two keep what a weight becomes in f32 for twice as long, and still fit a second-level cache of 1 MiB.
+  for (const std::size_t some : {2u, 1u}) {
+    const std::size_t pieces = (rows + some - 1) / some, most = (pieces + threads - 1) / threads * some;
+    // Working memory is for `rows` at a time; and nobody should wait long for who has one more.
+    if (rows > 1 && threads * some <= rows && (threads == 1 || most * threads * 20 <= rows * 21)) return some;
+  }
+  return 0;
 }
 
 void CpuPlan::set_request(const Request& request) {
@@ -199,13 +258,20 @@ Ticket CpuPlan::submit(std::span<const IconPoint> icons, std::uint32_t first, st
 
 /// The run's next step.
 void CpuPlan::execute_step(const Run& run, const std::atomic<bool>& cancel) {
-  for (const Op& op : program_.step) {
+  auto stretch = stretches_.begin();
+  for (std::size_t i = 0; i < program_.step.size(); ++i) {
+    const Op& op = program_.step[i];
     const bool picture = std::holds_alternative<op::ToRgba>(op.what);
     // Nobody can see the bytes of the steps before the last one.
     if (picture && run.done + 1 < run.last) continue;
     if (cancel.load(std::memory_order_relaxed)) throw Cancelled();
     // From here on the bytes are no longer those of the run before.
     if (picture) runs_.forget_pictures();
+    if (stretch != stretches_.end() && stretch->first == i && rows_at_a_time() > 0) {
+      execute(*stretch, run.done);
+      i = stretch++->last - 1;
+      continue;
+    }
     execute(op, run.done);
   }
 }

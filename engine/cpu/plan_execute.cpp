@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/cpu/plan.h"
 #include "engine/network/noise.h"
 
@@ -36,17 +37,39 @@ SketchMix sketch_mix(const Sketch& sketch, std::size_t pixels, bool premultiplie
 
 }  // namespace
 
-void CpuPlan::execute(const Op& op, std::uint32_t step) {
-  std::visit([this, step](const auto& what) { execute(what, step); }, op.what);
+void CpuPlan::execute(const Op& op, std::uint32_t step, const Part& part) {
+  std::visit(
+      [&](const auto& what) {
+        if constexpr (is_by_rows<std::decay_t<decltype(what)>>) {
+          execute(what, step, part);
+        } else {
+          execute(what, step);
+        }
+      },
+      op.what);
 }
 
-RowTable CpuPlan::table(const op::Modulation& modulation, std::uint32_t column, std::size_t tokens,
-                        std::uint32_t step) const {
+void CpuPlan::execute(const Stretch& stretch, std::uint32_t step) {
+  const std::size_t rows = program_.shape.rows(), some = rows_at_a_time();
+  pool_.parallel_for((rows + some - 1) / some, [&](unsigned thread, std::size_t first, std::size_t last) {
+    for (std::size_t row = first * some; row < std::min(rows, last * some); row += some)
+      for (std::size_t i = stretch.first; i < stretch.last; ++i)
+        execute(program_.step[i], step, {row, std::min(some, rows - row), thread});
+  });
+}
+
+RowTable CpuPlan::table(const op::Modulation& modulation, std::uint32_t column, std::size_t tokens, std::uint32_t step,
+                        std::size_t first) const {
   return {places_[modulation.table].values + column, shape(modulation.table)[1],
-          modulation_row_.data() + std::size_t{step} * program_.shape.rows(), tokens};
+          modulation_row_.data() + std::size_t{step} * program_.shape.rows() + first, tokens};
 }
 
-void CpuPlan::multiply(const Product& product) {
+void CpuPlan::multiply(Product product, const Part& part) {
+  narrow(product, part);
+  if (part.thread) {
+    cpu::product(product, 0, product.units(), scratch_ + *part.thread * scratch_floats_);
+    return;
+  }
   // Threads share a panel in halves at most: each of them would widen it again.
   const std::size_t blocks = product.blocks(), some = std::min<std::size_t>(4, blocks);
   const std::size_t parts = (blocks + some - 1) / some;
@@ -56,29 +79,39 @@ void CpuPlan::multiply(const Product& product) {
   });
 }
 
-void CpuPlan::multiply_in_block(Product product) {
-  if (product.weight->dtype == DType::i8) {
-    const std::size_t columns = product.weight->columns;
-    pool_.parallel_for(product.rows, [&](unsigned, std::size_t first, std::size_t last) {
-      quantise_rows(product.a + first * columns, last - first, columns, integers_ + first * columns,
-                    scales_ + first * (columns / group_size));
-    });
-    product.a_integers = integers_;
-    product.a_scales = scales_;
-  }
-  multiply(product);
+void CpuPlan::narrow(Product& product, const Part& part) {
+  const DType dtype = product.weight->dtype;
+  if (dtype != DType::i8 && dtype != DType::i16 && dtype != DType::bf16) return;
+  const std::size_t columns = product.weight->columns, depth = pair_depth(columns);
+  auto* bytes = reinterpret_cast<std::uint8_t*>(at(narrow_, part));
+  auto* pairs = reinterpret_cast<std::uint16_t*>(bytes);
+  float* scales = at(scales_, part);
+  for_all(part, product.rows, [&](unsigned, std::size_t first, std::size_t last) {
+    const float* x = product.a + first * columns;
+    if (dtype == DType::i8) {
+      quantise_rows(x, last - first, columns, bytes + first * columns, scales + first * (columns / group_size));
+    } else if (dtype == DType::i16) {
+      int16_rows(x, last - first, columns, pairs + first * depth, scales + first * (depth / pair_group));
+    } else {
+      bf16_rows(x, last - first, columns, pairs + first * depth);
+    }
+  });
+  product.a_narrow = reinterpret_cast<const std::byte*>(bytes);
+  product.a_scales = scales;
 }
 
-void CpuPlan::normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step) {
+const float* CpuPlan::normalise(TensorId x, const op::Modulation& modulation, const Norm& kind, std::uint32_t step,
+                                const Part& part) {
   const Shape& s = shape(x);
-  const NormModulate norm{places_[x].values,
+  const NormModulate norm{values_of(x, part),
                           s[2],
                           kind,
-                          table(modulation, modulation.shift, s[1], step),
-                          table(modulation, modulation.scale, s[1], step),
-                          lhs_};
-  pool_.parallel_for(std::size_t{s[0]} * s[1],
-                     [&](unsigned, std::size_t first, std::size_t last) { norm_modulate(norm, first, last); });
+                          table(modulation, modulation.shift, s[1], step, part.first),
+                          table(modulation, modulation.scale, s[1], step, part.first),
+                          at(lhs_, part)};
+  for_all(part, part.rows * s[1],
+          [&](unsigned, std::size_t first, std::size_t last) { norm_modulate(norm, first, last); });
+  return norm.y;
 }
 
 void CpuPlan::execute(const op::Noise& o, std::uint32_t step) {
@@ -96,7 +129,7 @@ void CpuPlan::execute(const op::Noise& o, std::uint32_t step) {
 }
 
 void CpuPlan::execute(const op::Linear& o, std::uint32_t) {
-  multiply(product_of(o, places_[o.x].values, shape(o.x)[0], places_[o.y].values));
+  multiply(product_of(o, places_[o.x].values, shape(o.x)[0], places_[o.y].values), {});
 }
 
 HeadNorm CpuPlan::norm_of(const op::HeadNorm& o) const {
@@ -114,74 +147,79 @@ void CpuPlan::execute(const op::Embed& o, std::uint32_t) {
   const Shape& image = shape(o.x);
   const Shape& out = shape(o.y);
   const std::size_t tokens = std::size_t{program_.shape.batch} * out[1];
-  const Patches gather{places_[o.x].values, image[1], image[2], image[3], o.patch, o.window, lhs_};
+  const Patches gather{places_[o.x].values, image[1], image[2], image[3], o.patch, o.window, lhs_.all};
   pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { patches(gather, first, last); });
-  Product product = product_of(o, lhs_, tokens, places_[o.y].values);
+  Product product = product_of(o, lhs_.all, tokens, places_[o.y].values);
   product.finish = Finish::add_position;
   product.position = places_[o.position].vector;
   product.tokens = out[1];
-  multiply(product);
+  multiply(product, {});
   // Row B + r reads the same icon as row r.
   if (program_.shape.guided) std::memcpy(product.y + tokens * out[2], product.y, tokens * out[2] * sizeof(float));
 }
 
-void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step) {
-  normalise(o.x, o.modulation, o.norm, step);
-  const Shape& s = shape(o.x);
-  Product product = product_of(o, lhs_, std::size_t{s[0]} * s[1], places_[o.y].values);
+void CpuPlan::execute(const op::ModulatedLinear& o, std::uint32_t step, const Part& part) {
+  const float* lhs = normalise(o.x, o.modulation, o.norm, step, part);
+  Product product = product_of(o, lhs, part.rows * shape(o.x)[1], values_of(o.y, part));
   product.finish = finish_of(o.activation);
-  multiply_in_block(product);
+  multiply(product, part);
 }
 
-Attention CpuPlan::attention_of(const op::Attention& o, std::uint32_t step) const {
+Attention CpuPlan::attention_of(const op::Attention& o, std::uint32_t step, const Part& part) const {
   const Shape& s = shape(o.y);
-  Attention attention{places_[o.qkv].values, optional(o.q_norm), optional(o.k_norm), o.norm_eps, s[0], s[1], o.heads,
-                      s[2] / o.heads,        places_[o.y].values};
+  Attention attention{
+      values_of(o.qkv, part), optional(o.q_norm),  optional(o.k_norm), o.norm_eps, part.rows, s[1], o.heads,
+      s[2] / o.heads,         values_of(o.y, part)};
   if (o.context == no_tensor) return attention;
   attention.context = places_[o.context].values;
   attention.conditions = program_.shape.conditions;
   attention.context_rows = shape(o.context)[0] / attention.conditions;
-  attention.condition = modulation_row_.data() + std::size_t{step} * program_.shape.rows();
+  attention.condition = modulation_row_.data() + std::size_t{step} * program_.shape.rows() + part.first;
   return attention;
 }
 
-void CpuPlan::execute(const op::Attention& o, std::uint32_t step) {
-  const Attention head = attention_of(o, step);
+void CpuPlan::execute(const op::Attention& o, std::uint32_t step, const Part& part) {
+  const Attention head = attention_of(o, step, part);
   // Threads share a head only where there are few: each of them packs its keys and values again.
   const std::size_t heads = head.rows * o.heads, blocks = head.blocks();
-  const std::size_t parts = std::min<std::size_t>(blocks, (2 * pool_.size() + heads - 1) / heads);
+  const std::size_t parts = part.thread ? 1 : std::min<std::size_t>(blocks, (2 * pool_.size() + heads - 1) / heads);
   const auto unit = [&](std::size_t i) { return i / parts * blocks + i % parts * blocks / parts; };
-  pool_.parallel_for(heads * parts, [&](unsigned thread, std::size_t first, std::size_t last) {
+  for_all(part, heads * parts, [&](unsigned thread, std::size_t first, std::size_t last) {
     attention(head, unit(first), unit(last), scratch_ + thread * scratch_floats_);
   });
 }
 
-void CpuPlan::execute(const op::GatedLinearAdd& o, std::uint32_t step) {
-  const Shape& s = shape(o.x);
-  Product product = product_of(o, places_[o.x].values, std::size_t{s[0]} * s[1], places_[o.residual].values);
+void CpuPlan::execute(const op::GatedLinearAdd& o, std::uint32_t step, const Part& part) {
+  const std::size_t tokens = shape(o.x)[1];
+  Product product = product_of(o, values_of(o.x, part), part.rows * tokens, values_of(o.residual, part));
   const bool gated = o.modulation.gate != op::no_column;
   product.finish = gated ? Finish::gate_add : Finish::add;
-  if (gated) product.gate = table(o.modulation, o.modulation.gate, s[1], step);
-  multiply_in_block(product);
+  if (gated) product.gate = table(o.modulation, o.modulation.gate, tokens, step, part.first);
+  multiply(product, part);
 }
 
-void CpuPlan::execute(const op::Final& o, std::uint32_t step) {
-  normalise(o.x, o.modulation, o.norm, step);
-  const Shape& s = shape(o.x);
+void CpuPlan::execute(const op::Final& o, std::uint32_t step, const Part& part) {
+  const float* lhs = normalise(o.x, o.modulation, o.norm, step, part);
   const Shape& image = shape(o.y);
-  const std::size_t tokens = std::size_t{s[0]} * s[1];
-  multiply(product_of(o, lhs_, tokens, features_));
-  const Unpatches scatter{features_, image[1], image[2], image[3], o.patch, o.window, places_[o.y].values};
-  pool_.parallel_for(tokens, [&](unsigned, std::size_t first, std::size_t last) { unpatches(scatter, first, last); });
+  const std::size_t tokens = part.rows * shape(o.x)[1];
+  float* features = at(features_, part);
+  multiply(product_of(o, lhs, tokens, features), part);
+  const Unpatches scatter{features, image[1], image[2], image[3], o.patch, o.window, values_of(o.y, part)};
+  for_all(part, tokens, [&](unsigned, std::size_t first, std::size_t last) { unpatches(scatter, first, last); });
 }
 
-Conv CpuPlan::conv_of(const op::Conv& o) const {
+Conv CpuPlan::conv_of(const op::Conv& o, const Part& part) const {
   const Shape &x = shape(o.x), &y = shape(o.y);
   Conv conv;
-  conv.x = places_[o.x].values;
-  conv.weight = places_[o.weight].vector;
+  conv.x = values_of(o.x, part);
+  if (product_ == DType::bf16) {
+    conv.taps = reinterpret_cast<const std::uint16_t*>(places_[o.weight].vector);
+  } else {
+    conv.weight = places_[o.weight].vector;
+  }
   conv.bias = optional(o.bias);
-  conv.rows = y[0];
+  conv.rows = part.rows;
+  conv.first_row = part.first;
   conv.batch = program_.shape.batch;
   conv.in = x[1];
   conv.out = y[1];
@@ -189,18 +227,18 @@ Conv CpuPlan::conv_of(const op::Conv& o) const {
   conv.width = y[3];
   conv.activation = o.activation;
   conv.residual = o.residual;
-  conv.y = places_[o.y].values;
+  conv.y = values_of(o.y, part);
   if (o.picture != no_tensor) {
     conv.picture = places_[o.picture].values;
     conv.picture_channels = shape(o.picture)[1];
   }
-  conv.choose_band(pool_.size());
+  conv.choose_band(part.thread ? 1 : pool_.size());
   return conv;
 }
 
-void CpuPlan::execute(const op::Conv& o, std::uint32_t) {
-  const Conv conv = conv_of(o);
-  pool_.parallel_for(conv.units(), [&](unsigned thread, std::size_t first, std::size_t last) {
+void CpuPlan::execute(const op::Conv& o, std::uint32_t, const Part& part) {
+  const Conv conv = conv_of(o, part);
+  for_all(part, conv.units(), [&](unsigned thread, std::size_t first, std::size_t last) {
     cpu::conv(conv, first, last, scratch_ + thread * scratch_floats_);
   });
 }

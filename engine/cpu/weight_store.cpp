@@ -9,6 +9,7 @@
 #include <set>
 
 #include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/error.h"
 #include "engine/model/quantised.h"
 
@@ -94,17 +95,20 @@ bool pack_int8(const WeightView& view, const PackedMatrix& matrix, std::size_t p
   return std::ranges::all_of(scales, [](float scale) { return std::isfinite(scale); });
 }
 
+bool is_taps(const WeightRequest& request) { return !request.matrix && request.product == DType::bf16; }
+
 }  // namespace
 
 /// How panels keep a type of the file.
 DType WeightStore::panel_type(const WeightRequest& request, DType dtype) const {
-  if (request.int8) return DType::i8;
+  if (request.product != DType::f32) return request.product;
   if (is_quantised(dtype) && !expand_) return DType::int8_g32;
   return dtype == DType::f16 ? DType::f16 : DType::f32;
 }
 
 /// Bytes of a packed tensor, whole cache lines.
 std::size_t WeightStore::packed_bytes(const WeightRequest& request, DType dtype) const {
+  if (is_taps(request)) return (request.shape[0] * tap_depth(request.shape[1]) * 2 + 63) / 64 * 64;
   if (!request.matrix) return round_to_panel(element_count(request.shape)) * sizeof(float);
   const PackedMatrix matrix{request.shape.at(0), request.shape.at(1), panel_type(request, dtype), nullptr};
   return (matrix.panels() * matrix.panel_bytes() + 63) / 64 * 64;
@@ -144,6 +148,12 @@ void WeightStore::add(const std::vector<WeightRequest>& requests, ThreadPool& po
 
 void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
   const Shape& shape = job.request->shape;
+  if (is_taps(*job.request)) {
+    const std::vector<float> values = read_f32(*job.view);
+    check_finite(job.request->name, pack_taps(values, shape[0], shape[1], reinterpret_cast<std::uint16_t*>(out)));
+    vectors_.emplace(job.request->name, reinterpret_cast<const float*>(out));
+    return;
+  }
   if (!job.request->matrix) {
     auto* values = reinterpret_cast<float*>(out);
     const std::span<float> all(values, element_count(shape));
@@ -162,8 +172,13 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
       std::byte* values = out + panel * matrix.panel_bytes();
       const std::size_t start = panel * panel_columns * matrix.columns;
       bool good = true;
+      const std::size_t count = std::min(panel_columns, matrix.rows - panel * panel_columns);
       if (matrix.dtype == DType::i8) {
         good = pack_int8(view, matrix, panel, values);
+      } else if (matrix.dtype == DType::bf16 || matrix.dtype == DType::i16) {
+        rows.resize(count * matrix.columns);
+        read_f32(view, start, rows);
+        good = pack_pairs(matrix.dtype, rows, count, matrix.columns, values);
       } else if (matrix.dtype == DType::int8_g32) {
         good = pack_quantised(view, matrix, panel, values);
       } else if (matrix.dtype == DType::f16) {
@@ -171,7 +186,7 @@ void WeightStore::pack(const Job& job, std::byte* out, ThreadPool& pool) {
       } else if (view.dtype == DType::f32) {
         good = pack_panel<std::uint32_t>(view.bytes.data() + start * 4, matrix, panel, values);
       } else {
-        rows.resize(std::min(panel_columns, matrix.rows - panel * panel_columns) * matrix.columns);
+        rows.resize(count * matrix.columns);
         read_f32(view, start, rows);
         good = pack_panel<std::uint32_t>(reinterpret_cast<const std::byte*>(rows.data()), matrix, panel, values);
       }

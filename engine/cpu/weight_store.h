@@ -20,6 +20,11 @@ inline constexpr std::size_t panel_columns = 48;
 inline constexpr std::size_t packed_group_bytes = panel_columns * (sizeof(float) + group_size);
 /// The same for a product of integers, which also needs their sums.
 inline constexpr std::size_t int8_group_bytes = panel_columns * (2 * sizeof(float) + group_size);
+/// Products of pairs go this deep at least; what is not as deep ends in zeros.
+inline constexpr std::size_t pair_group = 64;
+constexpr std::size_t pair_depth(std::size_t depth) noexcept {
+  return (depth + pair_group - 1) / pair_group * pair_group;
+}
 
 /// A weight [rows O, columns K] for x Wᵀ: panels of 48 outputs, each [K,48], the last one filled up with zeros. Weights
 /// are exact in f32 once they are in a register; in memory they keep the file's precision, and so its traffic:
@@ -27,6 +32,8 @@ inline constexpr std::size_t int8_group_bytes = panel_columns * (2 * sizeof(floa
 ///   f16       [K,48]
 ///   int8_g32  every quantised type; for each 32 of K: 48 scales as f32, then [32,48] integers
 ///   i8        for a product of integers, see int8.h
+///   bf16      for a product of pairs, see pairs/pairs.h: [pair_depth(K)/2,48,2]
+///   i16       the same after 48 scales as f32
 struct PackedMatrix {
   std::size_t rows = 0;
   std::size_t columns = 0;
@@ -37,6 +44,8 @@ struct PackedMatrix {
   static constexpr std::size_t piece_bytes(DType dtype, std::size_t depth) noexcept {
     if (dtype == DType::int8_g32) return depth / group_size * packed_group_bytes;
     if (dtype == DType::i8) return depth / group_size * int8_group_bytes;
+    if (dtype == DType::bf16) return pair_depth(depth) * panel_columns * 2;
+    if (dtype == DType::i16) return (pair_depth(depth) / 2 + 1) * panel_columns * 4;
     return depth * panel_columns * (dtype == DType::f16 ? 2 : 4);
   }
   std::size_t panels() const noexcept { return (rows + panel_columns - 1) / panel_columns; }
@@ -49,7 +58,9 @@ struct WeightRequest {
   std::string name;
   Shape shape;
   bool matrix = false;
-  bool int8 = false;  ///< as the right side of a product of integers; columns a multiple of 32
+  /// i8, bf16 or i16: as the right side of such a product; columns a multiple of 32 for i8. f32: as the file has it.
+  /// bf16 where it is no matrix: weights of a convolution by pack_taps(), see pairs/pairs.h
+  DType product = DType::f32;
 };
 
 /// The weights of one executor, shared by its plans. Grows when a plan asks for names not packed yet.
@@ -65,7 +76,7 @@ class WeightStore {
 
   /// Both were added before. Valid as long as the store.
   const PackedMatrix& matrix(const std::string& name) const { return matrices_.at(name); }
-  /// The elements in order, zeros up to a whole panel.
+  /// The elements in order, zeros up to a whole panel; or what pack_taps() made of them.
   const float* vector(const std::string& name) const { return vectors_.at(name); }
 
  private:

@@ -8,6 +8,7 @@
 #include "engine/cpu/executor.h"
 #include "engine/error.h"
 #include "engine/model/text.h"
+#include "engine/session/trial/fast_cpu.h"
 #include "engine/session/trial/self_test.h"
 #include "engine/session/trial/sooner.h"
 #include "engine/vulkan/executor.h"
@@ -65,10 +66,13 @@ OpenedDevice open_vulkan(std::size_t index, const Model& model, const DeviceOpti
   return opened;
 }
 
-OpenedDevice open_cpu(const Model& model, const DeviceOptions& options, const std::string& why) {
-  OpenedDevice opened{cpu::open(model.weights(), options), {}};
-  opened.note = "painting on the CPU (" + opened.executor->info().name + "): " + why;
-  return opened;
+OpenedDevice open_cpu(const Model& model, const DeviceOptions& options, const SelfTestSource& test,
+                      const std::string& why) {
+  FastCpu opened = options.precision == Precision::automatic
+                       ? open_fast_cpu(model.weights(), options, test, file_key(model), CacheFolder::of_user())
+                       : FastCpu{cpu::open(model.weights(), options), ""};
+  const std::string note = "painting on the CPU (" + opened.executor->info().name + "): " + why;
+  return {std::move(opened.executor), note + (opened.note.empty() ? "" : "; " + opened.note)};
 }
 
 /// Made when it is first asked for. thread  one at a time, as an executor
@@ -90,7 +94,8 @@ OpenedDevice open_gpu(const DeviceInfo& device, std::size_t index, const Model& 
   if (!device.integrated) return open();
   const std::string key = fmt::format("{} {} {} {}", file_key(model), device.name, device.driver, options.threads);
   return sooner(
-      open, [&] { return open_cpu(model, options, device.name + " is slower"); }, test, key, CacheFolder::of_user());
+      open, [&] { return open_cpu(model, options, test, device.name + " is slower"); }, test, key,
+      CacheFolder::of_user());
 }
 
 /// A hardware GPU if one opens, else the CPU, and why.
@@ -113,7 +118,7 @@ OpenedDevice open_auto(const Model& model, const DeviceOptions& options, const S
   } catch (const Error& error) {
     reason = error.what();
   }
-  return open_cpu(model, options, reason);
+  return open_cpu(model, options, test, reason);
 }
 
 }  // namespace
@@ -136,7 +141,7 @@ OpenedDevice open_device(const std::string& spec, std::shared_ptr<const Model> m
   if (!test) test = test_of(model, options.threads);
   const std::string wanted = lower_ascii(spec);
   if (wanted == "auto") return open_auto(*model, options, test);
-  if (wanted == "cpu") return open_cpu(*model, options, "asked for");
+  if (wanted == "cpu") return open_cpu(*model, options, test, "asked for");
   if (wanted == "vulkan") return open_vulkan(first_vulkan(vulkan::describe()), *model, options, test, "asked for");
   expect(wanted.starts_with("vulkan:") && wanted.size() > 7, ErrorKind::settings,
          "device: expected auto, cpu, vulkan or vulkan:<index or part of the name>, found '{}'", spec);

@@ -125,8 +125,8 @@ Target device_target(const std::string& spec, Precision precision, Fusion fusion
 
 std::unique_ptr<Executor> open(std::shared_ptr<const Weights> weights, std::size_t index, const DeviceOptions& options,
                                const SelfTestSource& test) {
-  expect(options.precision != Precision::int8, ErrorKind::unsupported,
-         "precision 'int8': Vulkan serves auto, f32, f16 and f16-matrix");
+  expect(options.precision <= Precision::f16_matrix, ErrorKind::unsupported,
+         "precision '{}': Vulkan serves auto, f32, f16 and f16-matrix", name_of(options.precision));
   std::shared_ptr<Device> device = open_device(index);
   return translated("Vulkan device " + std::to_string(index), [&] {
     auto pipelines = std::make_shared<Pipelines>(*device);

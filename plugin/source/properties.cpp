@@ -83,13 +83,15 @@ GType gst_dit_src_sampler_get_type() {
 GType gst_dit_src_precision_get_type() {
   static const GEnumValue values[] = {
       {static_cast<int>(Precision::automatic),
-       "16-bit on matrix hardware where icons of the model look like those of f32, else f32",
+       "f16-matrix or int16 where the device has it and icons of the model look like those of f32, else f32",
        name_of(Precision::automatic)},
       {static_cast<int>(Precision::f32), "32-bit floating point", name_of(Precision::f32)},
       {static_cast<int>(Precision::f16), "16-bit floating point", name_of(Precision::f16)},
       {static_cast<int>(Precision::f16_matrix), "16-bit floating point on matrix hardware",
        name_of(Precision::f16_matrix)},
       {static_cast<int>(Precision::int8), "8-bit integers", name_of(Precision::int8)},
+      {static_cast<int>(Precision::bf16), "16-bit floating point of 8 bits of fraction", name_of(Precision::bf16)},
+      {static_cast<int>(Precision::int16), "14-bit integers with a scale for 64", name_of(Precision::int16)},
       {0, nullptr, nullptr},
   };
   static const GType type = g_enum_register_static("GstDitSrcPrecision", values);

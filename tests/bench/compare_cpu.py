@@ -54,6 +54,7 @@ def write_seed_weights(path):
 
 JAVASCRIPT = {"TensorFlow.js 4.22, wasm": SOURCE / "tests/bench/javascript/tensorflow.mjs",
               "plain JavaScript": SOURCE / "tests/bench/javascript/plain.mjs"}
+NARROW = ("int16", "bf16", "int8")
 # Of the largest value: the same icon by other orders of sums. A step that is wrong by a thousandth shows.
 MOST_DIFFERENCE = 1e-4
 
@@ -92,8 +93,9 @@ class Comparison:
         ours = [self.icon_cpu, "--model", model, "--threads", threads, "--batch", batch, "--steps", steps]
         commands = {"ours": ours, "openblas": [*ours, "--engine", "openblas"],
                     "onnxruntime": ["node", SOURCE / "tests/bench/icon_onnx.mjs", self.graph(model, batch), threads, steps]}
-        if self.machine["int8"]:
-            commands["ours, int8"] = [*ours, "--precision", "int8"]
+        for precision in NARROW:
+            if precision in self.machine["precisions"]:
+                commands[f"ours, {precision}"] = [*ours, "--precision", precision]
         return commands
 
     def measure(self, model, steps, threads, batch, seconds, least, more=None):
@@ -125,7 +127,7 @@ class Comparison:
 def table(rows):
     """Markdown: a line for each model, number of threads and batch."""
     lines = ["| model | threads | batch | ours, ms an icon | spread | of the peak | OpenBLAS, products alone | "
-             "ONNX Runtime | ours is faster | ours in int8 |", "|---|---|---|---|---|---|---|---|---|---|"]
+             "ONNX Runtime | ours is faster | " + " | ".join(f"ours in {p}" for p in NARROW) + " |", "|---" * (9 + len(NARROW)) + "|"]
     rows = [row for row in rows if not row["javascript"]]
     for ours in (row for row in rows if row["runtime"] == "ours"):
         key = ("model", "threads", "batch", "steps")
@@ -135,7 +137,7 @@ def table(rows):
                      f"{ours['median_s'] * unit:.1f} | {ours['spread']:.1%} | {ours['peak_share']:.1%} | "
                      f"{other['openblas'] * unit:.1f} | {other['onnxruntime'] * unit:.1f} | "
                      f"{other['onnxruntime'] / ours['median_s']:.2f}× | "
-                     + (f"{other['ours, int8'] * unit:.1f} |" if "ours, int8" in other else "- |"))
+                     + " | ".join(f"{other[f'ours, {p}'] * unit:.1f}" if f"ours, {p}" in other else "-" for p in NARROW) + " |")
     return "\n".join(lines)
 
 

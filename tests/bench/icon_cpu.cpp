@@ -15,7 +15,6 @@
 #include <thread>
 
 #include "engine/cpu/executor.h"
-#include "engine/cpu/kernels/int8.h"
 #include "engine/cpu/kernels/targets.h"
 #include "engine/error.h"
 #include "engine/model/model.h"
@@ -236,8 +235,11 @@ void serve(const std::function<void()>& paint) {
 }
 
 void report_peak(unsigned threads) {
-  fmt::print("{{\"int8\": {}, \"processor\": {}, \"target\": \"{}\", \"gflops\": [{:.2f}, {:.2f}]}}\n",
-             cpu::int8_usable(), nlohmann::json(cpu::describe(threads).name).dump(), cpu::target(), peak_gflops(1),
+  nlohmann::json served = nlohmann::json::array();
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int16, Precision::int8})
+    if (cpu::serves(precision)) served.push_back(name_of(precision));
+  fmt::print("{{\"precisions\": {}, \"processor\": {}, \"target\": \"{}\", \"gflops\": [{:.2f}, {:.2f}]}}\n",
+             served.dump(), nlohmann::json(cpu::describe(threads).name).dump(), cpu::target(), peak_gflops(1),
              peak_gflops(threads));
 }
 

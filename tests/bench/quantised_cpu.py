@@ -67,7 +67,7 @@ def main():
     machine = json.loads(subprocess.run([options.build / "icon_cpu", "--engine", "peak"], check=True, text=True,
                                         stdout=subprocess.PIPE).stdout)
     with tempfile.TemporaryDirectory() as folder:
-        all = contenders(options, pathlib.Path(folder), machine["int8"])
+        all = contenders(options, pathlib.Path(folder), "int8" in machine["precisions"])
         end, rounds = time.monotonic() + options.seconds, 0
         while rounds < 5 or time.monotonic() < end:
             for _, _, contender in all:

@@ -64,6 +64,7 @@ TEST(DitSrcMeta, EveryBufferSaysWhatItShows) {
                  {"hold", "2"},
                  {"sampler", "dpm++2m"},
                  {"guidance", "3.5"},
+                 {"precision", "f32"},
                  {"num-buffers", "10"}});
   const Metas metas(player.source());
   player.play();

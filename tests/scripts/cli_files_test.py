@@ -146,14 +146,18 @@ class CliFiles(CliCase):
             self.capture(folder, "--prompt", "fox", *more, model="int4.safetensors")
         self.dit("match", "packed", "expanded", "--atol", "0", "--rtol", "0")
         self.fails(self.dit("match", "packed", "f32", status=1), "first at")
-        done = run([DIT, "capture", "--model", ICONS, *CPU, "--prompt", "fox", "--precision", "int8", "-o", "int8"],
-                   self.scratch)
-        if done.returncode == 0:
-            manifest = json.loads((self.scratch / "int8/manifest.json").read_text())
-            self.assertEqual(manifest["device"]["precision"], "int8")
-            self.fails(self.dit("match", "int8", "f32", status=1), "first at 'blocks.0.attn.qkv'")
-        else:
-            self.fails(done, "precision 'int8'", "AVX-512 VNNI")
+        for precision, instructions, first in (("int8", "AVX-512 VNNI", "blocks.0.attn.qkv"), ("bf16", "AVX512_BF16", "patch_embed"),
+                                               ("int16", "AVX-512 VNNI", "patch_embed")):
+            done = run([DIT, "capture", "--model", ICONS, *CPU, "--prompt", "fox", "--precision", precision, "-o", precision],
+                       self.scratch)
+            if done.returncode == 0:
+                manifest = json.loads((self.scratch / precision / "manifest.json").read_text())
+                self.assertEqual(manifest["device"]["precision"], precision)
+                self.fails(self.dit("match", precision, "f32", "--atol", "1e-6", "--rtol", "1e-6", status=1), f"first at '{first}'")
+            else:
+                self.fails(done, f"precision '{precision}'", instructions)
+            if done.returncode == 0 and precision == "int16":
+                self.dit("match", precision, "f32", "--precision", "f16")
 
     def test_vulkan_capture_of_two_ways_to_compute(self):
         if "vulkan:" not in self.dit("devices").stdout:

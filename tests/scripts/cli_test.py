@@ -51,6 +51,7 @@ class Cli(CliCase):
         for arguments, parts in ((["--fusion", "single"], ["'f32'", "'single'", "'block'"]),
                                  (["--precision", "f16", "--fusion", "none"], ["'f16'", "'none'", "'op'"]),
                                  (["--precision", "int8"], ["int8", "f16-matrix"]),
+                                 (["--precision", "int16"], ["'int16'", "f16-matrix"]),
                                  (["--device", "nosuch"], ["'nosuch'", "vulkan:<index>"])):
             self.fails(self.dit("plan", *arguments, status=1), *parts)
 

@@ -21,7 +21,7 @@ MODEL = SOURCE / "tests/golden/tiny.safetensors"
 class Meta(unittest.TestCase):
     def test_every_field(self):
         Gst.init(None)
-        pipeline = Gst.parse_launch(f"ditsrc model-location={MODEL} device=cpu prompt=\"red fox\" style=flat seed=4 "
+        pipeline = Gst.parse_launch(f"ditsrc model-location={MODEL} device=cpu precision=f32 prompt=\"red fox\" style=flat seed=4 "
                                     "steps=3 emit=steps num-buffers=3 ! fakesink name=sink signal-handoffs=true")
         seen = []
 

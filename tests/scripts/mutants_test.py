@@ -43,7 +43,7 @@ class Mutants(unittest.TestCase):
         kernels -= {"shaders/fused/persistent.comp", "shaders/common/grid_barrier.glsl"}
         # Those that no picture is made by: they measure the device.
         kernels -= {"shaders/measure/ceiling.comp", "shaders/fused/matrix/extension.glsl"}
-        kernels |= {f"engine/cpu/kernels/{name}.cpp" for name in ("attention", "conv", "gemm", "int8", "norm", "ops")}
+        kernels |= {f"engine/cpu/kernels/{name}.cpp" for name in ("attention", "conv", "gemm", "int8", "norm", "ops", "pairs/pairs", "pairs/x86")}
         kernels |= {f"engine/cpu/{name}.cpp" for name in ("plan_execute", "weight_store")}
         self.assertEqual(kernels - {mutant.file for mutant in self.mutants}, set())
 

@@ -40,8 +40,8 @@ const std::map<std::string, ClassLimits> classes = {
 vulkan::Target target_of(const Choices& choices, const Program& program) {
   const Precision wanted = precision_from_name(choices.precision);
   const Precision precision = wanted == Precision::automatic ? Precision::f32 : wanted;
-  expect(precision != Precision::int8, ErrorKind::unsupported,
-         "precision 'int8': Vulkan serves auto, f32, f16 and f16-matrix");
+  expect(precision <= Precision::f16_matrix, ErrorKind::unsupported,
+         "precision '{}': Vulkan serves auto, f32, f16 and f16-matrix", name_of(precision));
   const Fusion fusion = fusion_from_name(choices.fusion);
   if (const auto found = classes.find(choices.device); found != classes.end()) {
     const ClassLimits& limits = found->second;

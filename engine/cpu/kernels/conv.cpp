@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/cpu/kernels/rows.h"
 #include "engine/cpu/memory.h"
 
@@ -42,12 +43,12 @@ struct Band {
         line(conv.line(rows)),
         plane(conv.plane(rows)),
         planes(all),
-        sums(all + (conv.in + conv.picture_channels) * plane) {}
+        sums(all + conv.planes() * plane) {}
   std::size_t image, top, rows;
   std::size_t stride;  // from a pixel to the one below it
   std::size_t line;    // floats of an output's sums
   std::size_t plane;   // floats of a channel
-  float* planes;       // [F+C,plane]
+  float* planes;       // [F+C,plane]; of pairs: two in f32, then [pairs,plane]
   float* sums;         // [block_rows,line]
 };
 
@@ -67,15 +68,33 @@ HWY_INLINE void stage(const float* HWY_RESTRICT image, const Conv& conv, std::si
   plane[0] = 0;
 }
 
-HWY_INLINE void stage(const Conv& conv, const Band& band) {
+/// Channel c of the features, and after them of the picture.
+HWY_INLINE void stage(const Conv& conv, const Band& band, std::size_t c, float* plane) {
   const std::size_t area = conv.height * conv.width;
-  const float* x = conv.x + band.image * conv.in * area;
-  for (std::size_t c = 0; c < conv.in; ++c)
-    stage(x + c * area, conv, band.top, band.rows, band.planes + c * band.plane);
-  if (conv.picture == nullptr) return;
-  const float* picture = conv.picture + band.image % conv.batch * conv.picture_channels * area;
-  for (std::size_t c = 0; c < conv.picture_channels; ++c)
-    stage(picture + c * area, conv, band.top, band.rows, band.planes + (conv.in + c) * band.plane);
+  const float* x = conv.x + (band.image * conv.in + c) * area;
+  if (c >= conv.in) {
+    const float* picture = conv.picture + (conv.first_row + band.image) % conv.batch * conv.picture_channels * area;
+    x = picture + (c - conv.in) * area;
+  }
+  stage(x, conv, band.top, band.rows, plane);
+}
+
+HWY_INLINE void stage(const Conv& conv, const Band& band) {
+  const std::size_t channels = conv.in + conv.picture_channels;
+  if (conv.taps == nullptr) {
+    for (std::size_t c = 0; c < channels; ++c) stage(conv, band, c, band.planes + c * band.plane);
+    return;
+  }
+  float *low = band.planes, *high = low + band.plane;
+  for (std::size_t c = 0; c < channels; c += 2) {
+    stage(conv, band, c, low);
+    if (c + 1 < channels) {
+      stage(conv, band, c + 1, high);
+    } else {
+      std::memset(high, 0, band.plane * sizeof(float));
+    }
+    join_bf16(low, high, band.plane, reinterpret_cast<std::uint32_t*>(band.planes + (2 + c / 2) * band.plane));
+  }
 }
 
 /// Sums of `some` ≤ block_rows outputs from `output` on.
@@ -84,6 +103,12 @@ HWY_INLINE void multiply(const Conv& conv, const Band& band, std::size_t output,
   const auto down = static_cast<std::ptrdiff_t>(band.stride) - 2;
   const std::ptrdiff_t next = static_cast<std::ptrdiff_t>(band.plane - 2 * band.stride) - 2;
   const std::ptrdiff_t steps[9] = {1, 1, down, 1, 1, down, 1, 1, next};
+  if (conv.taps) {
+    const std::size_t pairs = tap_depth(conv.in + conv.picture_channels);
+    const auto* pixels = reinterpret_cast<const std::uint32_t*>(band.planes + 2 * band.plane);
+    multiply_taps({conv.taps + output * pairs, some, pairs, pixels, steps, band.line, band.sums});
+    return;
+  }
   for (std::size_t pixel = 0; pixel < band.line;) {
     const std::size_t width = tile_width((band.line - pixel) / vector_floats);
     for (std::size_t i = 0; i < some; i += tile_rows) {
@@ -162,9 +187,7 @@ std::size_t Conv::line(std::size_t band) const noexcept { return round_to_line(b
 
 std::size_t Conv::plane(std::size_t band) const noexcept { return round_to_line(line(band) + 2 * (width + 1) + 2); }
 
-std::size_t Conv::scratch() const noexcept {
-  return (in + picture_channels) * plane(band_rows) + block_rows * line(band_rows);
-}
+std::size_t Conv::scratch() const noexcept { return planes() * plane(band_rows) + block_rows * line(band_rows); }
 
 void conv(const Conv& conv, std::size_t first, std::size_t last, float* scratch) noexcept {
   HWY_DYNAMIC_DISPATCH(conv_units)(conv, first, last, scratch);

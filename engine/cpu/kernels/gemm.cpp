@@ -6,6 +6,7 @@
 #include <array>
 
 #include "engine/cpu/kernels/int8.h"
+#include "engine/cpu/kernels/pairs/pairs.h"
 #include "engine/cpu/memory.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -133,10 +134,49 @@ void PanelPiece::multiply(const float* a, std::size_t a_stride, std::size_t rows
   }
 }
 
+/// `rows` rows from `row` on times a panel.
+struct PanelRows {
+  std::size_t panel, row, rows;
+  std::size_t columns;  // of the 48, in whole vectors
+  bool last;            // of the panel
+};
+
+void multiply_int8(const Product& product, const PanelRows& part, float* sums) {
+  const std::size_t depth = product.weight->columns;
+  const auto* a = reinterpret_cast<const std::uint8_t*>(product.a_narrow);
+  for (std::size_t i = 0; i < part.rows; i += block_rows)
+    int8_block(a + (part.row + i) * depth, product.a_scales + (part.row + i) * (depth / group_size),
+               std::min(block_rows, part.rows - i), depth, product.weight->panel(part.panel), sums + i * panel_columns);
+}
+
+void multiply_pairs(const Product& product, const PanelRows& part, float* sums) {
+  const PackedMatrix& weight = *product.weight;
+  PairProduct pairs;
+  pairs.dtype = weight.dtype;
+  pairs.depth = pair_depth(weight.columns);
+  pairs.a = reinterpret_cast<const std::uint16_t*>(product.a_narrow) + part.row * pairs.depth;
+  if (weight.dtype == DType::i16) pairs.scales = product.a_scales + part.row * (pairs.depth / pair_group);
+  pairs.rows = part.rows;
+  pairs.panel = weight.panel(part.panel);
+  pairs.columns = part.columns;
+  pairs.prefetched = part.last;
+  pairs.sums = sums;
+  cpu::multiply_pairs(pairs);
+}
+
+void multiply_floats(const Product& product, const PanelRows& part, float* sums, float* expanded) {
+  const PackedMatrix& weight = *product.weight;
+  const std::size_t depth = weight.columns;
+  for (std::size_t k = 0; k < depth; k += depth_piece) {
+    const PanelPiece piece{weight.panel(part.panel) + PackedMatrix::piece_bytes(weight.dtype, k), weight.dtype,
+                           part.columns, std::min(depth_piece, depth - k), k + depth_piece < depth || part.last};
+    piece.multiply(product.a + part.row * depth + k, depth, part.rows, sums, k > 0, expanded);
+  }
+}
+
 void product_units(const Product& product, std::size_t first, std::size_t last, float* expanded) {
   alignas(64) float sums[group_blocks * block_rows * panel_columns];
   const PackedMatrix& weight = *product.weight;
-  const std::size_t depth = weight.columns;
   const std::size_t blocks = product.blocks();
   while (first < last) {
     // Consecutive units are blocks of rows of the same panel.
@@ -147,13 +187,13 @@ void product_units(const Product& product, std::size_t first, std::size_t last, 
     const std::size_t rows = std::min(count * block_rows, product.rows - row);
     // The last panel may be mostly padding.
     const std::size_t used = std::min(panel_columns, round_to_line(weight.rows - panel * panel_columns));
-    for (std::size_t i = 0; i < rows && weight.dtype == DType::i8; i += block_rows)
-      int8_block(product.a_integers + (row + i) * depth, product.a_scales + (row + i) * (depth / group_size),
-                 std::min(block_rows, rows - i), depth, weight.panel(panel), sums + i * panel_columns);
-    for (std::size_t k = 0; k < depth && weight.dtype != DType::i8; k += depth_piece) {
-      const PanelPiece piece{weight.panel(panel) + PackedMatrix::piece_bytes(weight.dtype, k), weight.dtype, used,
-                             std::min(depth_piece, depth - k), k + depth_piece < depth || block + count == blocks};
-      piece.multiply(product.a + row * depth + k, depth, rows, sums, k > 0, expanded);
+    const PanelRows part{panel, row, rows, used, block + count == blocks};
+    if (weight.dtype == DType::i8) {
+      multiply_int8(product, part, sums);
+    } else if (weight.dtype == DType::bf16 || weight.dtype == DType::i16) {
+      multiply_pairs(product, part, sums);
+    } else {
+      multiply_floats(product, part, sums, expanded);
     }
     for (std::size_t i = 0; i < rows; ++i)
       finish_row(product, row + i, panel * panel_columns, sums + i * panel_columns);

@@ -27,8 +27,10 @@ enum class Finish {
 /// y [M,O] = finish(a [M,K] · weightᵀ [K,O]). Every element is one chain of multiply-adds over K = 0, 1, 2 …, so a row
 /// has the same bits in any batch, on any number of threads, and on any target with fused multiply-add.
 struct Product {
-  const float* a = nullptr;                  ///< row stride is weight->columns
-  const std::uint8_t* a_integers = nullptr;  ///< in place of a where the weight is i8, see int8.h
+  const float* a = nullptr;  ///< row stride is weight->columns
+  /// In place of a where the weight is i8 (int8.h) or i16 or bf16 (pairs/pairs.h), and their scales where they have
+  /// some.
+  const std::byte* a_narrow = nullptr;
   const float* a_scales = nullptr;
   std::size_t rows = 0;
   const PackedMatrix* weight = nullptr;

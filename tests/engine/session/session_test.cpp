@@ -162,7 +162,7 @@ TEST(AcrossExecutors, TheSameIconWithinOneOf255) {
   // On a software device only the tiny model, and one step of the shipped one.
   for (const bool tiny : {true, false}) {
     const std::string model = tiny ? golden_path("tiny.safetensors") : shipped();
-    const auto cpu = Session::open({.model = model, .device = "cpu"});
+    const auto cpu = Session::open({.model = model, .device = "cpu", .options = {.precision = Precision::f32}});
     const auto gpu = Session::open({.model = model, .device = vulkan, .options = {.precision = Precision::f32}});
     IconSettings s = settings(tiny || !vulkan_is_software() ? 8 : 1, 2.5);
     for (std::uint64_t index = 0; index < (tiny ? 20 : vulkan_is_software() ? 1 : 8); ++index) {
