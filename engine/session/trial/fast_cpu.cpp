@@ -66,6 +66,9 @@ FastCpu open_fast_cpu(const std::shared_ptr<const Weights>& weights, DeviceOptio
   std::optional<PictureDifference> difference = kept_in(folder, name);
   if (!difference && operations(test()) > most_operations)
     return {open(Precision::f32), "precision f32: icons of this model take too long to try int16"};
+  // Where nothing can be kept, every start would pay for the trial.
+  if (!difference && !folder.write(name, ""))
+    return {open(Precision::f32), "precision f32: there is no cache folder to keep a trial of int16 in"};
   // The reference first: what it holds is free again before the next is packed.
   const std::vector<SelfTest::Known>* known = difference ? nullptr : &test().known(false);
   if (!difference || looks_the_same(*difference)) {

@@ -54,6 +54,13 @@ class FastCpus : public ::testing::Test {
   int asked_ = 0;
 };
 
+TEST_F(FastCpus, StayF32WhereNothingCanBeKept) {
+  const SelfTestSource source = [&]() -> const SelfTest& { return test_; };
+  const FastCpu fast = open_fast_cpu(model_->weights(), {.threads = 1}, source, "a", CacheFolder());
+  EXPECT_EQ(fast.executor->info().precision, "f32");
+  EXPECT_NE(fast.note.find("no cache folder"), std::string::npos) << fast.note;
+}
+
 TEST_F(FastCpus, TakeInt16WhereIconsLookTheSame) {
   const FastCpu fast = open("a", test_);
   EXPECT_EQ(fast.executor->info().precision, "int16");
