@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `dit generate`: icons, their steps and contact sheets as PNG files.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,6 +22,7 @@
 #include "engine/cli/pictures/sketch.h"
 #include "engine/cli/progress.h"
 #include "engine/cli/text/print.h"
+#include "engine/files/new_file.h"
 #include "engine/session/session.h"
 
 namespace dit::cli {
@@ -339,6 +341,9 @@ void add_generate(CLI::App& app) {
   command->callback([options] {
     if (options->prompts.empty()) options->prompts.emplace_back();
     if (options->styles.empty()) options->styles.emplace_back();
+    // No word of ours may be between a picture's bytes, whatever standard output is called.
+    for (std::string* output : {&options->output, &options->sheet})
+      if (own_descriptor(link_target(*output)) == STDOUT_FILENO) *output = "-";
     Job(*options).run();
   });
 }
