@@ -7,6 +7,7 @@
 The drawing is a PNG of 64x64 pixels, or 2 to 64 times that. `strength` is controlled: GStreamer sets it for each frame."""
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 
@@ -42,13 +43,16 @@ def evolution(drawing, prompt, style, frames):
     strength.set(0, 0)
     strength.set((frames - 1) * Gst.SECOND // RATE, 1)
     painter.add_control_binding(GstController.DirectControlBinding.new_absolute(painter, "strength", strength))
-    # The file gets its name when it is whole.
-    with tempfile.TemporaryDirectory(dir=".", prefix=".evolution-") as folder:
+    # The file gets its name when it is whole; a link stays one, and who may read it may go on.
+    wanted = os.path.realpath("evolution.webp")
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(wanted), prefix=".evolution-") as folder:
         unfinished = os.path.join(folder, "evolution.webp")
         pipeline.get_by_name("file").props.location = unfinished
         status = play(pipeline)
         if status == 0:
-            os.replace(unfinished, "evolution.webp")
+            if os.path.exists(wanted):
+                shutil.copymode(wanted, unfinished)
+            os.replace(unfinished, wanted)
     return status
 
 

@@ -10,6 +10,8 @@ import sys
 
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
+# Also where Python leaves out a program's own folder (PYTHONSAFEPATH).
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import gi  # noqa: E402
 from arguments import number, property_text  # noqa: E402
 from ending import Interruption, playing, run  # noqa: E402
