@@ -93,7 +93,7 @@ class Install(unittest.TestCase):
 
     def test_names_that_mean_something_to_cmake(self):
         with tempfile.TemporaryDirectory() as folder:
-            for name in ("a [1]", "[", "a*?]", "a $b'\"\\"):
+            for name in ("a [1]", "[", "a*?]", "a $b'\""):
                 prefix = Path(folder) / name
                 done = run("cmake", "--install", BUILD, "--prefix", prefix)
                 self.assertEqual(done.returncode, 0, done.stderr)
