@@ -236,9 +236,9 @@ void NewFile::copy_into(int file) const {
     if (count < 0) fail_to_write(errno);
     if (count == 0) return;
     for (ssize_t done = 0; done < count;) {
-      const auto left = static_cast<std::size_t>(count - done);
-      const ssize_t written = way_ == Way::at_own_place ? ::write(file, piece.data() + done, left)
-                                                        : ::pwrite(file, piece.data() + done, left, at + done);
+      const auto rest = static_cast<std::size_t>(count - done);
+      const ssize_t written = way_ == Way::at_own_place ? ::write(file, piece.data() + done, rest)
+                                                        : ::pwrite(file, piece.data() + done, rest, at + done);
       if (written < 0 && errno != EINTR) fail_to_write(errno);
       done += std::max<ssize_t>(0, written);
     }
