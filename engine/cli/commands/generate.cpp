@@ -94,7 +94,8 @@ class Job {
   bool slow_ = true;              ///< whether a person would see the steps of an icon
   bool new_label_ = true;         ///< whether nothing has been said of the prompt and style yet
   bool announced_ = false;        ///< whether the session knows the next batch
-  std::optional<PictureFiles> files_;
+  NewFolders folders_;
+  std::optional<PictureFiles> files_;  ///< in them
 };
 
 template <typename... Args>
@@ -301,7 +302,7 @@ void Job::run() {
                  .several = several_,
                  .steps_folder = options_.steps_folder,
                  .sheet = options_.sheet},
-                [this] { interrupt_.check(); });
+                folders_, [this] { interrupt_.check(); });
   open();
   const ModelConfig& config = session_->model().config();
   sketch_.emplace(options_.from, options_.mask, config.width, config.height);
