@@ -107,13 +107,13 @@ std::string step_name(bool several, std::uint64_t icon, std::uint32_t step, int 
 void NewFolders::make(const fs::path& folder) {
   std::error_code error;
   for (fs::path path = folder; !path.empty() && !fs::exists(path, error); path = path.parent_path())
-    made_.push_back(path);
+    created_.push_back(path);
   fs::create_directories(folder, error);
   expect(!error, ErrorKind::unreadable, "cannot make folder '{}': {}", folder.string(), error.message());
 }
 
 NewFolders::~NewFolders() {
-  for (const fs::path& path : made_) (void)::rmdir(path.c_str());
+  for (const fs::path& path : created_) (void)::rmdir(path.c_str());
 }
 
 void check_outputs(const Outputs& outputs, NewFolders& folders, const std::function<void()>& go_on) {

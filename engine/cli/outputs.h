@@ -33,7 +33,7 @@ class NewFolders {
   void make(const std::filesystem::path& folder);
 
  private:
-  std::vector<std::filesystem::path> made_;  // what lies in one is before it
+  std::vector<std::filesystem::path> created_;  // what lies in one is before it
 };
 
 /// All that can be known before the first icon, which may be hours before the last. Makes the folder of steps.
