@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "pipelines/programs"))
 BUILD = pathlib.Path(os.environ.get("DIT_BUILD", ROOT / "build"))
 os.environ["GST_PLUGIN_PATH"] = ":".join(filter(None, [str(BUILD / "plugin"), os.environ.get("GST_PLUGIN_PATH")]))
 
-from arguments import number, property_text, refuse  # noqa: E402
+from arguments import given, number, property_text, refuse  # noqa: E402
 from ending import Interruption, playing, run  # noqa: E402
 
 try:
@@ -78,4 +78,4 @@ def main(*given):
 
 
 if __name__ == "__main__":
-    run(main, *sys.argv[1:5])
+    run(main, *given("DRAWING", "PROMPT", "STYLE", "FRAMES"))

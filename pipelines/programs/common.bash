@@ -73,3 +73,11 @@ file_name() {
     return 1
   fi
 }
+
+# An argument that a script's first lines have no name for is a mistake, such as a prompt of two words without quotes.
+usage=$(sed -n 's/^#   pipelines/pipelines/p' "$0" | head -n 1)
+read -ra names <<<"$usage"
+if [ -n "$usage" ] && [ $# -ge ${#names[@]} ]; then
+  say "expected $usage; found one more, $(shown "${!#}")"
+  exit 2
+fi
