@@ -18,6 +18,7 @@ import importlib.util
 import itertools
 import json
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -40,9 +41,21 @@ def read_state(path):
     if path.endswith(".safetensors"):
         state = {name: torch.from_numpy(value.copy()) for name, value in safetensors_io.load(path)[0].items()}
     else:
-        state = torch.load(path, map_location="cpu")
-        state = state.get("state_dict", state)
+        try:
+            # A pickle may be a program, which is run where it is read as one.
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError) as error:
+            refuse(path, str(error))
+        state = state.get("state_dict", state) if isinstance(state, dict) else {"": state}
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            refuse(path, f"{name!r}: {type(value).__name__}")
     return {name: value.double() for name, value in state.items()}
+
+
+def refuse(path, found):
+    raise SystemExit(f"{path}: expected tensors alone, as torch.save(net.state_dict(), FILE) writes them; found "
+                     f"{ascii(found[:200])}")
 
 
 def expand(tensors, depth):

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <optional>
@@ -103,12 +104,22 @@ std::string step_name(bool several, std::uint64_t icon, std::uint32_t step, int 
   return fmt::format("{}step-{:0{}}.png", which, step, width);
 }
 
-void check_outputs(const Outputs& outputs, const std::function<void()>& go_on) {
+void NewFolders::make(const fs::path& folder) {
+  std::error_code error;
+  for (fs::path path = folder; !path.empty() && !fs::exists(path, error); path = path.parent_path())
+    created_.push_back(path);
+  fs::create_directories(folder, error);
+  expect(!error, ErrorKind::unreadable, "cannot make folder '{}': {}", folder.string(), error.message());
+}
+
+NewFolders::~NewFolders() {
+  for (const fs::path& path : created_) (void)::rmdir(path.c_str());
+}
+
+void check_outputs(const Outputs& outputs, NewFolders& folders, const std::function<void()>& go_on) {
   const fs::path steps = outputs.steps_folder;
   if (!steps.empty()) {
-    std::error_code error;
-    fs::create_directories(steps, error);
-    expect(!error, ErrorKind::unreadable, "cannot make folder '{}': {}", steps.string(), error.message());
+    folders.make(steps);
     expect_writable(steps / "step-0.png");
   }
   for (const fs::path& path : {outputs.icons.number(outputs.first), outputs.icons.number(outputs.last)})

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <system_error>
@@ -103,12 +104,23 @@ class NewFile::Folder {
   int descriptor_ = -1;
 };
 
+int own_descriptor(const fs::path& path) {
+  const std::string name = path.filename().string();
+  int number = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size()) return -1;
+  struct stat folder = {}, own = {};
+  const bool there = ::stat(path.parent_path().c_str(), &folder) == 0 && ::stat("/proc/self/fd", &own) == 0;
+  return there && folder.st_dev == own.st_dev && folder.st_ino == own.st_ino ? number : -1;
+}
+
 fs::path link_target(const fs::path& path) {
   constexpr int most_links = 40;  // as Linux
   fs::path target = path;
   for (int links = 0; links < most_links; ++links) {
     struct stat status = {};
     if (::lstat(target.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) break;
+    if (own_descriptor(target) >= 0) break;
     std::error_code error;
     const fs::path next = fs::read_symlink(target, error);
     if (error) break;
@@ -126,6 +138,11 @@ void NewFile::fail_to_write(int reason) const {
 
 NewFile::NewFile(const fs::path& path, For reader) : path_(path), target_(link_target(path)) {
   struct stat status = {};
+  if (const int own = own_descriptor(target_); own >= 0) {
+    open_own(own);
+    if (!file_) fail_to_write(errno);
+    return;
+  }
   exists_ = ::stat(target_.c_str(), &status) == 0;
   if (!exists_ && errno != ENOENT) fail_to_write(errno);
   if (exists_ && S_ISDIR(status.st_mode)) fail_to_write(EISDIR);
@@ -147,6 +164,25 @@ NewFile::NewFile(const fs::path& path, For reader) : path_(path), target_(link_t
   if (!file_) fail_to_write(errno);
 }
 
+/// What a link of /proc says of a pipe is no path, and a file that has been opened has a place where it is written
+/// next.
+void NewFile::open_own(int descriptor) {
+  struct stat status = {};
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  if (flags < 0 || ::fstat(descriptor, &status) != 0) fail_to_write(errno);
+  if ((flags & O_ACCMODE) == O_RDONLY) fail_to_write(EBADF);
+  const int copy = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) fail_to_write(errno);
+  if (S_ISREG(status.st_mode)) {
+    way_ = Way::at_own_place;
+    own_.reset(::fdopen(copy, "wb"));
+    open_staged(0);
+  } else {
+    way_ = Way::through;
+    file_.reset(::fdopen(copy, "wb"));
+  }
+}
+
 /// Where the bytes go until they are all there.
 void NewFile::open_staged(int mode) {
   int file = -1;
@@ -166,7 +202,7 @@ void NewFile::open_staged(int mode) {
     }
     if (file < 0 && exists_ && (errno == EACCES || errno == EPERM || errno == EROFS)) way_ = Way::in_place;
   }
-  if (way_ == Way::in_place) file = ::memfd_create("dit-file", MFD_CLOEXEC);
+  if (way_ == Way::in_place || way_ == Way::at_own_place) file = ::memfd_create("dit-file", MFD_CLOEXEC);
   if (file < 0) fail_to_write(errno);
   file_.reset(::fdopen(file, "w+b"));
 }
@@ -191,7 +227,7 @@ void NewFile::write(std::span<const std::byte> bytes) {
   if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail_to_write(errno);
 }
 
-/// What was staged, into a file that is open.
+/// What was staged, into a file that is open: from its beginning, or from where it stands.
 void NewFile::copy_into(int file) const {
   const int from = ::fileno(file_.get());
   std::array<char, 1 << 16> piece;
@@ -200,7 +236,9 @@ void NewFile::copy_into(int file) const {
     if (count < 0) fail_to_write(errno);
     if (count == 0) return;
     for (ssize_t done = 0; done < count;) {
-      const ssize_t written = ::pwrite(file, piece.data() + done, static_cast<std::size_t>(count - done), at + done);
+      const auto rest = static_cast<std::size_t>(count - done);
+      const ssize_t written = way_ == Way::at_own_place ? ::write(file, piece.data() + done, rest)
+                                                        : ::pwrite(file, piece.data() + done, rest, at + done);
       if (written < 0 && errno != EINTR) fail_to_write(errno);
       done += std::max<ssize_t>(0, written);
     }
@@ -258,6 +296,9 @@ void NewFile::finish(Sync sync) {
   if (way_ != Way::through) sync_ = sync;
   if (way_ == Way::in_place) {
     write_in_place();
+  } else if (way_ == Way::at_own_place) {
+    copy_into(::fileno(own_.get()));
+    sync_if_asked(::fileno(own_.get()));
   } else if (way_ != Way::through) {
     struct stat status = {};
     const int file = ::fileno(file_.get());

@@ -16,7 +16,8 @@ namespace dit {
 /// cannot do that get a random short name in the same folder, which remove_unfinished() removes.
 /// A file that is there already keeps its mode and owner. It is written in place, all at the end, where no other can
 /// take its name: a mount, a folder that is not ours to write to, a file of another owner. Devices and pipes
-/// (/dev/null, /dev/stdout) are written through.
+/// (/dev/null, /dev/stdout) are written through, and into a file that the process was given open (/dev/stdout,
+/// /dev/fd/5) all is written at the end, where that stands.
 class NewFile {
  public:
   enum class For { everybody, owner };
@@ -45,8 +46,9 @@ class NewFile {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
   };
   class Folder;
-  enum class Way { through, nameless, named, in_place };
+  enum class Way { through, nameless, named, in_place, at_own_place };
 
+  void open_own(int descriptor);
   void open_staged(int mode);
   void begin_unfinished();
   void end_unfinished() noexcept;
@@ -65,10 +67,15 @@ class NewFile {
   bool exists_ = false;
   Sync sync_ = Sync::later;
   std::unique_ptr<std::FILE, Close> file_;
+  std::unique_ptr<std::FILE, Close> own_;  // of Way::at_own_place
 };
 
+/// The number of the descriptor of this process that a path names, as /proc/self/fd/1 and /dev/fd/1 do; -1: it names
+/// none.
+int own_descriptor(const std::filesystem::path& path);
+
 /// Where a file's name leads, be it there or not; links on the way to its folder are left to the system. Asking it for
-/// each part of a path costs more than writing a small file.
+/// each part of a path costs more than writing a small file. Ends at an own_descriptor(), whose link is no path.
 std::filesystem::path link_target(const std::filesystem::path& path);
 
 /// Whether a file could be made there, before hours are spent on what goes into it. Leaves nothing behind.

@@ -7,6 +7,7 @@
 The drawing is a PNG of 64x64 pixels, or 2 to 64 times that. `strength` is controlled: GStreamer sets it for each frame."""
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 
@@ -15,7 +16,7 @@ sys.path.insert(0, str(ROOT / "pipelines/programs"))
 BUILD = pathlib.Path(os.environ.get("DIT_BUILD", ROOT / "build"))
 os.environ["GST_PLUGIN_PATH"] = ":".join(filter(None, [str(BUILD / "plugin"), os.environ.get("GST_PLUGIN_PATH")]))
 
-from arguments import number, property_text, refuse  # noqa: E402
+from arguments import given, number, property_text, refuse  # noqa: E402
 from ending import Interruption, playing, run  # noqa: E402
 
 try:
@@ -42,13 +43,16 @@ def evolution(drawing, prompt, style, frames):
     strength.set(0, 0)
     strength.set((frames - 1) * Gst.SECOND // RATE, 1)
     painter.add_control_binding(GstController.DirectControlBinding.new_absolute(painter, "strength", strength))
-    # The file gets its name when it is whole.
-    with tempfile.TemporaryDirectory(dir=".", prefix=".evolution-") as folder:
+    # The file gets its name when it is whole; a link stays one, and who may read it may go on.
+    wanted = os.path.realpath("evolution.webp")
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(wanted), prefix=".evolution-") as folder:
         unfinished = os.path.join(folder, "evolution.webp")
         pipeline.get_by_name("file").props.location = unfinished
         status = play(pipeline)
         if status == 0:
-            os.replace(unfinished, "evolution.webp")
+            if os.path.exists(wanted):
+                shutil.copymode(wanted, unfinished)
+            os.replace(unfinished, wanted)
     return status
 
 
@@ -74,4 +78,4 @@ def main(*given):
 
 
 if __name__ == "__main__":
-    run(main, *sys.argv[1:5])
+    run(main, *given("DRAWING", "PROMPT", "STYLE", "FRAMES"))

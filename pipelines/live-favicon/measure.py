@@ -9,14 +9,22 @@ Each visitor asks for one icon after the other. --draw: of a drawing with streng
 import argparse
 import concurrent.futures
 import http.client
+import pathlib
 import statistics
 import sys
 import time
 import urllib.parse
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "programs"))
+from arguments import number, refuse  # noqa: E402
+
 
 class Refused(Exception):
     pass
+
+
+def said(answer):
+    return answer.read(1000).decode(errors="replace").strip()
 
 
 def draw(host, query, body):
@@ -24,7 +32,7 @@ def draw(host, query, body):
     connection.request("POST", "/draw.png?" + query, body, {"Content-Type": "application/octet-stream"})
     answer = connection.getresponse()
     if answer.status != 200:
-        raise Refused(f"{answer.status}: {answer.read().decode().strip()}")
+        raise Refused(f"{answer.status}: {said(answer)}")
     answer.read()
     connection.close()
 
@@ -49,7 +57,7 @@ def visit(host, number, steps, end, first_ms, icons):
         connection.request("GET", "/paint?" + query)
         answer = connection.getresponse()
         if answer.status != 200:
-            raise Refused(f"{answer.status}: {answer.read().decode().strip()}")
+            raise Refused(f"{answer.status}: {said(answer)}")
         answer.readline()
         first_ms.append((time.monotonic() - start) * 1000)
         if b"event: done" in answer.read():
@@ -67,6 +75,8 @@ def measure(host, visitors, seconds, steps, drawn):
     for each in visits:
         each.result()  # a visitor who was refused has measured nothing, and neither have the others
     elapsed = time.monotonic() - start
+    if not icons:
+        raise Refused("no icon came")
     first_ms.sort()
     each = [icons.count(k) for k in range(visitors)]
     print(f"{visitors:4} visitors: {'icon' if drawn else 'first step'} after {statistics.median(first_ms):6.0f} ms (median; 95 %: "
@@ -74,20 +84,36 @@ def measure(host, visitors, seconds, steps, drawn):
           f"{min(each)} to {max(each)} each", flush=True)
 
 
+def host_of(address):
+    try:
+        place = urllib.parse.urlsplit(address)
+        if place.scheme == "http" and place.hostname and place.port != 0:
+            return place.netloc
+    except ValueError:  # a port or an IPv6 address that is none
+        pass
+    return refuse("ADDRESS", "http://HOST:PORT", address)
+
+
+def shown(error):
+    """What others wrote, without what would act on a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error))
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--visitors", default="1,8,32")
-    options.add_argument("--seconds", type=float, default=10)
-    options.add_argument("--steps", type=int, default=4)
+    options.add_argument("--seconds", default="10")
+    options.add_argument("--steps", default="4")
     options.add_argument("--draw", action="store_true")
     options.add_argument("address", nargs="?", default="http://127.0.0.1:8064")
     options = options.parse_args()
-    host = urllib.parse.urlsplit(options.address).netloc
-    for visitors in options.visitors.split(","):
+    host, steps = host_of(options.address), number("--steps", options.steps, 1, 1000)
+    seconds = number("--seconds", options.seconds, 1, 86400)
+    for visitors in [number("--visitors", text, 1, 1000) for text in options.visitors.split(",")]:
         try:
-            measure(host, int(visitors), options.seconds, options.steps, options.draw)
+            measure(host, visitors, seconds, steps, options.draw)
         except (Refused, OSError, http.client.HTTPException) as error:
-            sys.exit(f"measure.py: {visitors} visitors: {error}")
+            sys.exit(f"measure.py: {visitors} visitors: {shown(error)}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,15 @@ if [ ! -f "$model" ]; then
 fi
 digest=$(sha256sum <"$model")
 job="$count icons in $shards shards, seed $seed, prompt '$prompt', style '$style', model ${digest%% *}"
+# What else decides what a prompt means.
+if [ -n "${DIT_LEXICON-}" ]; then
+  if [ ! -f "$DIT_LEXICON" ]; then
+    say "lexicon: expected a file, found $(shown "$DIT_LEXICON" 200)"
+    exit 2
+  fi
+  digest=$(sha256sum <"$DIT_LEXICON")
+  job+=", lexicon ${digest%% *}"
+fi
 
 # A folder belongs to one job; any other is refused.
 expect_own() {
@@ -64,13 +73,12 @@ option batch-size "${DIT_BATCH:-1}"
 option device "${DIT_DEVICE:-auto}"
 option threads "${DIT_THREADS:-0}"
 option model "$model"
-dit=$(realpath -m -- "$build/dit")
 if [ "$end" -gt "$first" ]; then
-  # In there, since a '%' in the folder's name would be part of the pattern.
-  (cd "$partial" && "$dit" generate --quiet "${options[@]}" --index "$first" --count $((end - first)) -o icon-%09d.png)
+  # From here, where what the environment names (DIT_LEXICON, DIT_CACHE) is. A '%' in the folder's name is none of the pattern.
+  "$build/dit" generate --quiet "${options[@]}" --index "$first" --count $((end - first)) -o "${partial//%/%%}/icon-%09d.png"
 else
   # No icon of its own says whether the job is possible.
-  "$dit" generate --quiet "${options[@]}" --index "$first" --steps 1 -o /dev/null
+  "$build/dit" generate --quiet "${options[@]}" --index "$first" --steps 1 -o /dev/null
 fi
 (
   cd "$partial"

@@ -47,6 +47,10 @@ bool failed(GstElement* pipeline) {
 int main(int argc, char** argv) {
   gst_init(nullptr, nullptr);  // whose options could load a library
   int count = 1;
+  if (argc > 3) {
+    std::fprintf(stderr, "appsink: PROMPT COUNT: expected no more, found %d arguments\n", argc - 1);
+    return 2;
+  }
   if (argc > 2) {
     const char* end = argv[2] + std::strlen(argv[2]);
     const auto [at, wrong] = std::from_chars(argv[2], end, count);

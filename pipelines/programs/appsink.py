@@ -10,8 +10,10 @@ import sys
 
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
+# Also where Python leaves out a program's own folder (PYTHONSAFEPATH).
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import gi  # noqa: E402
-from arguments import number, property_text  # noqa: E402
+from arguments import given, number, property_text  # noqa: E402
 from ending import Interruption, playing, run  # noqa: E402
 
 gi.require_version("Gst", "1.0")
@@ -56,4 +58,4 @@ def main(prompt="rocket", count="1"):
     return f"appsink.py: {error.parse_error()[0].message}" if error else 0
 
 
-run(main, *sys.argv[1:3])
+run(main, *given("PROMPT", "COUNT"))

@@ -11,6 +11,14 @@ def refuse(name, expected, found):
     sys.exit(2)
 
 
+def given(*names):
+    """The program's arguments, of which those names are the most; one more is a mistake, such as a prompt without quotes."""
+    arguments = sys.argv[1:]
+    if len(arguments) > len(names):
+        refuse(" ".join(names), "no more", arguments[len(names)])
+    return arguments
+
+
 def number(name, text, least, most):
     """Of digits alone: int() also takes ' 5', '+5', '1_0' and the digits of every script."""
     if re.fullmatch("0|[1-9][0-9]{0,17}", text, re.ASCII) and least <= int(text) <= most:

@@ -3,7 +3,8 @@
 # What the scripts in pipelines/ begin with: they source it. A script's arguments are text of others. None of it is ever
 # part of a pipeline's description or of arithmetic before number() has seen it; properties get it through launch.
 root=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")
-build=${DIT_BUILD:-$root/build}
+# Also for what runs in another folder.
+build=$(realpath -ms -- "${DIT_BUILD:-$root/build}")
 export GST_PLUGIN_PATH="$build/plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
 
 # say TEXT...: one line on standard error, with the script's name.
@@ -72,3 +73,11 @@ file_name() {
     return 1
   fi
 }
+
+# An argument that a script's first lines have no name for is a mistake, such as a prompt of two words without quotes.
+usage=$(sed -n 's/^#   pipelines/pipelines/p' "$0" | head -n 1)
+read -ra names <<<"$usage"
+if [ -n "$usage" ] && [ $# -ge ${#names[@]} ]; then
+  say "expected $usage; found one more, $(shown "${!#}")"
+  exit 2
+fi

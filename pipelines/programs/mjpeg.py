@@ -14,8 +14,10 @@ import time
 
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
+# Also where Python leaves out a program's own folder (PYTHONSAFEPATH).
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import gi  # noqa: E402
-from arguments import number, property_text  # noqa: E402
+from arguments import given, number, property_text  # noqa: E402
 from ending import Interruption, playing, run  # noqa: E402
 
 gi.require_version("Gst", "1.0")
@@ -168,4 +170,4 @@ def main(prompt="rocket", port="8080"):
     return f"mjpeg.py: {failed[0]}" if failed else 0
 
 
-run(main, *sys.argv[1:3])
+run(main, *given("PROMPT", "PORT"))

@@ -14,7 +14,9 @@ import threading
 
 build = os.environ.get("DIT_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build")
 os.environ["GST_PLUGIN_PATH"] = f"{build}/plugin:" + os.environ.get("GST_PLUGIN_PATH", "")
-from arguments import number, property_text  # noqa: E402
+# Also where Python leaves out a program's own folder (PYTHONSAFEPATH).
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from arguments import given, number, property_text  # noqa: E402
 from ending import Interruption, playing, run  # noqa: E402
 
 try:
@@ -124,4 +126,4 @@ def main(prompt="rocket", frames="20"):
     return f"webrtc.py: {call.error or 'too few frames came'}" if call.error or call.seen < call.wanted else 0
 
 
-run(main, *sys.argv[1:3])
+run(main, *given("PROMPT", "FRAMES"))

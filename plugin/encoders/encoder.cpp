@@ -184,7 +184,24 @@ gboolean gst_dit_encoder_sink_event(GstPad* pad, GstObject* parent, GstEvent* ev
   }
 }
 
+/// Square pixels, so that whoever can make them does. What comes is held against the template all the same: caps need
+/// not speak of pixels.
+void answer_caps(GstPad* pad, GstQuery* query) {
+  GstCaps* filter = nullptr;
+  gst_query_parse_caps(query, &filter);
+  GstCaps* caps = gst_caps_make_writable(gst_pad_get_pad_template_caps(pad));
+  if (gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw"))
+    gst_caps_set_simple(caps, "pixel-aspect-ratio", GST_TYPE_FRACTION, 1, 1, nullptr);
+  if (filter != nullptr) gst_caps_take(&caps, gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST));
+  gst_query_set_caps_result(query, caps);
+  gst_caps_unref(caps);
+}
+
 gboolean gst_dit_encoder_sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS) {
+    answer_caps(pad, query);
+    return TRUE;
+  }
   if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION) {
     gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
     return TRUE;
@@ -212,6 +229,7 @@ void gst_dit_encoder_constructed(GObject* object) {
   gst_pad_set_chain_function(sink, gst_dit_encoder_chain);
   gst_pad_set_event_function(sink, gst_dit_encoder_sink_event);
   gst_pad_set_query_function(sink, gst_dit_encoder_sink_query);
+  GST_PAD_SET_ACCEPT_TEMPLATE(sink);
   GstPad* src = gst_pad_new_from_template(gst_element_class_get_pad_template(klass, "src"), "src");
   gst_pad_use_fixed_caps(src);
   gst_element_add_pad(GST_ELEMENT(self), sink);

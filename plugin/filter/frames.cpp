@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "plugin/filter/sketch_pixels.h"
+#include "plugin/shared/frame_rows.h"
 #include "plugin/source/frames/pixels.h"
 #include "plugin/source/messages.h"
 #include "plugin/translate.h"
@@ -24,19 +25,22 @@ std::uint64_t frame_number(const Filter& f, GstClockTime stream_time) {
                                      static_cast<guint64>(f.in.fps_d) * GST_SECOND);
 }
 
+bool fail_to_read(const Filter& f, std::size_t wanted, std::size_t found) {
+  GST_ELEMENT_ERROR(f.base, STREAM, FORMAT,
+                    (tr("cannot read a frame: expected a buffer of %zu bytes, found one of %zu"), wanted, found),
+                    (nullptr));
+  return false;
+}
+
 bool read_buffer(Filter& f, GstBuffer* buffer, Size size, std::vector<std::uint8_t>& rgba) {
   GstVideoFrame frame;
   if (!gst_video_frame_map(&frame, &f.in, buffer, GST_MAP_READ)) {
-    GST_ELEMENT_ERROR(
-        f.base, STREAM, FORMAT,
-        (tr("cannot read a frame: expected a buffer of %u bytes, found one of %u"),
-         static_cast<unsigned>(GST_VIDEO_INFO_SIZE(&f.in)), static_cast<unsigned>(gst_buffer_get_size(buffer))),
-        (nullptr));
-    return false;
+    return fail_to_read(f, GST_VIDEO_INFO_SIZE(&f.in), gst_buffer_get_size(buffer));
   }
-  read_sketch(frame, size, rgba);
+  const std::size_t needed = bytes_needed(frame), mapped = bytes_mapped(frame);
+  if (needed <= mapped) read_sketch(frame, size, rgba);
   gst_video_frame_unmap(&frame);
-  return true;
+  return needed <= mapped || fail_to_read(f, needed, mapped);
 }
 
 std::vector<std::uint8_t> mask_for(Filter& f, const Settings& settings, const std::vector<std::uint8_t>& rgba) {

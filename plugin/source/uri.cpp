@@ -177,7 +177,8 @@ gchar* uri_of(GObject* object) {
 gboolean set_uri(GstElement* element, const gchar* uri, GError** error) {
   const std::string_view text = uri;
   const std::string prefix = std::string(uri_scheme) + "://";
-  if (text.substr(0, prefix.size()) != prefix) {
+  // RFC 3986, 3.1: a scheme is the same in either case, and GStreamer looks for who takes it in lower case.
+  if (g_ascii_strncasecmp(uri, prefix.c_str(), prefix.size()) != 0) {
     return fail(error, GST_URI_ERROR_UNSUPPORTED_PROTOCOL,
                 "expected " + prefix + "…, found '" + std::string(text) + "'");
   }

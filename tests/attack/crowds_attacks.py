@@ -3,8 +3,10 @@
 import contextlib
 import random
 import select
+import socket
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -75,10 +77,39 @@ class Shares(unittest.TestCase):
     def test_a_measurement_says_that_somebody_was_refused(self):
         server = self.start("--visitors", "2")
         for options, reason in ((("--visitors", "6"), "503: "), (("--visitors", "1", "--steps", "100"), "400: steps")):
-            done = subprocess.run([sys.executable, "-B", SOURCE / "pipelines/live-favicon/measure.py", *options, "--seconds", "1",
-                                   f"http://127.0.0.1:{server.place[1]}"], capture_output=True, text=True, timeout=60)
-            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
-            self.assertRegex(done.stderr, f"^measure.py: [16] visitors: {reason}[^\n]*\n$")
+            self.fails_to_measure(1, f"[16] visitors: {reason}", *options, "--seconds", "1", f"http://127.0.0.1:{server.place[1]}")
+
+    def fails_to_measure(self, status, reason, *options):
+        done = subprocess.run([sys.executable, "-B", SOURCE / "pipelines/live-favicon/measure.py", *options],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
+        self.assertRegex(done.stderr, f"^measure.py: {reason}[^\n\x1b]*\n$")
+
+    def test_measurements_that_mean_nothing(self):
+        nobody = "http://127.0.0.1:1"
+        for name in ("--visitors", "--steps", "--seconds"):
+            for text in ("x", "", "0", "-1", "1_0", "nan", "inf", " 5", "9" * 30):
+                self.fails_to_measure(2, f"{name}: expected a whole number", f"{name}={text}", nobody)
+        for text in ("127.0.0.1:8064", "", "http://", "file:///etc/passwd", "http://127.0.0.1:99999", "http://[::1"):
+            self.fails_to_measure(2, "ADDRESS: expected http://", text)
+        self.fails_to_measure(1, "1 visitors: .*refused", "--visitors", "1", nobody)
+
+    def test_a_server_that_says_nothing_or_too_much(self):
+        for answer, reason in ((b"HTTP/1.1 200 OK\r\n\r\n", "no icon came"), (b"nonsense\x1b[2J\r\n\r\n", r"nonsense\\x1b\[2J"), (b"", ""),
+                               (b"HTTP/1.1 500 no\r\n\r\n\xff\x1b]0;owned\x07", "500: \ufffd" + r"\\x1b\]0;owned")):
+            with self.subTest(answer), socket.create_server(("127.0.0.1", 0)) as server:
+                threading.Thread(target=self.answer_all, args=(server, answer), daemon=True).start()
+                self.fails_to_measure(1, "1 visitors: " + reason, "--visitors", "1", "--seconds", "1",
+                                      f"http://127.0.0.1:{server.getsockname()[1]}")
+                server.shutdown(socket.SHUT_RDWR)
+
+    def answer_all(self, server, answer):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(4096)
+                    connection.sendall(answer)
 
 
 class MotionJpeg(unittest.TestCase):

@@ -10,16 +10,17 @@ import tempfile
 import time
 import unittest
 
-from support.places import BUILD, SOURCE, TINY, environment, wait_until_caught
+from support.places import BUILD, ICONS, SOURCE, TINY, environment, wait_until_caught
 
 PIPELINES = SOURCE / "pipelines"
 LAUNCH = BUILD / "launch"
 EVOLUTION = "from-pictures/evolution.py"
 BLOB = str(PIPELINES / "images/blob.png")
+LEXICON = SOURCE / "models/lexicon.bin"
 #: Does what `dit` does, with one byte an icon.
 FAKE_DIT = """#!/bin/sh
 while [ $# -gt 0 ]; do
-  case $1 in --index) first=$2 ;; --count) count=$2 ;; esac
+  case $1 in --index) first=$2 ;; --count) count=$2 ;; -o) cd "${2%/*}" ;; esac
   shift
 done
 seq -f 'icon-%09.0f.png' "$first" "$((first + count - 1))" | xargs touch
@@ -94,12 +95,18 @@ class Files(Case):
                 (self.scratch / name).unlink()
 
     def test_they_are_new_ones_with_the_old_ones_rights(self):
-        (self.scratch / "there.png").write_text("old")
-        (self.scratch / "there.png").chmod(0o640)
-        (self.scratch / "big.png").symlink_to("there.png")
-        self.assertEqual(self.done("big-icon.sh", "fox")[0], 0)
-        self.assertTrue((self.scratch / "big.png").is_symlink())
-        self.assertEqual(((self.scratch / "there.png").stat().st_mode & 0o777, self.files()["there.png"][:4]), (0o640, b"\x89PNG"))
+        for name, begin, *command in (("big.png", b"\x89PNG", "big-icon.sh", "fox"),
+                                      ("evolution.webp", b"RIFF", EVOLUTION, BLOB, "fox", "noto", "2")):
+            there = self.scratch / f"elsewhere/{name}"
+            there.parent.mkdir(exist_ok=True)
+            there.write_text("old")
+            there.chmod(0o640)
+            (self.scratch / name).symlink_to(there)
+            status, _, errors = self.done(*command)
+            self.assertEqual(status, 0, errors)
+            self.assertTrue((self.scratch / name).is_symlink(), name)
+            self.assertEqual((there.stat().st_mode & 0o777, there.read_bytes()[:4]), (0o640, begin))
+            self.assertTrue({path.name for path in there.parent.iterdir()} <= {"big.png", "evolution.webp"})
 
     def test_pipes_are_written_and_read(self):
         os.mkfifo(self.scratch / "big.png")
@@ -187,6 +194,19 @@ class Ends(Case):
         for count in ("-1", "0"):
             self.assertEqual(self.done("fps.sh", count)[0], 2)
 
+    def test_python_programs_without_their_own_folder(self):
+        for name in ("appsink.py", "mjpeg.py", "webrtc.py"):
+            status, _, errors = self.done(f"programs/{name}", "fox", "x", env={"PYTHONSAFEPATH": "1"})
+            self.assertEqual(status, 2, errors)
+            self.assertIn(b"expected a whole number", errors)
+
+    def test_a_build_that_is_named_from_here(self):
+        """By a relative path, which is another one in another folder."""
+        common = PIPELINES / "programs/common.bash"
+        told = subprocess.run(["bash", "-c", '. "$0" && printf %s "$build"', common], cwd=self.scratch, capture_output=True,
+                              env=environment(self.scratch, DIT_BUILD="there/../here"), check=True).stdout
+        self.assertEqual(told.decode(), str(self.scratch / "here"))
+
     def test_no_folder_is_looked_for_elsewhere(self):
         # cd to a relative path asks CDPATH, and then prints where it has gone.
         for path in SOURCE.rglob("*.sh"):
@@ -240,6 +260,20 @@ class Shards(Case):
         status, _, errors = self.shard("1", "2", "4", "out", "5", "fox", model=SOURCE / "models/icons-small.safetensors")
         self.assertEqual(status, 2)
         self.assertRegex(errors.decode(), "model [0-9a-f]{64}.*; found .*model [0-9a-f]{64}")
+
+    def test_a_job_has_one_lexicon_from_wherever_it_is_started(self):
+        for name, text in (("%d.bin", LEXICON.read_bytes()), ("other.bin", LEXICON.read_bytes() + b" ")):
+            (self.scratch / name).write_bytes(text)
+        status, _, errors = self.shard("0", "2", "4", "100%d", "5", "kaffee", model=ICONS, DIT_LEXICON="%d.bin", DIT_CACHE="cache")
+        self.assertEqual(status, 0, errors)
+        self.assertEqual(sorted(os.listdir(self.scratch / "100%d/shard-00000")),
+                         ["icon-000000000.png", "icon-000000001.png", "manifest.tsv"], "none of a cache")
+        for lexicon in ("other.bin", ""):
+            status, _, errors = self.shard("1", "2", "4", "100%d", "5", "kaffee", model=ICONS, DIT_LEXICON=lexicon)
+            self.assertEqual(status, 2, errors)
+            self.assertRegex(errors.decode(), "lexicon [0-9a-f]{64}.*; found ")
+        status, _, errors = self.shard("0", "1", "1", "none", "5", "kaffee", model=ICONS, DIT_LEXICON="nowhere.bin")
+        self.assertEqual((status, (self.scratch / "none").exists() and os.listdir(self.scratch / "none")), (2, []), errors)
 
     def test_icons_that_are_no_files(self):
         self.assertEqual(self.shard("0", "1", "1", "out", "5", "fox")[0], 0)

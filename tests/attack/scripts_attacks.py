@@ -75,6 +75,20 @@ class Scripts(unittest.TestCase):
                     self.assertIn(b"expected a whole number", done.stdout)
                     self.assertEqual(self.files(), set())
 
+    def test_one_argument_more(self):
+        """As of a prompt without quotes: it would be left out in silence."""
+        for path in sorted(PIPELINES.rglob("*.sh")):
+            if "common.bash" not in path.read_text() or path.name == "first-icon.sh":  # which builds
+                continue
+            name = str(path.relative_to(PIPELINES))
+            usage = re.search(r"(?m)^#   pipelines/\S+ (.*)$", path.read_text())[1]
+            arguments = ["1"] * len(usage.split())
+            with self.subTest(name):
+                done = self.script(name, *arguments, "m\x1bore")
+                self.assertEqual(done.returncode, 2, done.stdout)
+                self.assertIn(b"found one more, $'m\\Eore'", done.stdout)
+                self.assertEqual(self.files(), set())
+
     def test_numbers_of_the_environment(self):
         evil = "a[$(touch OWNED)0]"
         for folder, name, arguments, more in (
@@ -104,6 +118,16 @@ class Scripts(unittest.TestCase):
                     self.assertEqual(done.returncode, 2, done.stderr)
                     self.assertIn(b": expected ", done.stderr)
                     self.assertNotRegex(done.stderr, rb"[\x00-\x08\x0b-\x1f\x7f]")
+
+    def test_one_argument_more_of_a_program(self):
+        for program in ([BUILD / "appsink"], *(["/usr/bin/python3", "-B", PIPELINES / name] for name in (
+                "programs/appsink.py", "programs/mjpeg.py", "programs/webrtc.py", "from-pictures/evolution.py"))):
+            most = 4 if "evolution" in str(program[-1]) else 2
+            done = subprocess.run([*program, *["1"] * most, "m\x1bore"], cwd=self.scratch, capture_output=True, timeout=60,
+                                  env=environment(self.scratch, GST_REGISTRY=str(BUILD / "attack-registry.bin")))
+            if done.returncode != 77:
+                self.assertEqual(done.returncode, 2, (program, done.stderr))
+                self.assertRegex(done.stderr, rb"expected no more, found ('m\\x1bore'|3 arguments)")
 
     def test_prompts_names_and_styles(self):
         for k, (name, count) in enumerate((

@@ -80,6 +80,28 @@ class Files(CliCase):
         self.assertTrue((self.scratch / "icon.png").is_symlink())
         self.assertEqual(self.pixels("there/real.png")[0], (8, 12))
 
+    def test_descriptors_are_written_where_they_stand(self):
+        self.dit(*PAINT, "-o", "wanted.png")
+        wanted = (self.scratch / "wanted.png").read_bytes()
+        dit = f'"{DIT}" generate --model "$1" --device cpu --steps 1'
+        for command in (f"{dit} -o /dev/stdout 2>words | cat >out", f"{dit} -o /dev/fd/1 2>words | cat >out",
+                        f"exec 3>out; {dit} -o >(cat >&3) >words; wait $!", f"{dit} -o /dev/stderr 2>out >words",
+                        f"ln -s /dev/stdout link; {dit} -o link 2>words | cat >out", f"{dit} -o /dev/stdout 2>words >out"):
+            with self.subTest(command):
+                self.shell("set -o pipefail; " + command, TINY)
+                self.assertEqual((self.scratch / "out").read_bytes(), wanted)
+                self.assertIn("icon of 1 steps", (self.scratch / "words").read_text())
+        log = self.scratch / "log"
+        log.write_text("before ")
+        self.shell(f"{dit} -q -o /dev/stdout >>log; {dit} -q -o /dev/fd/5 5>>log; printf after >>log", TINY)
+        self.assertEqual(log.read_bytes(), b"before " + wanted + wanted + b"after")
+        for outputs in ("-o - --sheet /dev/stdout", "-o /dev/stdout --sheet -", "-o /dev/fd/1 --sheet /dev/stdout"):
+            self.fails(self.shell(f"{dit} {outputs}", TINY, status=1), "expected one picture")
+        launch = 'build/launch "ditsrc num-buffers=1 model-location=$1 ! pngenc ! filesink location=/dev/stdout"'
+        log.write_text("before ")
+        self.shell(launch.replace("build", f'"{DIT.parent}"', 1) + " >>log; printf after >>log", TINY)
+        self.assertRegex(log.read_bytes(), rb"(?s)^before \x89PNG.*IEND....after$")
+
     def test_a_file_in_a_folder_that_is_not_ours_is_written_in_place(self):
         if os.geteuid() != 0 or not shutil.which("setpriv"):
             self.skipTest("only root can become somebody else here")

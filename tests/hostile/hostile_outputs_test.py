@@ -59,6 +59,20 @@ class OfOthers(OutputsCase):
         self.dit("capture", "--model", TINY, *CPU, "-o", "c", "--step", "99", status=1)
         self.assertFalse((self.scratch / "c").exists())
 
+    def test_folders_of_steps_that_cannot_be_are_not_left(self):
+        (self.scratch / "there").mkdir()
+        for more in (("--style", "no such"), ("--prompt", "qqqqzzzz"), ("--sheet", "nowhere/s.png"), ("--from", "nowhere.png"),
+                     ("-o", "there/new/in/it/step-1.png")):
+            with self.subTest(more):
+                self.dit("generate", "--model", TINY, *CPU, "--steps-out", "there/new/in/it/", *more, status=1)
+                self.assertEqual(os.listdir(self.scratch / "there"), [])
+        self.dit("generate", "--model", TINY, *CPU, "--steps-out", "there/new/in/it/", "--steps", "2", "-q")
+        self.assertEqual(sorted(os.listdir(self.scratch / "there/new/in/it")), ["step-1.png", "step-2.png"])
+        # What was there before stays, empty or not.
+        (self.scratch / "empty").mkdir()
+        self.dit("generate", "--model", TINY, *CPU, "--steps-out", "empty", "--style", "no such", status=1)
+        self.assertTrue((self.scratch / "empty").is_dir())
+
     def test_settings_of_a_favicon_diffusor_are_written_with_it_or_not_at_all(self):
         (self.scratch / "in.wts").write_bytes((SOURCE / "tests/fuzz/corpus/wts1/model.bin").read_bytes())
         (self.scratch / "in.wts.json").write_text('{"norm":"torch"}')

@@ -50,6 +50,19 @@ TEST(DitSrcUri, SetsPromptAndSettingsAndReadsBack) {
   gst_object_unref(element);
 }
 
+TEST(DitSrcUri, SchemesAreTheSameInEitherCase) {
+  init_gstreamer();
+  for (const char* uri : {"DIT://Red%20fox?seed=4", "Dit://Red%20fox?seed=4"}) {
+    GError* error = nullptr;
+    GstElement* element = gst_element_make_from_uri(GST_URI_SRC, uri, nullptr, &error);
+    ASSERT_NE(element, nullptr) << error->message;
+    gst_object_ref_sink(element);
+    EXPECT_EQ(uri_of(element), "dit://Red%20fox?seed=4") << "the prompt's case is the user's";
+    EXPECT_EQ(refusal(element, "DITS://fox"), GST_URI_ERROR_UNSUPPORTED_PROTOCOL);
+    gst_object_unref(element);
+  }
+}
+
 TEST(DitSrcUri, RefusesWhatItDoesNotKnowAndChangesNothing) {
   GstElement* element = make_element({{"prompt", "green tree"}, {"seed", "9"}});
   const std::string before = uri_of(element);

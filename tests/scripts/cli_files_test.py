@@ -113,6 +113,23 @@ class CliFiles(CliCase):
         numpy.save(self.scratch / "a/final.npy", later)
         self.fails(self.dit("match", "a", "b", "--atol", "1e9", status=1), "'final'")
 
+    def test_infinity_matches_nothing(self):
+        finite = numpy.linspace(-1, 1, 6)
+        for place in range(2):
+            for value in (math.inf, -math.inf, math.nan):
+                sides = [finite.copy(), finite.copy()]
+                sides[place][2] = value
+                for more in ([], ["--absolute"], ["--rtol", "1"], ["--atol", "1e30", "--rtol", "1e30"]):
+                    with self.subTest(place=place, value=value, more=more):
+                        for name, side in zip("ab", sides):
+                            (self.scratch / name).mkdir(exist_ok=True)
+                            numpy.save(self.scratch / name / "x.npy", side)
+                        done = self.dit("match", "a/x.npy", "b/x.npy", *more, status=1)
+                        self.fails(done, "differ first at 'x'")
+                        self.assertIn("1 of 6 values out of", done.stdout)
+        numpy.save(self.scratch / "a/x.npy", sides[1])
+        self.fails(self.dit("match", "a/x.npy", "b/x.npy", status=1), "differ")
+
     def test_match_of_files(self):
         for name, array in (("a", numpy.arange(6.0).reshape(2, 3)), ("b", numpy.arange(6, dtype="<i4").reshape(2, 3)),
                             ("c", numpy.arange(7.0))):

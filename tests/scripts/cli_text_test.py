@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Text that people type to build/dit, whatever the locale; words that the model has not; mistyped commands; too few threads."""
+import base64
+import json
 import os
 import resource
 import subprocess
+import sys
 import unittest
 
 from support.cli_case import CPU, CliCase
 from support.places import DIT, SOURCE, TINY, environment
+
+sys.path.insert(0, str(SOURCE / "training"))
+from icons.network import safetensors_io  # noqa: E402
 
 ICONS = SOURCE / "models/icons.safetensors"
 LEXICON = SOURCE / "models/lexicon.bin"
@@ -102,6 +108,18 @@ class CliWords(CliCase):
     def test_a_model_without_figures_says_so(self):
         done = self.dit("words", "--model", SOURCE / "models/icons-small.safetensors", "--good", status=1)
         self.assertIn("does not say which words it knows well", done.stderr)
+
+    def test_figures_are_found_as_words_are(self):
+        tensors, metadata = safetensors_io.load(TINY)
+        config = json.loads(metadata["config"])
+        config["words"][1], config["words"][3] = "Blue-Green", "Zoë"
+        metadata |= {"config": json.dumps(config), "good": base64.b64encode(bytes(range(7))).decode()}
+        safetensors_io.save(self.scratch / "m.safetensors", tensors, metadata)
+        good = ("words", "--good", "--model", "m.safetensors")
+        self.assertEqual(len(self.dit(*good).stdout.splitlines()), 7)
+        for typed, words in (("blue", ["blue", "Blue-Green"]), ("BLUE green", ["Blue-Green"]), ("zoë", ["Zoë"])):
+            self.assertEqual([line.split("%  ")[1] for line in self.dit(*good, typed).stdout.splitlines()], words)
+        self.fails(self.dit(*good, "zebra", status=1), "no word with 'zebra' in it")
 
     def test_readings_are_said_and_paint_the_same(self):
         done = self.generate("--prompt", "🦊", "-o", "a.png")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `dit generate`: icons, their steps and contact sheets as PNG files.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,6 +22,7 @@
 #include "engine/cli/pictures/sketch.h"
 #include "engine/cli/progress.h"
 #include "engine/cli/text/print.h"
+#include "engine/files/new_file.h"
 #include "engine/session/session.h"
 
 namespace dit::cli {
@@ -92,7 +94,8 @@ class Job {
   bool slow_ = true;              ///< whether a person would see the steps of an icon
   bool new_label_ = true;         ///< whether nothing has been said of the prompt and style yet
   bool announced_ = false;        ///< whether the session knows the next batch
-  std::optional<PictureFiles> files_;
+  NewFolders folders_;
+  std::optional<PictureFiles> files_;  ///< in them
 };
 
 template <typename... Args>
@@ -299,7 +302,7 @@ void Job::run() {
                  .several = several_,
                  .steps_folder = options_.steps_folder,
                  .sheet = options_.sheet},
-                [this] { interrupt_.check(); });
+                folders_, [this] { interrupt_.check(); });
   open();
   const ModelConfig& config = session_->model().config();
   sketch_.emplace(options_.from, options_.mask, config.width, config.height);
@@ -339,6 +342,9 @@ void add_generate(CLI::App& app) {
   command->callback([options] {
     if (options->prompts.empty()) options->prompts.emplace_back();
     if (options->styles.empty()) options->styles.emplace_back();
+    // No word of ours may be between a picture's bytes, whatever standard output is called.
+    for (std::string* output : {&options->output, &options->sheet})
+      if (own_descriptor(link_target(*output)) == STDOUT_FILENO) *output = "-";
     Job(*options).run();
   });
 }

@@ -143,7 +143,10 @@ struct Tolerance {
   }
 
   /// NaN and infinity never match, not even each other.
-  bool holds(double a, double b) const { return std::fabs(a - b) <= atol + rtol * std::fabs(b); }
+  bool holds(double a, double b) const {
+    // Of an infinite b, the right side is infinite, too.
+    return std::isfinite(a) && std::isfinite(b) && std::fabs(a - b) <= atol + rtol * std::fabs(b);
+  }
 };
 
 /// What comparing one checkpoint found. Positions count the values that both sides have.

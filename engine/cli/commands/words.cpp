@@ -64,14 +64,16 @@ bool print_readings(const ModelConfig& config, const std::string& prompt) {
   }
 }
 
-void print_good(const ModelConfig& config, const std::string& part) {
+void print_good(const ModelConfig& config, const std::string& typed) {
+  const std::string part = fold_text(typed);
   expect(!config.good.empty(), ErrorKind::settings,
          "model {} does not say which words it knows well: its file has no metadata 'good'", config.name);
   std::vector<std::pair<float, std::string>> ranked;
   for (std::size_t i = 0; i < config.words.size(); ++i) {
-    if (config.words[i].find(part) == std::string::npos) continue;
+    if (fold_text(config.words[i]).find(part) == std::string::npos) continue;
     ranked.emplace_back(-config.goodness(static_cast<std::uint32_t>(i + 1)), config.words[i]);
   }
+  expect(!ranked.empty(), ErrorKind::settings, "no word with '{}' in it in model {}", shorten(typed), config.name);
   std::ranges::sort(ranked);
   for (const auto& [good, word] : ranked) say("{:3.0f} %  {}\n", -100 * good, word);
 }
@@ -79,11 +81,11 @@ void print_good(const ModelConfig& config, const std::string& part) {
 void print_words(const Options& options) {
   const std::shared_ptr<const Model> model = open_model(options.model);
   const ModelConfig& config = model->config();
-  const std::string part = fold_text(options.part);
   if (options.good) {
-    print_good(config, part);
+    print_good(config, options.part);
     return;
   }
+  const std::string part = fold_text(options.part);
   const std::set<std::string> lines = lines_with(config, part);
   for (const std::string& line : lines) say("{}\n", line);
   const bool means = !options.part.empty() && print_readings(config, options.part);

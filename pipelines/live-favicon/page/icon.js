@@ -8,6 +8,24 @@ export function say(text, bad = false) {
   at("status").toggleAttribute("data-bad", bad);
 }
 
+const AGAIN_MS = 2000;
+
+/** What the server answers, as an object. One that is full or away is said to be, and asked again until it is not. */
+export async function ask(path) {
+  for (;;) {
+    const response = await fetch(path).catch(() => null);
+    const found = response?.ok && await response.json().catch(() => null);  // null: it broke off
+    if (found) return found;
+    if (response && !response.ok && response.status != 503) {
+      const text = (await response.text()).trim();
+      say(text, true);
+      throw new Error(text);
+    }
+    say(response?.status == 503 ? "The server is full. Asking again …" : "The server does not answer. Asking again …", true);
+    await new Promise(done => setTimeout(done, AGAIN_MS));
+  }
+}
+
 /** `address`: of a PNG file, as data. */
 export async function show(address) {
   at("favicon").href = address;

@@ -2,7 +2,7 @@
 // The page: an icon from words alone, step by step, or from a drawing while one draws.
 import { Board } from "./board.js";
 import { Follower, paintDrawing } from "./follow.js";
-import { addressOf, at, offer, progress, say, show } from "./icon.js";
+import { addressOf, ask, at, offer, progress, say, show } from "./icon.js";
 import { Prompt } from "./prompt.js";
 import { Styles } from "./styles.js";
 
@@ -188,7 +188,7 @@ addEventListener("keydown", event => {
   if (event.altKey && event.code == "KeyN") { event.preventDefault(); another(); }
 });
 
-const facts = await (await fetch("/status")).json();
+const facts = await ask("/status");
 at("facts").textContent = `${facts.model} on ${facts.device}`;
 at("steps").max = facts.most_steps;
 stepsFrom.drawing = facts.steps;
@@ -197,7 +197,8 @@ for (const id of ["sketch", "canvas"]) at(id).style.aspectRatio = `${facts.width
 board = new Board(facts.width, facts.height, settled => { begin("drawing"); follower.change(settled); }, text => say(text, true));
 styles = new Styles(facts.styles, () => follow());
 styles.choose(facts.styles.includes("fluent-emoji") ? "fluent-emoji" : "");
-await Promise.all([look(), prompt.load()]);
+await Promise.all([look().catch(() => {}), prompt.load()]);  // the wall is looked at again and again
+if (!running && !follower.busy) say("Watch this tab's icon.");
 styles.load().catch(() => {});
 if (matchMedia("(hover: hover)").matches) at("prompt").focus({ preventScroll: true });  // elsewhere a keyboard comes up
 document.body.dataset.ready = "yes";

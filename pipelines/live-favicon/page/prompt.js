@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Completes the word that is being typed, and says how a prompt is read.
-import { at } from "./icon.js";
+import { ask, at } from "./icon.js";
 
 const MOST = 8, PAUSE_MS = 150;
 
@@ -27,7 +27,7 @@ export class Prompt {
   }
 
   async load() {
-    this.#words = (await (await fetch("/words")).json()).words;
+    this.#words = (await ask("/words")).words;
   }
 
   /** The word that the caret stands behind, in lower case. */

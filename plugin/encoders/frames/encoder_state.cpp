@@ -6,6 +6,8 @@
 #include <cstring>
 #include <functional>
 
+#include "plugin/shared/frame_rows.h"
+
 namespace dit::plugin {
 
 void EncoderState::set_caps(GstCaps* caps) {
@@ -20,6 +22,14 @@ void EncoderState::set_caps(GstCaps* caps) {
     // Unsaid, mono, and one eye's pictures come first in the enumeration.
     expect_frame(mode <= GST_VIDEO_MULTIVIEW_MODE_RIGHT, "multiview-mode: expected mono, left or right, found {}",
                  gst_video_multiview_mode_to_caps_string(mode));
+    // What is written knows of no other pixels: a picture of others would be shown too wide or too high.
+    expect_frame(GST_VIDEO_INFO_PAR_N(&*video) == GST_VIDEO_INFO_PAR_D(&*video),
+                 "pixel-aspect-ratio: expected 1/1, as after videoscale, found {}/{}", GST_VIDEO_INFO_PAR_N(&*video),
+                 GST_VIDEO_INFO_PAR_D(&*video));
+    const auto interlacing = GST_VIDEO_INFO_INTERLACE_MODE(&*video);
+    expect_frame(interlacing <= GST_VIDEO_INTERLACE_MODE_MIXED,
+                 "interlace-mode: expected whole pictures, as after deinterlace, found {}",
+                 gst_video_interlace_mode_to_string(interlacing));
     input = {GST_VIDEO_INFO_WIDTH(&*video), GST_VIDEO_INFO_HEIGHT(&*video), GST_VIDEO_INFO_FPS_N(&*video),
              GST_VIDEO_INFO_FPS_D(&*video)};
   } else {
@@ -43,6 +53,13 @@ void EncoderState::check(GstBuffer* buffer) const {
   expect_frame(
       gst_buffer_get_size(buffer) >= GST_VIDEO_INFO_SIZE(&*video_) || gst_buffer_get_video_meta(buffer) != nullptr,
       "frame {}: expected {} bytes, found {}", number, GST_VIDEO_INFO_SIZE(&*video_), gst_buffer_get_size(buffer));
+  if (gst_buffer_get_video_meta(buffer) == nullptr) return;
+  GstVideoFrame frame;
+  if (!gst_video_frame_map(&frame, &*video_, buffer, GST_MAP_READ)) return;  // as encode() will say
+  const std::size_t needed = bytes_needed(frame), mapped = bytes_mapped(frame);
+  gst_video_frame_unmap(&frame);
+  expect_frame(needed <= mapped, "frame {}: expected {} bytes for the rows that its meta tells of, found {}", number,
+               needed, mapped);
 }
 
 void EncoderState::encode(GstBuffer* buffer, GstClockTime duration) {

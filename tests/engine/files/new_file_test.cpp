@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -75,6 +76,35 @@ TEST_F(NewFiles, KeepTheModeOfWhatTheyReplace) {
   struct stat status = {};
   ASSERT_EQ(::stat((folder_ / "secret").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777u, 0600u);
+}
+
+TEST_F(NewFiles, GoWhereADescriptorOfOursStands) {
+  const fs::path log = folder_ / "log", link = folder_ / "link";
+  std::FILE* file = std::fopen(log.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  std::fputs("before ", file);
+  std::fflush(file);
+  const fs::path path = fmt::format("/dev/fd/{}", ::fileno(file));
+  fs::create_symlink(path, link);
+  write(path, "one ");
+  write(link, "two ");
+  expect_writable(path);
+  { NewFile(path).write("never"); }
+  std::fputs("after", file);
+  std::fclose(file);
+  EXPECT_EQ(content(log), "before one two after");
+  EXPECT_TRUE(fs::is_symlink(link));
+  EXPECT_EQ(count(), 2u);
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  write(fmt::format("/proc/self/fd/{}", ends[1]), "through");
+  char read[8] = {};
+  EXPECT_EQ(::read(ends[0], read, sizeof read), 7);
+  EXPECT_STREQ(read, "through");
+  EXPECT_THROW(NewFile(fmt::format("/dev/fd/{}", ends[0])), Error) << "cannot be written";
+  ::close(ends[0]);
+  ::close(ends[1]);
+  EXPECT_THROW(NewFile(fmt::format("/dev/fd/{}", ends[1])), Error) << "is closed";
 }
 
 TEST_F(NewFiles, AreFoundImpossibleBeforeTheyAreMade) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <span>
+#include <tuple>
 
 #include "tests/plugin/support/source.h"
 
@@ -220,6 +221,51 @@ TEST(Encoders, AFrameThatIsTooShortIsAnError) {
     ASSERT_EQ(reports.size(), 1U);
     EXPECT_EQ(reports[0].text, "frame 0: expected 60 bytes, found 7");
   }
+}
+
+TEST(Encoders, RowsBeyondTheBufferAreAnError) {
+  for (const std::string& name : encoders) {
+    SCOPED_TRACE(name);
+    // Where the first row begins, how far the next one is, and what all of them need.
+    for (const auto& [offset, stride, needed] :
+         {std::tuple{gsize{0}, 4096, "8212"}, {gsize{4}, 20, "64"}, {gsize{0}, -20, "18446744073709551615"}}) {
+      Bench bench(name);
+      GstBuffer* buffer = gst_buffer_new_allocate(nullptr, width * height * 4, nullptr);
+      gst_buffer_memset(buffer, 0, 255, width * height * 4);
+      gsize offsets[GST_VIDEO_MAX_PLANES] = {offset};
+      gint strides[GST_VIDEO_MAX_PLANES] = {stride};
+      gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGBA, width, height, 1,
+                                     offsets, strides);
+      GST_BUFFER_DURATION(buffer) = GST_SECOND;
+      EXPECT_EQ(gst_harness_push(bench.harness(), buffer), GST_FLOW_ERROR);
+      const auto reports = bench.reports();
+      ASSERT_EQ(reports.size(), 1U);
+      EXPECT_EQ(reports[0].text,
+                std::string("frame 0: expected ") + needed + " bytes for the rows that its meta tells of, found 60");
+    }
+  }
+}
+
+TEST(Encoders, RowsMayGoUpwards) {
+  Bench downwards("ditsheet"), upwards("ditsheet");
+  EXPECT_EQ(downwards.push(1), GST_FLOW_OK);
+  GstBuffer* buffer = gst_buffer_new_allocate(nullptr, width * height * 4, nullptr);
+  for (int y = 0; y < height; ++y) {
+    for (std::size_t x = 0; x < width * 4; ++x) {
+      const std::uint8_t value = Bench::pixel(1, static_cast<std::size_t>(y) * width * 4 + x);
+      gst_buffer_fill(buffer, static_cast<std::size_t>(height - 1 - y) * width * 4 + x, &value, 1);
+    }
+  }
+  gsize offsets[GST_VIDEO_MAX_PLANES] = {static_cast<gsize>((height - 1) * width * 4)};
+  gint strides[GST_VIDEO_MAX_PLANES] = {-width * 4};
+  gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGBA, width, height, 1, offsets,
+                                 strides);
+  GST_BUFFER_PTS(buffer) = 100 * GST_MSECOND;
+  GST_BUFFER_DURATION(buffer) = 100 * GST_MSECOND;
+  EXPECT_EQ(gst_harness_push(upwards.harness(), buffer), GST_FLOW_OK);
+  EXPECT_TRUE(downwards.end());
+  EXPECT_TRUE(upwards.end());
+  EXPECT_EQ(upwards.file(), downwards.file());
 }
 
 /// One transparent pixel.

@@ -4,6 +4,9 @@
 #include <gst/check/gstharness.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -211,6 +214,26 @@ TEST(EncoderErrors, MultiviewIsOne) {
     const auto reports = writer.reports();
     ASSERT_EQ(reports.size(), 1U);
     EXPECT_EQ(reports[0].text, "multiview-mode: expected mono, left or right, found frame-by-frame");
+  }
+}
+
+TEST(EncoderErrors, PixelsThatAreNotSquareAndHalvesOfPicturesAreOne) {
+  for (const char* name : {"ditgifenc", "ditwebpenc", "diticomux", "ditsheet"}) {
+    SCOPED_TRACE(name);
+    for (const auto& [caps, text] : std::map<std::string, std::string>{
+             {"pixel-aspect-ratio=4/3", "pixel-aspect-ratio: expected 1/1, as after videoscale, found 4/3"},
+             {"interlace-mode=fields",
+              "interlace-mode: expected whole pictures, as after deinterlace, found fields"}}) {
+      Writer writer(name);
+      writer.caps(("video/x-raw,format=RGBA,width=1,height=1,framerate=10/1," + caps).c_str());
+      const auto reports = writer.reports();
+      ASSERT_EQ(reports.size(), 1U) << caps;
+      EXPECT_EQ(reports[0].text, text);
+    }
+    Writer writer(name);
+    writer.caps("video/x-raw,format=RGBA,width=1,height=1,framerate=10/1,pixel-aspect-ratio=1/1");
+    EXPECT_EQ(writer.push({0, 100 * ms}), GST_FLOW_OK);
+    EXPECT_TRUE(writer.reports().empty());
   }
 }
 

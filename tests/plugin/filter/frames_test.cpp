@@ -104,6 +104,18 @@ TEST(DitFilterFrames, AMaskKeepsWhatIsSolid) {
   EXPECT_NE(icon, painted(sketch, {.strength = 1}));
 }
 
+TEST(DitFilterFrames, RowsBeyondTheBufferAreAnError) {
+  FilterHarness filter(fox);
+  GstBuffer* buffer = FilterHarness::buffer_of(drawing(0), 0);
+  gsize offsets[GST_VIDEO_MAX_PLANES] = {};
+  gint strides[GST_VIDEO_MAX_PLANES] = {4096};
+  gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGBA, 8, 12, 1, offsets, strides);
+  EXPECT_EQ(gst_harness_push(filter.harness(), buffer), GST_FLOW_ERROR);
+  const auto reports = drain(filter.bus());
+  ASSERT_EQ(reports.size(), 1U);
+  EXPECT_EQ(reports[0].text, "cannot read a frame: expected a buffer of 45088 bytes, found one of 384");
+}
+
 TEST(DitFilterFrames, AMaskNeedsAlpha) {
   FilterHarness filter(with({{"mask", "true"}}), "video/x-raw,format=RGBx,width=8,height=12,framerate=10/1");
   const Bytes sketch = drawing(3);

@@ -91,6 +91,24 @@ class Install(unittest.TestCase):
             self.assertEqual(run(*uninstall).returncode, 0)
             self.assertEqual(tree(Path(folder)), set())
 
+    def test_names_that_mean_something_to_cmake(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("a [1]", "[", "a*?]", "a $b'\""):
+                prefix = Path(folder) / name
+                done = run("cmake", "--install", BUILD, "--prefix", prefix)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(tree(prefix), tree(self.prefix), name)
+                foreign = prefix / "share/ditsrc/mine.safetensors"
+                foreign.write_text("mine")
+                done = run("cmake", f"-DDIT_PREFIX={prefix}", "-P", BUILD / "packages/uninstall.cmake")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(tree(prefix), {"share", "share/ditsrc", "share/ditsrc/mine.safetensors"}, name)
+            # The files would be noted in halves, and a half may be somebody else's file.
+            done = run("cmake", "--install", BUILD, "--prefix", Path(folder) / "a;b")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("expected a prefix without semicolons", done.stderr)
+            self.assertFalse((Path(folder) / "a;b").exists())
+
     def test_documentation_of_every_element(self):
         plugin = json.loads(next(self.prefix.rglob("gst_plugins_cache.json")).read_text(encoding="utf-8"))["dit"]
         self.assertEqual(set(plugin["elements"]), ELEMENTS)

@@ -15,8 +15,8 @@ from support.places import BUILD, DIT  # noqa: E402
 MISSING = [tool for tool in ("cpack", "dpkg-deb", "dpkg-shlibdeps") if shutil.which(tool) is None]
 
 
-def run(*command, timeout=120, **environment):
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout,
+def run(*command, timeout=120, umask=-1, **environment):
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, umask=umask,
                           env={**os.environ, "LC_ALL": "C.UTF-8", **{k: str(v) for k, v in environment.items()}})
 
 
@@ -27,7 +27,9 @@ class Packages(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="ditsrc-packages-")
         cls.addClassCleanup(folder.cleanup)
         cls.folder = Path(folder.name)
-        done = run("cpack", "-G", "DEB", "--config", BUILD / "CPackConfig.cmake", "-B", cls.folder / "made", timeout=300)
+        # Of whoever lets nobody see what he makes.
+        done = run("cpack", "-G", "DEB", "--config", BUILD / "CPackConfig.cmake", "-B", cls.folder / "made", timeout=300,
+                   umask=0o077)
         assert done.returncode == 0, done.stdout + done.stderr
         cls.packages = {file.name.split("_")[0]: file for file in (cls.folder / "made").glob("*.deb")}
         cls.version = run(DIT, "--version").stdout.split()[1]
@@ -51,6 +53,11 @@ class Packages(unittest.TestCase):
         architecture = run("dpkg", "--print-architecture").stdout.strip()
         self.assertEqual([self.field(p, "Architecture") for p in ("dit", "gstreamer1.0-dit", "dit-models")],
                          [architecture, architecture, "all"])
+
+    def test_everybody_may_read_it(self):
+        for package, file in self.packages.items():
+            modes = {line.split()[0] for line in run("dpkg-deb", "-c", file).stdout.splitlines()}
+            self.assertLessEqual(modes, {"drwxr-xr-x", "-rw-r--r--", "-rwxr-xr-x", "lrwxrwxrwx"}, package)
 
     def test_what_is_in_them(self):
         tool, plugin, models = (self.names(p) for p in ("dit", "gstreamer1.0-dit", "dit-models"))

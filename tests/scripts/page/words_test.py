@@ -96,6 +96,51 @@ class Words(ServerCase):
                 self.assertEqual(pixels((self.scratch / "link.png").read_bytes()), pixels((self.scratch / "wanted.png").read_bytes()))
 
 
+class Starting(PageCase):
+    def open(self, path, *refusals):
+        """The page, once it is ready, and what it has said till then. Its first requests for `path` get `refusals`."""
+        page, said, end, refusals = self.chromium.page(), [], time.monotonic() + 60, list(refusals)
+        self.addCleanup(page.close)
+        page.call("Fetch.enable", patterns=[{"urlPattern": f"*/{path}*"}])
+        page.call("Page.navigate", url=self.server.address)
+        while not page.holds("document.body?.dataset.ready == 'yes'"):
+            self.assertLess(time.monotonic(), end, said)
+            said.append(page.run("document.getElementById('status')?.textContent"))
+            for event in [one for one in self.chromium.events if one["method"] == "Fetch.requestPaused"]:
+                self.chromium.events.remove(event)
+                self.answer(page, event["params"]["requestId"], refusals.pop(0) if refusals else None)
+            time.sleep(0.05)
+        self.assertEqual((refusals, page.exceptions()), ([], []))
+        return page, said
+
+    def answer(self, page, request, refusal):
+        if refusal is None:
+            page.call("Fetch.continueRequest", requestId=request)
+        elif refusal == "away":
+            page.call("Fetch.failRequest", requestId=request, errorReason="ConnectionRefused")
+        else:
+            page.call("Fetch.fulfillRequest", requestId=request, responseCode=refusal[0], body=base64.b64encode(refusal[1]).decode())
+
+    def test_at_a_server_that_is_full_or_away(self):
+        for path in ("status", "words"):
+            for refusal, reason in (((503, b""), "The server is full."), ("away", "The server does not answer."),
+                                    ((200, b'{"cut'), "The server does not answer.")):
+                with self.subTest(path=path, refusal=refusal):
+                    page, said = self.open(path, refusal)
+                    self.assertTrue(any(text and text.startswith(reason) for text in said), said)
+                    self.assertEqual(page.run("document.getElementById('status').textContent"), "Watch this tab's icon.")
+                    self.assertIn("icons on", page.run("document.getElementById('facts').textContent"))
+        self.open("recent", (503, b""))
+
+    def test_a_script_that_did_not_come(self):
+        page = self.chromium.page()
+        self.addCleanup(page.close)
+        page.call("Network.enable")
+        page.call("Network.setBlockedURLs", urls=["*/board.js"])
+        page.go(self.server.address)
+        self.assertIn("load the page again", page.run("document.getElementById('status').textContent"))
+
+
 class Typing(PageCase):
     def setUp(self):
         self.page = self.chromium.page(self.server.address + "/")

@@ -67,7 +67,7 @@ def load_pairs(folder, config, device, share=(0, 1)):
         raise FileNotFoundError(f"{folder}: expected files pairs-*.pt for share {share}, found none")
     columns = []
     for path in paths:
-        for seed, icons, style, words in torch.load(path):
+        for seed, icons, style, words in torch.load(path, weights_only=True):
             columns.append((make_noise(seed, len(icons), config, device).half(), icons.to(device),
                             style.long().to(device), words.long().to(device)))
     return tuple(torch.cat(column) for column in zip(*columns))
