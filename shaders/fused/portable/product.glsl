@@ -240,19 +240,29 @@ Four own_four(TilePlace t, uint nth) {
               (t.first_column + t.my_column + nth / 2u % ACROSS) * 16u + lane_column() * 4u);
 }
 
+// Fours whose operands are on their way at the same time: where both sides came through shared memory the registers that
+// held them are free by then.
+const uint GROUP = CHUNK > 0u ? 4u : 2u;
+
+/// Operands of a group of an invocation's own fours.
+void ask(TilePlace t, uint first, uint step, out Epilogue group[GROUP]) {
+  [[unroll]] for (uint i = 0u; i < GROUP; ++i) group[i] = epilogue_of(own_four(t, first + i), step);
+}
+
 /// The accumulators of a subgroup that shares them with no other: it needs to wait for nobody.
-void store_own(TilePlace t, Epilogue next, uint step) {
-  [[unroll]] for (uint nth = 0u; nth < 2u * DOWN * ACROSS; ++nth) {
-    const Epilogue m = next;
-    // The next four's operands are on their way while this one is stored.
-    if (nth + 1u < 2u * DOWN * ACROSS) next = epilogue_of(own_four(t, nth + 1u), step);
-    const Accumulator a = accumulators[nth / 2u];
-    store_four(own_four(t, nth), nth % 2u == 0u ? a.low : a.high, m, step);
+void store_own(TilePlace t, Epilogue group[GROUP], uint step) {
+  [[unroll]] for (uint first = 0u; first < 2u * DOWN * ACROSS; first += GROUP) {
+    if (first > 0u) ask(t, first, step, group);
+    [[unroll]] for (uint i = 0u; i < GROUP; ++i) {
+      if (first + i >= 2u * DOWN * ACROSS) continue;
+      const Accumulator a = accumulators[(first + i) / 2u];
+      store_four(own_four(t, first + i), i % 2u == 0u ? a.low : a.high, group[i], step);
+    }
   }
 }
 
 /// The accumulators of all subgroups, those along the depth added up.
-void store_shared(TilePlace t, uint places, uint place, Epilogue next, uint step) {
+void store_shared(TilePlace t, uint places, Epilogue next, uint step) {
   const uint deep = S(subgroups_deep), fours = ROOM * 64u * places, turns = (fours + INVOCATIONS - 1u) / INVOCATIONS;
 #define RESULT_FOUR(first, item) \
   result_four(t, first, (item) / 64u / places, (item) / 64u % places, (item) % 64u)
@@ -286,19 +296,20 @@ void product(uint tile_at, uint step) {
   const TilePlace t = TilePlace(tile_at / S(tiles_across) * S(subgroups_down) * DOWN,
                                 tile_at % S(tiles_across) * S(subgroups_across) * ACROSS,
                                 place / S(subgroups_across) * DOWN, place % S(subgroups_across) * ACROSS);
-  const bool alone = S(subgroups_deep) == 1u;
   [[unroll]] for (uint i = 0u; i < DOWN * ACROSS; ++i) accumulators[i] = no_accumulator();
+  Epilogue group[GROUP];
   if (CHUNK > 0u) {
     multiply_through_tile(t);
-    store_own(t, epilogue_of(own_four(t, 0u), step), step);
-    return;
-  }
-  // What the epilogue needs first is asked for before the product is computed.
-  const Epilogue first = epilogue_of(alone ? own_four(t, 0u) : RESULT_FOUR(0u, local_index()), step);
-  multiply_from_cache(t, step);
-  if (alone) {
-    store_own(t, first, step);
+    ask(t, 0u, step, group);
+    store_own(t, group, step);
+  } else if (S(subgroups_deep) == 1u) {
+    // What the epilogue needs first is asked for before the product is computed.
+    ask(t, 0u, step, group);
+    multiply_from_cache(t, step);
+    store_own(t, group, step);
   } else {
-    store_shared(t, places, place, first, step);
+    const Epilogue first = epilogue_of(RESULT_FOUR(0u, local_index()), step);
+    multiply_from_cache(t, step);
+    store_shared(t, places, first, step);
   }
 }
