@@ -18,7 +18,7 @@ layout(constant_id = 3) const bool NORM = false;
 const uint INVOCATIONS = 64u;
 const uint QUADS = (HEAD_DIM + 3u) / 4u;  // of a row of a head, the last padded with zeros
 const uint PITCH = QUADS | 1u;            // odd: neighbouring rows then start in different banks
-const uint KEY_QUADS = KEYS / 4u;         // quad i of a row of scores has keys i, i + KEY_QUADS …, which lie in rows apart
+const uint KEY_QUADS = KEYS / 4u;         // quad i of a row of scores has keys i, i + KEY_QUADS …
 const uint OWNED = (QUERIES * QUADS + INVOCATIONS - 1u) / INVOCATIONS;  // quads of the result of one invocation
 const float LOWEST = -3.0e38;
 
@@ -91,7 +91,8 @@ vec4 weights_of(uint quad, bool of_keys) {
   return w;
 }
 
-/// q into shared memory; the norm of q, 1/√D, and the weight of the norm of k where all keys want it, are folded into it.
+/// q into shared memory; the norm of q, 1/√D, and the weight of the norm of k where all keys want it, are folded into
+/// it.
 void stage_queries(uint query0) {
   const uint invocation = gl_LocalInvocationIndex;
   for (uint e = invocation; e < QUERIES * QUADS; e += INVOCATIONS) {
@@ -176,13 +177,10 @@ void raise_maxima() {
   row_shrink[invocation] = exp(before - after);
 }
 
-void soften(uint key0) {
-  for (uint s = gl_LocalInvocationIndex; s < QUERIES * KEY_QUADS; s += INVOCATIONS) {
-    vec4 probability = exp(scores[s] - row_max[s / KEY_QUADS]);
-    [[unroll]] for (uint j = 0u; j < 4u; ++j)
-      if (key0 + s % KEY_QUADS + j * KEY_QUADS >= all_keys()) probability[j] = 0.0;
-    scores[s] = probability;
-  }
+/// Scores to probabilities times their row's sum; those of keys beyond the last become 0.
+void soften() {
+  for (uint s = gl_LocalInvocationIndex; s < QUERIES * KEY_QUADS; s += INVOCATIONS)
+    scores[s] = exp(scores[s] - row_max[s / KEY_QUADS]);
 }
 
 /// Row and quad of what an invocation owns of the result.
@@ -210,7 +208,7 @@ void main() {
     stage_keys_or_values(key0, 2u);
     raise_maxima();
     barrier();
-    soften(key0);
+    soften();
     barrier();
     if (invocation < QUERIES) {
       vec4 sum = vec4(0.0);

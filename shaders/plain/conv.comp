@@ -16,8 +16,8 @@ layout(set = 0, binding = 4, std430) writeonly buffer Y { float y_values[]; };
 #include "shaders/plain/gemm.glsl"
 #include "shaders/common/activation.glsl"
 
-/// at: line and column above and left of the pixel, the first channel of x, and of the picture beside it. Above or left of
-/// the image these wrap round, and are then far beyond its size.
+/// at: line and column above and left of the pixel, the first channel of x, and of the picture beside it. Above or left
+/// of the image these wrap round, and are then far beyond its size.
 Row row_of(uint row) {
   const uint image = gl_WorkGroupID.z, beside = p.inputs / 9u - p.channels;
   return Row(uvec4(row / p.width - 1u, row % p.width - 1u, image * p.channels, image % p.batch * beside), vec2(0.0));

@@ -19,13 +19,13 @@ layout(set = 0, binding = 3, std430) readonly buffer Position { uint position_wo
 layout(set = 0, binding = 4, std430) writeonly buffer Y { float y_values[]; };
 #include "shaders/plain/gemm.glsl"
 
-/// at: the first channel of the icon, then line and column of the patch, of its window where those overlap. Above or left
-/// of the image these wrap round, and are then far beyond its size.
+/// at: the first channel of the icon, then line and column of the patch, of its window where those overlap. Above or
+/// left of the image these wrap round, and are then far beyond its size.
 Row row_of(uint row) {
   const uint icon = (row / p.tokens) % p.batch, token = row % p.tokens, across = p.width / p.patch_size;
   const uint border = OVERLAP ? (p.window_size - p.patch_size) / 2u : 0u;
-  return Row(uvec4(icon * p.channels, token / across * p.patch_size - border, token % across * p.patch_size - border, 0u),
-             vec2(0.0));
+  const uint y = token / across * p.patch_size - border, x = token % across * p.patch_size - border;
+  return Row(uvec4(icon * p.channels, y, x, 0u), vec2(0.0));
 }
 
 float pixel(Row row, uint k) {

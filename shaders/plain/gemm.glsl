@@ -78,8 +78,8 @@ shared vec4 weight_tile[TILE * PITCH];
 void gemm() {
   const uint x = gl_LocalInvocationID.x, y = gl_LocalInvocationID.y;
   const uint row0 = gl_WorkGroupID.y * TILE, column0 = gl_WorkGroupID.x * TILE;
-  // An invocation stages vector x of the lines y, y + 8 … of both sides. Beyond the edge the last line is read once more;
-  // what comes of it is not stored.
+  // An invocation stages vector x of the lines y, y + 8 … of both sides. Beyond the edge the last line is read once
+  // more; what comes of it is not stored.
   Row rows[PER_INVOCATION];
   uint columns[PER_INVOCATION];
   [[unroll]] for (uint s = 0u; s < PER_INVOCATION; ++s) {

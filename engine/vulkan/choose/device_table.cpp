@@ -23,11 +23,14 @@ constexpr ChunkedTile on_h200(const Tile& tile, double rate) {
 }
 
 constexpr std::array h200_tiles = {on_h200(chunked(4, 4, 2, 4, 2, 1), 1000), on_h200(chunked(4, 4, 2, 2, 2, 1), 870),
-                                   on_h200(chunked(4, 4, 2, 2, 2, 2), 870),  on_h200(chunked(4, 2, 2, 4, 4, 1), 1060),
-                                   on_h200(chunked(4, 2, 2, 4, 2, 1), 700),  on_h200(chunked(2, 4, 2, 2, 2, 2), 600),
-                                   on_h200(chunked(2, 2, 4, 2, 4, 1), 750),  on_h200(chunked(2, 2, 2, 4, 4, 1), 750),
-                                   on_h200(chunked(2, 2, 2, 2, 4, 2), 650),  on_h200(chunked(1, 2, 4, 2, 4, 1), 550),
-                                   on_h200(chunked(2, 2, 2, 4, 2, 1), 500),  on_h200(chunked(1, 2, 2, 2, 4, 2), 400)};
+                                   on_h200(chunked(4, 4, 2, 2, 2, 2), 870), on_h200(chunked(4, 2, 2, 4, 4, 1), 1060),
+                                   on_h200(chunked(4, 2, 2, 4, 2, 1), 700), on_h200(chunked(2, 4, 2, 2, 2, 2), 600),
+                                   on_h200(chunked(2, 2, 4, 2, 4, 1), 750), on_h200(chunked(2, 2, 2, 4, 4, 1), 750),
+                                   on_h200(chunked(2, 2, 2, 2, 4, 2), 650), on_h200(chunked(1, 2, 4, 2, 4, 1), 550),
+                                   on_h200(chunked(2, 2, 2, 4, 2, 1), 500), on_h200(chunked(1, 2, 2, 2, 4, 2), 400),
+                                   // Not timed there: a sweep tries them, the costs never choose them.
+                                   on_h200(chunked(4, 2, 2, 4, 1, 1), 1), on_h200(chunked(4, 2, 2, 4, 1, 2), 1),
+                                   on_h200(chunked(2, 4, 2, 2, 1, 1), 1)};
 
 // NVIDIA H200, driver 580.159.04. Portable: fitted to `dit bench --sweep` of products of 512, 4096 and 16384 rows.
 // Matrix: fitted to all tiles of the products of 64, 4096 and 16384 rows of the favicon diffusor's shape, KHR matrices.
