@@ -21,6 +21,12 @@ bool fits(const Tile& tile, const ProductShape& shape, const TileLimits& limits)
          tile.rows() * 16 <= limits.subgroups * 32;
 }
 
+/// Whether each invocation moves a whole number of quads of either side of a chunk.
+bool shares_evenly(const Tile& tile, const TileLimits& limits) {
+  const std::uint32_t quads = tile.chunk * limits.quads_a_fragment, invocations = tile.subgroups() * 32;
+  return tile.rows() * quads % invocations == 0 && tile.columns() * quads % invocations == 0;
+}
+
 void add_from_caches(std::vector<Tile>& tiles, const ProductShape& shape, const TileLimits& limits) {
   for (const SubgroupTile& subgroup : subgroup_tiles) {
     for (std::uint32_t down = 1; down <= limits.subgroups; down *= 2) {
@@ -45,7 +51,7 @@ std::vector<Tile> portable_tiles(const ProductShape& shape, const TileLimits& li
   for (const ChunkedTile& chunked : costs.chunked) {
     const Tile& tile = chunked.tile;
     const bool fits = tile.subgroups() <= limits.subgroups && tile.rows() <= shape.most_rows &&
-                      tile.chunk_quads(limits.quads_a_fragment) <= limits.chunk_quads;
+                      tile.chunk_quads(limits.quads_a_fragment) <= limits.chunk_quads && shares_evenly(tile, limits);
     if (fits && shape.depth_fragments % tile.chunk == 0) tiles.push_back(tile);
   }
   if (tiles.empty()) add_from_caches(tiles, shape, limits);
