@@ -124,7 +124,7 @@ def product_kernels(of):
         "for (uint k0 = 0u; k0 < p.inputs; k0 += 4u * DEPTH) {", vulkan("Linear")),
        ("const bool inside = own_k < p.inputs;", "const bool inside = own_k + 1u < p.inputs;", vulkan("Linear")),
        ("rows[s] = row_of(min(row0 + y + 8u * s, p.rows - 1u));", "rows[s] = row_of(min(row0 + y, p.rows - 1u));",
-        vulkan("Linear")),
+        vulkan("ModulatedLinear")),
        ("columns[s] = min(column0 + y + 8u * s, p.outputs - 1u) * p.inputs;",
         "columns[s] = min(column0 + y + 8u * s, p.outputs - 1u) * p.outputs;", vulkan("Linear")),
        ("const uint row0 = gl_WorkGroupID.y * TILE, column0 = gl_WorkGroupID.x * TILE;",
@@ -177,10 +177,10 @@ def product_kernels(of):
 
 def fused_kernels(of):
     of("shaders/fused/portable/fragments.glsl",
-       ("const uint to = at + lane_row() * 16u + lane_column() * 4u;",
-        "const uint to = at + lane_row() * 16u + lane_column() * 2u;", NETWORK_BLOCK),
-       ("rhs[j] = fragment_four(r.memory, r.at, r.pitch, lane_column() * 4u + j, k);",
-        "rhs[j] = fragment_four(r.memory, r.at, r.pitch, lane_column() + j * 4u, k);", NETWORK_BLOCK))
+       ("const uint to = at + own_row() * 16u + own_column() * 4u;",
+        "const uint to = at + own_row() * 16u + own_column() * 2u;", NETWORK_BLOCK),
+       ("rhs[j] = fragment_four(r.memory, r.at, r.pitch, own_column() * 4u + j, k);",
+        "rhs[j] = fragment_four(r.memory, r.at, r.pitch, own_column() + j * 4u, k);", NETWORK_BLOCK))
     of("shaders/fused/places.glsl",
        ("const uint line = token / across * patch_size + feature % area / patch_size;",
         "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK),
@@ -222,8 +222,8 @@ def fused_kernels(of):
        ("uint rhs_to(uint i) { return ROWS * CHUNK_LINE + chunk_to(i, chunk_row() % 4u * 4u + chunk_row() / 4u); }",
         "uint rhs_to(uint i) { return ROWS * CHUNK_LINE + chunk_to(i, chunk_row()); }", tiles),
        ("const uint row = min(t.first_row + at.x, P.row_fragments - 1u);", "const uint row = t.first_row;", tiles),
-       ("return Four(t.first_row + t.my_row + nth / 2u / ACROSS, lane_row() + nth % 2u * 8u,",
-        "return Four(t.first_row + t.my_row + nth / 2u / ACROSS, lane_row(),", tiles),
+       ("return Four(t.first_row + t.my_row + nth / 2u / ACROSS, own_row() + nth % 2u * 8u,",
+        "return Four(t.first_row + t.my_row + nth / 2u / ACROSS, own_row(),", tiles),
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
        ("arena_floats[P.y * 4u + at] = old + activated(v[i], S(activation));",

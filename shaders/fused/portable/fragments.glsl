@@ -88,15 +88,15 @@ struct Rhs { uint memory, at, pitch; };
 #define LOAD_RHS(m, memory, at, pitch) m = Rhs(in_##memory, at, pitch)
 // The invocations of a subgroup lie eight below each other and four across. Of a fragment of a product each has two rows,
 // eight apart, of four neighbouring columns: of every value of both sides that it reads it makes four or two products.
-uint lane_row() { return invocation() / 4u; }
-uint lane_column() { return invocation() % 4u; }
-/// Row lane_row() and row 8 + lane_row() of columns 4·lane_column() on.
+uint own_row() { return invocation() / 4u; }
+uint own_column() { return invocation() % 4u; }
+/// Row own_row() and row 8 + own_row() of columns 4·own_column() on.
 struct Accumulator { vec4 low, high; };
 Accumulator no_accumulator() { return Accumulator(vec4(0.0), vec4(0.0)); }
 
 #define STORE_ACCUMULATOR(m, memory, at) store_accumulator(m, at)
 void store_accumulator(Accumulator s, uint at) {
-  const uint to = at + lane_row() * 16u + lane_column() * 4u;
+  const uint to = at + own_row() * 16u + own_column() * 4u;
   [[unroll]] for (uint i = 0u; i < 4u; ++i) {
     sums[to + i] = s.low[i];
     sums[to + 128u + i] = s.high[i];
@@ -114,11 +114,11 @@ vec4 fragment_four(uint memory, uint at, uint pitch, uint row, uint four) {
 /// compilers make one instruction each of; of dot() they make an addition more for every four.
 Accumulator multiply_add(Lhs l, Rhs r, Accumulator accumulator) {
   [[unroll]] for (uint k = 0u; k < 4u; ++k) {
-    const vec4 low = fragment_four(l.memory, l.at, l.pitch, lane_row(), k);
-    const vec4 high = fragment_four(l.memory, l.at, l.pitch, lane_row() + 8u, k);
+    const vec4 low = fragment_four(l.memory, l.at, l.pitch, own_row(), k);
+    const vec4 high = fragment_four(l.memory, l.at, l.pitch, own_row() + 8u, k);
     vec4 rhs[4];
     [[unroll]] for (uint j = 0u; j < 4u; ++j)
-      rhs[j] = fragment_four(r.memory, r.at, r.pitch, lane_column() * 4u + j, k);
+      rhs[j] = fragment_four(r.memory, r.at, r.pitch, own_column() * 4u + j, k);
     [[unroll]] for (uint c = 0u; c < 4u; ++c) {
       [[unroll]] for (uint j = 0u; j < 4u; ++j) {
         accumulator.low[j] += low[c] * rhs[j][c];

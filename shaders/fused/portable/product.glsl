@@ -182,8 +182,8 @@ uint rhs_to(uint i) { return ROWS * CHUNK_LINE + chunk_to(i, chunk_row() % 4u * 
 
 /// A quad of both sides at a time: four values of the depth, or eight halves.
 void multiply_chunk(TilePlace t, uint base) {
-  uint lhs_at = base + t.my_row * CHUNK_LINE + lane_row() * CHUNK_PITCH;
-  uint rhs_at = base + (ROWS + t.my_column) * CHUNK_LINE + lane_column() * CHUNK_PITCH;
+  uint lhs_at = base + t.my_row * CHUNK_LINE + own_row() * CHUNK_PITCH;
+  uint rhs_at = base + (ROWS + t.my_column) * CHUNK_LINE + own_column() * CHUNK_PITCH;
   [[dont_unroll]] for (uint k = 0u; k < CHUNK * ROW_QUADS; ++k) {
     uvec4 lhs[2u * DOWN];
     [[unroll]] for (uint i = 0u; i < 2u * DOWN; ++i) lhs[i] = tile[lhs_at + i * 8u * CHUNK_PITCH];
@@ -236,8 +236,8 @@ Four result_four(TilePlace t, uint first, uint nth, uint place, uint four) {
 
 /// Four number `nth` of those that this invocation has in its accumulators: two a fragment.
 Four own_four(TilePlace t, uint nth) {
-  return Four(t.first_row + t.my_row + nth / 2u / ACROSS, lane_row() + nth % 2u * 8u,
-              (t.first_column + t.my_column + nth / 2u % ACROSS) * 16u + lane_column() * 4u);
+  return Four(t.first_row + t.my_row + nth / 2u / ACROSS, own_row() + nth % 2u * 8u,
+              (t.first_column + t.my_column + nth / 2u % ACROSS) * 16u + own_column() * 4u);
 }
 
 // Fours whose operands are on their way at the same time: where both sides came through shared memory the registers that
