@@ -222,8 +222,6 @@ def fused_kernels(of):
        ("uint rhs_to(uint i) { return ROWS * CHUNK_LINE + chunk_to(i, chunk_row() % 4u * 4u + chunk_row() / 4u); }",
         "uint rhs_to(uint i) { return ROWS * CHUNK_LINE + chunk_to(i, chunk_row()); }", tiles),
        ("const uint row = min(t.first_row + at.x, P.row_fragments - 1u);", "const uint row = t.first_row;", tiles),
-       ("return Four(t.first_row + t.my_row + nth / 2u / ACROSS, own_row() + nth % 2u * 8u,",
-        "return Four(t.first_row + t.my_row + nth / 2u / ACROSS, own_row(),", tiles),
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
        ("arena_floats[P.y * 4u + at] = old + activated(v[i], S(activation));",
