@@ -16,18 +16,22 @@ layout(set = 0, binding = 4, std430) writeonly buffer Y { float y_values[]; };
 #include "shaders/plain/gemm.glsl"
 #include "shaders/common/activation.glsl"
 
-/// Value k of the 9·(F+C) around pixel `row` of this group's image.
-float around(uint row, uint k) {
-  const uint channel = k / 9u, image = gl_WorkGroupID.z;
-  // Above or left of the image these wrap round, and are then far beyond its size.
-  const uint y = row / p.width + k % 9u / 3u - 1u, x = row % p.width + k % 3u - 1u;
-  if (y >= p.height || x >= p.width) return 0.0;
-  if (channel < p.channels) return x_values[((image * p.channels + channel) * p.height + y) * p.width + x];
-  const uint beside = p.inputs / 9u - p.channels, icon = image % p.batch;
-  return picture[((icon * beside + channel - p.channels) * p.height + y) * p.width + x];
+/// at: line and column above and left of the pixel, the first channel of x, and of the picture beside it. Above or left
+/// of the image these wrap round, and are then far beyond its size.
+Row row_of(uint row) {
+  const uint image = gl_WorkGroupID.z, beside = p.inputs / 9u - p.channels;
+  return Row(uvec4(row / p.width - 1u, row % p.width - 1u, image * p.channels, image % p.batch * beside), vec2(0.0));
 }
 
-vec4 lhs4(uint row, uint k) {
+/// Value k of the 9·(F+C) around a pixel of this group's image.
+float around(Row row, uint k) {
+  const uint channel = k / 9u, y = row.at.x + k % 9u / 3u, x = row.at.y + k % 3u;
+  if (y >= p.height || x >= p.width) return 0.0;
+  if (channel < p.channels) return x_values[((row.at.z + channel) * p.height + y) * p.width + x];
+  return picture[((row.at.w + channel - p.channels) * p.height + y) * p.width + x];
+}
+
+vec4 lhs4(Row row, uint k) {
   const uint remaining = p.inputs - k;
   return vec4(around(row, k), remaining > 1u ? around(row, k + 1u) : 0.0, remaining > 2u ? around(row, k + 2u) : 0.0,
               remaining > 3u ? around(row, k + 3u) : 0.0);

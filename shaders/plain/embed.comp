@@ -19,24 +19,23 @@ layout(set = 0, binding = 3, std430) readonly buffer Position { uint position_wo
 layout(set = 0, binding = 4, std430) writeonly buffer Y { float y_values[]; };
 #include "shaders/plain/gemm.glsl"
 
-float pixel(uint row, uint k) {
-  const uint icon = (row / p.tokens) % p.batch, token = row % p.tokens;
-  const uint across = p.width / p.patch_size;
-  if (OVERLAP) {
-    const uint size = p.window_size * p.window_size, border = (p.window_size - p.patch_size) / 2u, at = k % size;
-    // Above or left of the image these wrap round, and are then far beyond its size.
-    const uint y = token / across * p.patch_size + at / p.window_size - border;
-    const uint x = token % across * p.patch_size + at % p.window_size - border;
-    if (y >= p.height || x >= p.width) return 0.0;
-    return x_values[((icon * p.channels + k / size) * p.height + y) * p.width + x];
-  }
-  const uint area = p.patch_size * p.patch_size;
-  const uint c = k / area, py = (k % area) / p.patch_size, px = k % p.patch_size;
-  const uint line = (token / across) * p.patch_size + py, column = (token % across) * p.patch_size + px;
-  return x_values[((icon * p.channels + c) * p.height + line) * p.width + column];
+/// at: the first channel of the icon, then line and column of the patch, of its window where those overlap. Above or
+/// left of the image these wrap round, and are then far beyond its size.
+Row row_of(uint row) {
+  const uint icon = (row / p.tokens) % p.batch, token = row % p.tokens, across = p.width / p.patch_size;
+  const uint border = OVERLAP ? (p.window_size - p.patch_size) / 2u : 0u;
+  const uint y = token / across * p.patch_size - border, x = token % across * p.patch_size - border;
+  return Row(uvec4(icon * p.channels, y, x, 0u), vec2(0.0));
 }
 
-vec4 lhs4(uint row, uint k) {
+float pixel(Row row, uint k) {
+  const uint size = OVERLAP ? p.window_size : p.patch_size, channel = k / (size * size), at = k % (size * size);
+  const uint y = row.at.y + at / size, x = row.at.z + at % size;
+  if (OVERLAP && (y >= p.height || x >= p.width)) return 0.0;
+  return x_values[((row.at.x + channel) * p.height + y) * p.width + x];
+}
+
+vec4 lhs4(Row row, uint k) {
   const uint remaining = p.inputs - k;
   return vec4(pixel(row, k), remaining > 1u ? pixel(row, k + 1u) : 0.0, remaining > 2u ? pixel(row, k + 2u) : 0.0,
               remaining > 3u ? pixel(row, k + 3u) : 0.0);

@@ -2,7 +2,8 @@
 // Tiled matrix product: result[row, column] = Σ_k lhs[row, k] · weight[column, k], any size, sums in f32.
 // A workgroup of 8×8 invocations makes a tile of 32×32; each invocation owns rows y+8i and columns x+8j.
 // The including kernel declares the weight at WEIGHT_BINDING, push constants p (rows, inputs, outputs), and defines
-//   vec4 lhs4(uint row, uint k)                       four values from k on, row < p.rows, k < p.inputs, 0 past the end
+//   Row row_of(uint row)                              what all values of a row need, row < p.rows
+//   vec4 lhs4(Row row, uint k)                        four values from k on, k < p.inputs, 0 past the end
 //   void store(uint row, uint column, float value)    row < p.rows, column < p.outputs
 // then calls gemm() in uniform control flow. The weight's type: WEIGHT_F16, pairs of halves in 32-bit words; WEIGHT_Q8
 // and WEIGHT_Q4, integers of 8 or 4 bits in the order of the elements, then a half for each 32 of them; else floats.
@@ -48,11 +49,18 @@ float weight1(uint i) { return uintBitsToFloat(weight_words[i]); }
 vec4 weight_quad(uint i) { return weight_quads[i >> 2]; }
 #endif
 
-vec4 lhs4(uint row, uint k);
+/// Of a row of the lhs, as the including kernel understands it: found once, not at every k.
+struct Row {
+  uvec4 at;
+  vec2 statistics;
+};
+Row row_of(uint row);
+vec4 lhs4(Row row, uint k);
 void store(uint row, uint column, float value);
 
-vec4 weight4(uint column, uint k) {
-  const uint i = column * p.inputs + k;
+/// Four values from k on of the column whose first is weight `start`.
+vec4 weight4(uint start, uint k) {
+  const uint i = start + k;
   if (ALIGNED) return weight_quad(i);
   const uint remaining = p.inputs - k;
   return vec4(weight1(i), remaining > 1u ? weight1(i + 1u) : 0.0, remaining > 2u ? weight1(i + 2u) : 0.0,
@@ -68,8 +76,16 @@ shared vec4 lhs_tile[TILE * PITCH];
 shared vec4 weight_tile[TILE * PITCH];
 
 void gemm() {
-  const uint x = gl_LocalInvocationID.x, y = gl_LocalInvocationID.y, invocation = gl_LocalInvocationIndex;
+  const uint x = gl_LocalInvocationID.x, y = gl_LocalInvocationID.y;
   const uint row0 = gl_WorkGroupID.y * TILE, column0 = gl_WorkGroupID.x * TILE;
+  // An invocation stages vector x of the lines y, y + 8 … of both sides. Beyond the edge the last line is read once
+  // more; what comes of it is not stored.
+  Row rows[PER_INVOCATION];
+  uint columns[PER_INVOCATION];
+  [[unroll]] for (uint s = 0u; s < PER_INVOCATION; ++s) {
+    rows[s] = row_of(min(row0 + y + 8u * s, p.rows - 1u));
+    columns[s] = min(column0 + y + 8u * s, p.outputs - 1u) * p.inputs;
+  }
   float sum[4][4];
   [[unroll]] for (uint i = 0u; i < 4u; ++i)
     [[unroll]] for (uint j = 0u; j < 4u; ++j) sum[i][j] = 0.0;
@@ -79,28 +95,37 @@ void gemm() {
     if (k0 > 0u) {
       barrier();
       [[unroll]] for (uint s = 0u; s < PER_INVOCATION; ++s) {
-        const uint nth = invocation + 64u * s, at = (nth / DEPTH) * PITCH + nth % DEPTH;
+        const uint at = (y + 8u * s) * PITCH + x;
         lhs_tile[at] = next_lhs[s];
         weight_tile[at] = next_weight[s];
       }
       barrier();
     }
     // The loads of the next part are under way while this one is multiplied.
+    const uint own_k = k0 + 4u * x;
+    const bool inside = own_k < p.inputs;
     [[unroll]] for (uint s = 0u; s < PER_INVOCATION; ++s) {
-      const uint nth = invocation + 64u * s, line = nth / DEPTH, k = k0 + 4u * (nth % DEPTH);
-      const bool inside = k < p.inputs;
       next_lhs[s] = vec4(0.0);
       next_weight[s] = vec4(0.0);
-      if (inside && row0 + line < p.rows) next_lhs[s] = lhs4(row0 + line, k);
-      if (inside && column0 + line < p.outputs) next_weight[s] = weight4(column0 + line, k);
+    }
+    if (inside) {
+      [[unroll]] for (uint s = 0u; s < PER_INVOCATION; ++s) {
+        next_lhs[s] = lhs4(rows[s], own_k);
+        next_weight[s] = weight4(columns[s], own_k);
+      }
     }
     if (k0 > 0u) {
-      for (uint k = 0u; k < DEPTH; ++k) {
+      uint lhs_at = y * PITCH, weight_at = x * PITCH;
+      [[dont_unroll]] for (uint k = 0u; k < DEPTH; ++k) {
         vec4 l[4], w[4];
-        [[unroll]] for (uint i = 0u; i < 4u; ++i) l[i] = lhs_tile[(y + 8u * i) * PITCH + k];
-        [[unroll]] for (uint j = 0u; j < 4u; ++j) w[j] = weight_tile[(x + 8u * j) * PITCH + k];
-        [[unroll]] for (uint i = 0u; i < 4u; ++i)
-          [[unroll]] for (uint j = 0u; j < 4u; ++j) sum[i][j] += dot(l[i], w[j]);
+        [[unroll]] for (uint i = 0u; i < 4u; ++i) l[i] = lhs_tile[lhs_at + 8u * i * PITCH];
+        [[unroll]] for (uint j = 0u; j < 4u; ++j) w[j] = weight_tile[weight_at + 8u * j * PITCH];
+        // A product at a time, which compilers make one instruction each of; of dot() they make an addition more.
+        [[unroll]] for (uint c = 0u; c < 4u; ++c)
+          [[unroll]] for (uint i = 0u; i < 4u; ++i)
+            [[unroll]] for (uint j = 0u; j < 4u; ++j) sum[i][j] += l[i][c] * w[j][c];
+        ++lhs_at;
+        ++weight_at;
       }
     }
   }

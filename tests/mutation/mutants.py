@@ -42,14 +42,19 @@ def plain_kernels(of):
        ("row_shrink[invocation] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : p.scale;",
         "row_shrink[invocation] = NORM ? p.scale / sqrt(squares / float(HEAD_DIM) + p.norm_eps) : 1.0;", vulkan("Attention")),
        ("barrier();", "", vulkan("Attention"), {"previous": "for (uint key0 = 0u; key0 < all_keys(); key0 += KEYS) {"}),
-       ("barrier();", "", vulkan("Attention"), {"next": "if (invocation < KEYS) {"}),
+       ("barrier();", "", vulkan("Attention"), {"next": "make_key_factors(key0);"}),
        ("barrier();", "", vulkan("Attention"), {"next": "stage_keys_or_values(key0, 2u);"}),
-       ("row_shrink[invocation] = exp(before - highest);", "row_shrink[invocation] = exp(highest - before);", vulkan("Attention")),
-       ("total[j] = total[j] * row_shrink[line] + weight;", "total[j] = total[j] + weight;", vulkan("Attention")),
-       ("scores[s] = real ? exp(scores[s] - row_max[s / KEYS]) : 0.0;", "scores[s] = real ? exp(scores[s]) : 0.0;",
+       ("row_shrink[invocation] = exp(before - after);", "row_shrink[invocation] = exp(after - before);", vulkan("Attention")),
+       ("row_total[invocation] = row_total[invocation] * row_shrink[invocation] + sum.x + sum.y + sum.z + sum.w;",
+        "row_total[invocation] = row_total[invocation] + sum.x + sum.y + sum.z + sum.w;", vulkan("Attention")),
+       ("scores[s] = exp(scores[s] - row_max[s / KEY_QUADS]);", "scores[s] = exp(scores[s]);",
         vulkan("AttentionWithHugeScores")),
-       ("if (NORM) factor *= q_norm[d] * k_norm[d];", "if (NORM) factor *= q_norm[d];", vulkan("Attention")),
-       ("if (NORM) factor *= q_norm[d];", "if (NORM) factor *= q_norm[d] * k_norm[d];", vulkan("AttentionWithPrompts")),
+       ("score[j] = key0 + key < all_keys() ? score[j] * key_factor[key] : LOWEST;", "score[j] *= key_factor[key];",
+        vulkan("Attention")),
+       ("4u * (quad) + 3u < HEAD_DIM ? values[(start) + 4u * (quad) + 3u] : 0.0))",
+        "values[(start) + 4u * (quad) + 3u]))", vulkan("Attention")),
+       ("if (NORM) factor *= weights_of(quad, true);", "", vulkan("Attention")),
+       ("kv_tile[invocation * PITCH + quad] = k * weights_of(quad, true);", "", vulkan("AttentionWithPrompts")),
        ("return (((condition * p.context_keys + key) * 2u + part - 1u) * p.heads + gl_WorkGroupID.y) * HEAD_DIM;",
         "return ((condition * p.context_keys + key) * 2u * p.heads + gl_WorkGroupID.y) * HEAD_DIM;",
         vulkan("AttentionWithPrompts")),
@@ -117,8 +122,11 @@ def product_kernels(of):
        ("barrier();", "", vulkan("ModulatedLinear"), {"previous": "}"}),
        ("for (uint k0 = 0u; k0 < p.inputs + 4u * DEPTH; k0 += 4u * DEPTH) {",
         "for (uint k0 = 0u; k0 < p.inputs; k0 += 4u * DEPTH) {", vulkan("Linear")),
-       ("const bool inside = k < p.inputs;", "const bool inside = k + 1u < p.inputs;", vulkan("Linear")),
-       ("const uint i = column * p.inputs + k;", "const uint i = column * p.outputs + k;", vulkan("Linear")),
+       ("const bool inside = own_k < p.inputs;", "const bool inside = own_k + 1u < p.inputs;", vulkan("Linear")),
+       ("rows[s] = row_of(min(row0 + y + 8u * s, p.rows - 1u));", "rows[s] = row_of(min(row0 + y, p.rows - 1u));",
+        vulkan("ModulatedLinear")),
+       ("columns[s] = min(column0 + y + 8u * s, p.outputs - 1u) * p.inputs;",
+        "columns[s] = min(column0 + y + 8u * s, p.outputs - 1u) * p.outputs;", vulkan("Linear")),
        ("const uint row0 = gl_WorkGroupID.y * TILE, column0 = gl_WorkGroupID.x * TILE;",
         "const uint row0 = gl_WorkGroupID.x * TILE, column0 = gl_WorkGroupID.y * TILE;", vulkan("ModulatedLinear")),
        ("if (row < p.rows && column < p.outputs) store(row, column, sum[i][j]);",
@@ -130,14 +138,15 @@ def product_kernels(of):
         "bitfieldExtract(word, 3 * bits, bits), bitfieldExtract(word, 2 * bits, bits));",
         on("vulkan", "QuantisedOps.Linear")))
     of("shaders/plain/modulated.glsl",
-       ("return n * (1.0 + table[first_column + p.scale + k]) + table[first_column + p.shift + k];",
-        "return n * table[first_column + p.scale + k] + table[first_column + p.shift + k];", vulkan("ModulatedLinear")),
+       ("return n * (1.0 + table[row.at.y + k]) + table[row.at.z + k];",
+        "return n * table[row.at.y + k] + table[row.at.z + k];", vulkan("ModulatedLinear")),
        ("const uint first_column = modulation_row[p.step * p.batch_rows + row / p.tokens] * p.columns;",
         "const uint first_column = modulation_row[p.step * p.batch_rows] * p.columns;", vulkan("ModulatedLinear")),
-       ("const vec4 n = (x_quads[(row * p.inputs + k) >> 2] - stat.x) * stat.y;",
-        "const vec4 n = x_quads[(row * p.inputs + k) >> 2] * stat.y;", on("vulkan", "QuantisedOps.ModulatedLinear")))
+       ("const vec4 n = (x_quads[(row.at.x + k) >> 2] - row.statistics.x) * row.statistics.y;",
+        "const vec4 n = x_quads[(row.at.x + k) >> 2] * row.statistics.y;", on("vulkan", "QuantisedOps.ModulatedLinear")))
     of("shaders/plain/rows.glsl",
-       ("const uint i = row * p.inputs + k;", "const uint i = row * p.outputs + k;", vulkan("Linear")))
+       ("Row row_of(uint row) { return Row(uvec4(row * p.inputs), vec2(0.0)); }",
+        "Row row_of(uint row) { return Row(uvec4(row * p.outputs), vec2(0.0)); }", vulkan("Linear")))
     of("shaders/plain/linear.comp",
        ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("Linear")))
     of("shaders/plain/modulated_linear.comp",
@@ -148,13 +157,13 @@ def product_kernels(of):
        ("const uint table_row = modulation_row[p.step * p.batch_rows + row / p.tokens];",
         "const uint table_row = modulation_row[row / p.tokens];", vulkan("GatedLinearAdd")))
     of("shaders/plain/embed.comp",
-       ("const uint c = k / area, py = (k % area) / p.patch_size, px = k % p.patch_size;",
-        "const uint c = k / area, px = (k % area) / p.patch_size, py = k % p.patch_size;", vulkan("Embed")),
+       ("const uint y = row.at.y + at / size, x = row.at.z + at % size;",
+        "const uint y = row.at.y + at % size, x = row.at.z + at / size;", vulkan("Embed")),
        ("if (p.has_bias != 0u) value += bias[column];", "", vulkan("Embed")),
        ("y_values[row * p.outputs + column] = value + position((row % p.tokens) * p.outputs + column);",
         "y_values[row * p.outputs + column] = value + position(column);", vulkan("Embed")),
-       ("const uint y = token / across * p.patch_size + at / p.window_size - border;",
-        "const uint y = token / across * p.patch_size + at / p.window_size;", vulkan("EmbedOfOverlappingWindows")))
+       ("const uint border = OVERLAP ? (p.window_size - p.patch_size) / 2u : 0u;", "const uint border = 0u;",
+        vulkan("EmbedOfOverlappingWindows")))
     of("shaders/plain/final.comp",
        ("const uint line = (token / across) * p.patch_size + (column % area) / p.patch_size;",
         "const uint line = (token / across) * p.patch_size + column % p.patch_size;", vulkan("Final")))
@@ -168,8 +177,10 @@ def product_kernels(of):
 
 def fused_kernels(of):
     of("shaders/fused/portable/fragments.glsl",
-       ("const uint to = at + (invocation() % 16u) * 16u + (invocation() / 16u) * 8u;",
-        "const uint to = at + (invocation() % 16u) * 16u + (invocation() / 16u) * 4u;", NETWORK_BLOCK))
+       ("const uint to = at + own_row() * 16u + own_column() * 4u;",
+        "const uint to = at + own_row() * 16u + own_column() * 2u;", NETWORK_BLOCK),
+       ("rhs[j] = fragment_four(r.memory, r.at, r.pitch, own_column() * 4u + j, k);",
+        "rhs[j] = fragment_four(r.memory, r.at, r.pitch, own_column() + j * 4u, k);", NETWORK_BLOCK))
     of("shaders/fused/places.glsl",
        ("const uint line = token / across * patch_size + feature % area / patch_size;",
         "const uint line = token / across * patch_size + feature % patch_size;", NETWORK_BLOCK),
@@ -206,7 +217,11 @@ def fused_kernels(of):
        ("const float z = row.c != 0.0 ? normals(batch_row, draw_of(row, row_at), element / 4u)[element % 4u] : 0.0;",
         "const float z = row.c != 0.0 ? normals(batch_row, row_at, element / 4u)[element % 4u] : 0.0;",
         on("vulkan_block_f32", "WholeSteps.EndLikeThoseOfTheCpu")))
+    tiles = "Portable/Tiles.ThroughSharedMemoryMultiplyRight/other_discrete"
     of("shaders/fused/portable/product.glsl",
+       ("uint rhs_to(uint i) { return ROWS * CHUNK_LINE + chunk_to(i, chunk_row() % 4u * 4u + chunk_row() / 4u); }",
+        "uint rhs_to(uint i) { return ROWS * CHUNK_LINE + chunk_to(i, chunk_row()); }", tiles),
+       ("const uint row = min(t.first_row + at.x, P.row_fragments - 1u);", "const uint row = t.first_row;", tiles),
        ("v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);",
         "v += vec4(sums[at], sums[at + 1u], sums[at + 1u], sums[at + 3u]);", NETWORK_BLOCK),
        ("arena_floats[P.y * 4u + at] = old + activated(v[i], S(activation));",

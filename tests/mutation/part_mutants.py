@@ -10,11 +10,11 @@ def part_kernels(of):
        ("const uint first = i / p.heads * p.columns + i % p.heads * p.head_dim;",
         "const uint first = i * p.head_dim;", vulkan("HeadNorm")))
     of("shaders/plain/conv.comp",
-       ("const uint y = row / p.width + k % 9u / 3u - 1u, x = row % p.width + k % 3u - 1u;",
-        "const uint x = row % p.width + k % 9u / 3u - 1u, y = row / p.width + k % 3u - 1u;", vulkan("Conv")),
+       ("const uint channel = k / 9u, y = row.at.x + k % 9u / 3u, x = row.at.y + k % 3u;",
+        "const uint channel = k / 9u, y = row.at.x + k % 3u, x = row.at.y + k % 9u / 3u;", vulkan("Conv")),
        ("if (y >= p.height || x >= p.width) return 0.0;", "if (y >= p.height) return 0.0;", vulkan("Conv")),
-       ("const uint beside = p.inputs / 9u - p.channels, icon = image % p.batch;",
-        "const uint beside = p.inputs / 9u - p.channels, icon = 0u;", vulkan("Conv")),
+       ("return Row(uvec4(row / p.width - 1u, row % p.width - 1u, image * p.channels, image % p.batch * beside), vec2(0.0));",
+        "return Row(uvec4(row / p.width - 1u, row % p.width - 1u, image * p.channels, 0u), vec2(0.0));", vulkan("Conv")),
        ("y_values[at] = p.residual != 0u ? x_values[at] + value : value;", "y_values[at] = value;", vulkan("Conv")),
        ("value = activated(value, p.activation);", "", vulkan("Conv")))
     of("shaders/fused/context.glsl",

@@ -19,9 +19,17 @@ enum class DeviceClass {
   software,  ///< a driver that runs on the CPU
 };
 
+/// A tile of the portable kernels whose sides pass through shared memory, each invocation moving a whole number of
+/// quads of a chunk.
+struct ChunkedTile {
+  Tile tile;
+  double rate;   ///< multiplications and additions a cycle
+  double start;  ///< cycles besides them
+};
+
 /// In cycles of a multiprocessor, for tiles of the portable kernels.
 struct PortableCosts {
-  double multiply_rate;                                 ///< multiply-adds and adds a cycle
+  double multiply_rate;                                 ///< multiplications and additions a cycle
   double l2_bytes;                                      ///< a cycle from the L2 cache, all processors together
   double l2_bytes_one;                                  ///< the same, one processor
   double shared_fragment;                               ///< to pass a fragment through shared memory
@@ -29,8 +37,11 @@ struct PortableCosts {
   double depth_fragment;                                ///< a fragment of the depth, besides
   double store, store_fragment, store_shared_fragment;  ///< to write a tile out, alone or by subgroups that share sums
   double prologue;                                      ///< to make a left side on the way
-  double chunked, chunked_fragment;  ///< of a tile whose sides pass through shared memory, and a fragment of its result
-  double chunked_rate_scale;         ///< what the rates of chunked tiles are relative to
+  std::span<const ChunkedTile> chunked;                 ///< those that are tried
+  /// Subgroups that a processor needs to be as fast as it can with chunked tiles; what a tile with fewer takes alone.
+  std::uint32_t full_subgroups = 0;
+  bool from_caches = true;        ///< whether tiles are tried whose sides do not pass through shared memory
+  std::uint32_t kept_eights = 8;  ///< most eights of a row that an invocation keeps while it is normed
 };
 
 /// The same for the kernels on matrix hardware.

@@ -72,7 +72,7 @@ double Sweep::time(const Launch& launch) {
 }
 
 std::vector<SweptProduct> Sweep::run(std::uint32_t invocations, std::optional<Tile> tile) {
-  shared_.forced = {invocations, tile};
+  shared_.forced = {invocations, tile, std::nullopt};
   VulkanPlan plan(shared_, program_, mode_.precision, mode_.fusion);
   plan.set_request(request_);
   plan.prepare(never_cancelled);
@@ -96,7 +96,7 @@ std::vector<SweptProduct> Sweep::run(std::uint32_t invocations, std::optional<Ti
 
 std::vector<Tile> Sweep::tiles(const std::vector<SweptProduct>& products, std::uint32_t invocations) const {
   // As if there were all the shared memory in the world: what does not fit is not taken up by a plan.
-  Target target = target_of(*shared_.device, mode_.precision, mode_.fusion, {invocations, std::nullopt});
+  Target target = target_of(*shared_.device, mode_.precision, mode_.fusion, {invocations, std::nullopt, std::nullopt});
   target.shared_bytes = 1u << 24;
   std::vector<Tile> all;
   for (const SweptProduct& product : products) {
@@ -127,6 +127,25 @@ std::string text_of(const vk::PipelineExecutableStatisticKHR& statistic) {
       return fmt::format("{:g}", statistic.value.f64);
   }
   return "?";
+}
+
+/// The last that a driver's compiler makes of a kernel is what the device runs.
+std::string assembly_of(const vk::raii::Device& device, const vk::PipelineExecutableInfoKHR& info) {
+  const auto* table = device.getDispatcher();
+  const VkPipelineExecutableInfoKHR what = info;
+  std::uint32_t count = 0;
+  table->vkGetPipelineExecutableInternalRepresentationsKHR(*device, &what, &count, nullptr);
+  std::vector<VkPipelineExecutableInternalRepresentationKHR> all(
+      count, {VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INTERNAL_REPRESENTATION_KHR, nullptr, {}, {}, 0, 0, nullptr});
+  table->vkGetPipelineExecutableInternalRepresentationsKHR(*device, &what, &count, all.data());
+  if (all.empty() || !all.back().isText) return {};
+  std::string text(all.back().dataSize, '\0');
+  for (auto& one : all) one.dataSize = 0;  // of the others nothing is asked
+  all.back().dataSize = text.size();
+  all.back().pData = text.data();
+  table->vkGetPipelineExecutableInternalRepresentationsKHR(*device, &what, &count, all.data());
+  text.resize(std::min(text.size(), text.find('\0')));
+  return text;
 }
 
 /// As a plan's, but without its memory.
@@ -186,21 +205,24 @@ std::vector<SweptProduct> sweep_products(std::shared_ptr<const Weights> weights,
 }
 
 std::vector<KernelStatistics> kernel_statistics(std::shared_ptr<const Weights> weights, std::size_t index,
-                                                const Program& program, Precision precision, Fusion fusion) {
+                                                const Program& program, Precision precision, Fusion fusion,
+                                                std::uint32_t processors) {
   Shared shared = open_shared(weights, index, true);
   if (!shared.device->abilities().statistics) return {};
   return translated("statistics of " + shared.device->info().name, [&] {
-    build_kernels(shared, program, target_of(*shared.device, precision, fusion));
+    Target target = target_of(*shared.device, precision, fusion);
+    if (processors > 0) target.processors = processors;
+    build_kernels(shared, program, target);
     const vk::raii::Device& device = shared.device->handle();
     std::vector<KernelStatistics> all;
     for (const auto& [key, pipeline] : shared.pipelines->built()) {
-      KernelStatistics kernel{text_of(key), {}};
+      KernelStatistics kernel{text_of(key), {}, {}};
       const auto parts = device.getPipelineExecutablePropertiesKHR(vk::PipelineInfoKHR(*pipeline.handle));
       for (std::uint32_t part = 0; part < parts.size(); ++part) {
-        for (const auto& statistic :
-             device.getPipelineExecutableStatisticsKHR(vk::PipelineExecutableInfoKHR(*pipeline.handle, part))) {
+        const vk::PipelineExecutableInfoKHR info(*pipeline.handle, part);
+        for (const auto& statistic : device.getPipelineExecutableStatisticsKHR(info))
           kernel.values.emplace_back(statistic.name.data(), text_of(statistic));
-        }
+        kernel.assembly += assembly_of(device, info);
       }
       all.push_back(std::move(kernel));
     }

@@ -46,11 +46,15 @@ std::vector<SweptProduct> sweep_products(std::shared_ptr<const Weights> weights,
 struct KernelStatistics {
   std::string kernel;  ///< with its constants
   std::vector<std::pair<std::string, std::string>> values;
+  std::string assembly;  ///< empty where it does not tell
 };
 
 /// Of every kernel of a program; empty where the device does not tell (VK_KHR_pipeline_executable_properties). Nothing
-/// is run or allocated, so a null device will do. errors  as Executor::plan
+/// is run or allocated, so a null device will do.
+/// processors  as if the device had so many, on which tiles depend; 0: as it says
+/// errors      as Executor::plan
 std::vector<KernelStatistics> kernel_statistics(std::shared_ptr<const Weights> weights, std::size_t index,
-                                                const Program& program, Precision precision, Fusion fusion);
+                                                const Program& program, Precision precision, Fusion fusion,
+                                                std::uint32_t processors = 0);
 
 }  // namespace dit::vulkan

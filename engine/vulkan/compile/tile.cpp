@@ -22,6 +22,7 @@ TileLimits limits_of(const Target& target) {
           .processors = target.processors,
           .quads_a_fragment = target.quads_a_fragment(),
           .tile_quads = (target.shared_bytes - sum_bytes) / 16,
+          .chunk_quads = (target.shared_bytes - target.invocations * 4) / 16,
           .persistent = target.fusion == Fusion::persistent};
 }
 
@@ -83,9 +84,11 @@ class Tiling {
   const AttentionShape attention_of(std::size_t op) const {
     return attention_shape(program_, *op_at<op::Attention>(program_, op));
   }
-  /// Eights of a row that each of its invocations keeps while `row_fragments` of rows are normed: all, up to 8.
+  /// Eights of a row that each of its invocations keeps while `row_fragments` of rows are normed: all, as far as
+  /// registers go.
   std::uint32_t row_eights(std::uint32_t depth_fragments, std::uint32_t row_fragments) const {
-    return std::min(8u, divide_up(depth_fragments * 2, target_.invocations / (16 * row_fragments)));
+    const std::uint32_t all = divide_up(depth_fragments * 2, target_.invocations / (16 * row_fragments));
+    return std::min(target_.table.costs.portable.kept_eights, all);
   }
   std::uint64_t pointwise_invocations(const Group& group) const;
 
@@ -162,12 +165,14 @@ void Tiling::portable_product(TiledGroup& t, const ProductShape& shape) const {
     t.shared_quads += t.head_group * s.wide_fragments() * fragment;
   }
   t.invocations = tile.chunk > 0 ? tile.subgroups() * 32 : target_.invocations;
-  const std::uint32_t sum_floats = t.invocations / 32 * 256;
-  while (tile.sum_fragments < tile.down * tile.across &&
-         t.shared_quads * 16 + 2 * tile.sum_fragments * sum_floats * 4 <= target_.shared_bytes) {
-    tile.sum_fragments *= 2;
+  if (tile.subgroups_deep > 1) {  // which share sums
+    const std::uint32_t sum_floats = t.invocations / 32 * 256;
+    while (tile.sum_fragments < tile.down * tile.across &&
+           t.shared_quads * 16 + 2 * tile.sum_fragments * sum_floats * 4 <= target_.shared_bytes) {
+      tile.sum_fragments *= 2;
+    }
+    t.shared_floats = std::max(t.shared_floats, tile.sum_fragments * sum_floats);
   }
-  t.shared_floats = std::max(t.shared_floats, tile.sum_fragments * sum_floats);
   t.row_eights = shape.lhs_prologue ? row_eights(shape.depth_fragments, tile.rows()) : 1;
 }
 
@@ -274,7 +279,7 @@ void Tiling::matrix_attention(TiledGroup& t, const AttentionShape& s) const {
 
 std::vector<Tile> possible_tiles(const ProductShape& shape, const Target& target) {
   return target.matrix() ? matrix_tiles(shape, limits_of(target), target.table.costs.matrix)
-                         : portable_tiles(shape, limits_of(target));
+                         : portable_tiles(shape, limits_of(target), target.table.costs.portable);
 }
 
 Tile choose_tile(const ProductShape& shape, const Target& target) {

@@ -163,6 +163,12 @@ void Device::choose_features(std::vector<const char*>& extensions) {
         physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV>();
     abilities_.processors = chain.get<vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV>().shaderSMCount;
     extensions.push_back(VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME);
+  } else if (has_extension(physical_, VK_AMD_SHADER_CORE_PROPERTIES_2_EXTENSION_NAME)) {
+    const auto chain =
+        physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceShaderCoreProperties2AMD>();
+    // Those that are there; each holds a workgroup of the largest size. A null device has none.
+    const std::uint32_t units = chain.get<vk::PhysicalDeviceShaderCoreProperties2AMD>().activeComputeUnitCount;
+    if (units > 0) abilities_.processors = units;
   }
   const auto chain = physical_.getProperties2<vk::PhysicalDeviceProperties2, vk::PhysicalDeviceSubgroupProperties>();
   const auto& subgroup = chain.get<vk::PhysicalDeviceSubgroupProperties>();

@@ -147,7 +147,10 @@ vk::raii::Pipeline Pipelines::build_handle(const KernelKey& key, const Pipeline&
     whole |= vk::PipelineShaderStageCreateFlagBits::eRequireFullSubgroups;
   const vk::PipelineShaderStageCreateInfo stage(whole, vk::ShaderStageFlagBits::eCompute, *module, "main", &constants);
   vk::PipelineCreateFlags flags;
-  if (device_.abilities().statistics) flags |= vk::PipelineCreateFlagBits::eCaptureStatisticsKHR;
+  if (device_.abilities().statistics) {
+    flags |= vk::PipelineCreateFlagBits::eCaptureStatisticsKHR |
+             vk::PipelineCreateFlagBits::eCaptureInternalRepresentationsKHR;
+  }
   vk::raii::Pipeline handle(device, cache_, vk::ComputePipelineCreateInfo(flags, stage, *pipeline.layout));
   device_.name(handle, kernel);
   return handle;

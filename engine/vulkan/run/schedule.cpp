@@ -22,7 +22,7 @@ Target target_of(const Device& device, Precision precision, Fusion fusion, const
   }
   target.shared_bytes = std::min(device.limits().maxComputeSharedMemorySize, most_shared_bytes) - own_shared_bytes;
   target.processors = device.abilities().processors;
-  target.table = device.table();
+  target.table = forced.table ? *forced.table : device.table();
   if (target.matrix()) target.matrix_suffix = suffix(device.abilities().matrices);
   return target;
 }

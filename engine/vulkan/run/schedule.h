@@ -19,10 +19,11 @@ struct PackedWeights {
   Buffer buffer;
 };
 
-/// For benchmarks: what is not left to the engine's choice.
+/// For benchmarks and tests: what is not left to the engine's choice.
 struct Forced {
-  std::uint32_t invocations = 0;  ///< of a workgroup of the fused kernels
-  std::optional<Tile> tile;       ///< of every product that can run it
+  std::uint32_t invocations = 0;     ///< of a workgroup of the fused kernels
+  std::optional<Tile> tile;          ///< of every product that can run it
+  std::optional<DeviceTable> table;  ///< in place of the device's own
 };
 
 /// What the plans of an executor share.

@@ -124,12 +124,13 @@ void weigh_values(uint fragment_row, uint head0, uint prompt) {
     Accumulator accumulator = no_accumulator();
     for (uint j = 0u; j < key_fragments; ++j) {
       const uint rhs = key_at(fragment_row, j, 1u, head0 + head, prompt) + item % head_fragments * FRAGMENT;
-      const uint column4 = (invocation() / 16u) * 2u;
       [[unroll]] for (uint k4 = 0u; k4 < 4u; ++k4) {
-        const vec4 p = tile_four(lhs + j * FRAGMENT, in_fragment(invocation() % 16u, k4));
+        const vec4 low = tile_four(lhs + j * FRAGMENT, in_fragment(own_row(), k4));
+        const vec4 high = tile_four(lhs + j * FRAGMENT, in_fragment(own_row() + 8u, k4));
         [[unroll]] for (uint k = 0u; k < 4u; ++k) {
-          accumulator.low += p[k] * arena_four(rhs, in_fragment(4u * k4 + k, column4));
-          accumulator.high += p[k] * arena_four(rhs, in_fragment(4u * k4 + k, column4 + 1u));
+          const vec4 v = arena_four(rhs, in_fragment(4u * k4 + k, own_column()));
+          accumulator.low += low[k] * v;
+          accumulator.high += high[k] * v;
         }
       }
     }

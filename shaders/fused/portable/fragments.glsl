@@ -49,6 +49,9 @@ vec4 weight_four(uint at, uint four) {
 }
 /// Eight values at once, since a shared quad cannot be written in halves by two invocations.
 void set_tile_eight(uint at, uint eight, vec4 low, vec4 high) { tile[at + eight] = uvec4(packed(low), packed(high)); }
+/// Values of a quad.
+const uint QUAD_VALUES = 8u;
+float quad_value(uvec4 quad, uint i) { return unpackHalf2x16(quad[i / 2u])[i % 2u]; }
 #else
 vec4 arena_four(uint at, uint four) { return arena_floats4[at + four]; }
 void set_arena_four(uint at, uint four, vec4 v) { arena_floats4[at + four] = v; }
@@ -58,6 +61,8 @@ void set_tile_eight(uint at, uint eight, vec4 low, vec4 high) {
   tile[at + 2u * eight] = floatBitsToUint(low);
   tile[at + 2u * eight + 1u] = floatBitsToUint(high);
 }
+const uint QUAD_VALUES = 4u;
+float quad_value(uvec4 quad, uint i) { return uintBitsToFloat(quad[i]); }
 #endif
 
 // Rows of a line of CHUNK fragments start 16 bytes further apart than they must, so that eight of them lie in
@@ -76,16 +81,20 @@ struct Lhs { uint memory, at, pitch; };
 struct Rhs { uint memory, at, pitch; };
 #define LOAD_LHS(m, memory, at, pitch) m = Lhs(in_##memory, at, pitch)
 #define LOAD_RHS(m, memory, at, pitch) m = Rhs(in_##memory, at, pitch)
-/// Eight neighbouring values of one row of a fragment: row invocation() % 16, columns 8·(invocation() / 16) on.
+// The invocations of a subgroup lie eight below each other and four across. Of a fragment of a product each has two rows,
+// eight apart, of four neighbouring columns: of every value of both sides that it reads it makes four or two products.
+uint own_row() { return invocation() / 4u; }
+uint own_column() { return invocation() % 4u; }
+/// Row own_row() and row 8 + own_row() of columns 4·own_column() on.
 struct Accumulator { vec4 low, high; };
 Accumulator no_accumulator() { return Accumulator(vec4(0.0), vec4(0.0)); }
 
 #define STORE_ACCUMULATOR(m, memory, at) store_accumulator(m, at)
 void store_accumulator(Accumulator s, uint at) {
-  const uint to = at + (invocation() % 16u) * 16u + (invocation() / 16u) * 8u;
+  const uint to = at + own_row() * 16u + own_column() * 4u;
   [[unroll]] for (uint i = 0u; i < 4u; ++i) {
     sums[to + i] = s.low[i];
-    sums[to + 4u + i] = s.high[i];
+    sums[to + 128u + i] = s.high[i];
   }
 }
 
@@ -96,14 +105,20 @@ vec4 fragment_four(uint memory, uint at, uint pitch, uint row, uint four) {
                                     : weight_four(at, from);
 }
 
-/// accumulator + lhs · rhsᵀ, the rhs with a column of the product in each row.
+/// accumulator + lhs · rhsᵀ, the rhs with a column of the product in each row. Sums grow a product at a time, which
+/// compilers make one instruction each of; of dot() they make an addition more for every four.
 Accumulator multiply_add(Lhs l, Rhs r, Accumulator accumulator) {
-  const uint column = (invocation() / 16u) * 8u;
   [[unroll]] for (uint k = 0u; k < 4u; ++k) {
-    const vec4 lhs = fragment_four(l.memory, l.at, l.pitch, invocation() % 16u, k);
-    [[unroll]] for (uint j = 0u; j < 4u; ++j) {
-      accumulator.low[j] += dot(lhs, fragment_four(r.memory, r.at, r.pitch, column + j, k));
-      accumulator.high[j] += dot(lhs, fragment_four(r.memory, r.at, r.pitch, column + 4u + j, k));
+    const vec4 low = fragment_four(l.memory, l.at, l.pitch, own_row(), k);
+    const vec4 high = fragment_four(l.memory, l.at, l.pitch, own_row() + 8u, k);
+    vec4 rhs[4];
+    [[unroll]] for (uint j = 0u; j < 4u; ++j)
+      rhs[j] = fragment_four(r.memory, r.at, r.pitch, own_column() * 4u + j, k);
+    [[unroll]] for (uint c = 0u; c < 4u; ++c) {
+      [[unroll]] for (uint j = 0u; j < 4u; ++j) {
+        accumulator.low[j] += low[c] * rhs[j][c];
+        accumulator.high[j] += high[c] * rhs[j][c];
+      }
     }
   }
   return accumulator;

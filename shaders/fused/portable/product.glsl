@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Products: a workgroup makes a tile of subgroups_down·DOWN × subgroups_across·ACROSS fragments, each subgroup DOWN ×
 // ACROSS of them over every subgroups_deep-th fragment of the depth. Small products are read straight from the cache,
-// large ones pass through shared memory. What the epilogue needs is asked for before the product is computed; it takes
-// the accumulators through shared memory, four values at a time.
+// large ones pass through shared memory. The epilogue takes four values at a time, from the registers of the invocation
+// that made them, or through shared memory where several subgroups share a sum.
 
 Accumulator accumulators[DOWN * ACROSS];
 
@@ -21,10 +21,15 @@ struct Epilogue {
   vec4 bias, gate, old;
 };
 
+// What no tile of a product can be beyond is not asked for.
 bool real(Four f) {
-  const uint token = f.fragment % S(token_fragments) * 16u + f.row;
-  return f.fragment < P.row_fragments && f.column < S(column_fragments) * 16u && token < S(tokens);
+  if (f.fragment >= P.row_fragments) return false;
+  if (S(column_fragments) % COLUMNS != 0u && f.column >= S(column_fragments) * 16u) return false;
+  return S(tokens) % 16u == 0u || f.fragment % S(token_fragments) * 16u + f.row < S(tokens);
 }
+
+/// Whether a four is one of padding between the last real column and the end of its fragment.
+bool beyond_columns(Four f) { return S(columns) != S(column_fragments) * 16u && f.column >= S(columns); }
 
 /// Where a four lies in a tensor of rows, in fours of values.
 uint in_rows(Four f) { return (f.fragment * 16u + f.row) * S(column_fragments) * 4u + f.column / 4u; }
@@ -33,7 +38,7 @@ Epilogue epilogue_of(Four f, uint step) {
   Epilogue m = Epilogue(vec4(0.0), vec4(1.0), vec4(0.0));
   if (!real(f)) return m;
   if (S(bias) != NO_PLACE) m.bias = weight_floats[P.bias + f.column / 4u];
-  if (f.column >= S(columns)) return m;
+  if (beyond_columns(f)) return m;
   if (S(store) == STORE_ADD) {
     if (S(gate) != NO_PLACE)
       m.gate = table_four(table_row(f.fragment / S(token_fragments), step), P.gate, f.column, S(columns));
@@ -54,7 +59,7 @@ void store_four(Four f, vec4 v, Epilogue m, uint step) {
     set_arena_four(at, in_fragment(f.row, f.column % 16u / 4u), v);
     return;
   }
-  if (f.column >= S(columns)) return;
+  if (beyond_columns(f)) return;
   const uint batch_row = f.fragment / S(token_fragments), token = f.fragment % S(token_fragments) * 16u + f.row;
   if (S(store) == STORE_ROWS) {
     arena_floats4[P.y + in_rows(f)] = v;
@@ -140,52 +145,71 @@ void multiply_from_cache(TilePlace t, uint step) {
   }
 }
 
-/// Where quad i of an invocation's share of a chunk lies in the arena or the weights, but for the chunk.
-uint chunk_from(TilePlace t, uint i) {
-  const uint q = local_index() + i * INVOCATIONS, fragment = q / FRAGMENT, line = fragment / CHUNK;
-  const uint depth = S(depth_fragments);
-  const uint start = line < ROWS
-                         ? P.a + min(t.first_row + line, P.row_fragments - 1u) * depth * FRAGMENT
-                         : P.weight + min(t.first_column + line - ROWS, S(column_fragments) - 1u) * depth * FRAGMENT;
-  return start + fragment % CHUNK * FRAGMENT + q % FRAGMENT;
+// A chunk has ROWS + COLUMNS lines of CHUNK fragments. An invocation moves the same quad of every CHUNK_STRIDEth of them.
+const uint CHUNK_STRIDE = INVOCATIONS / FRAGMENT;
+const uint LHS_QUADS = ROWS * CHUNK * FRAGMENT / INVOCATIONS;  // of an invocation's: a whole number
+
+/// Line and fragment in it of quad i of an invocation's share of a side, i counted from the first of that side.
+uvec2 chunk_place(uint i) {
+  const uint first = local_index() / FRAGMENT;
+  if (CHUNK_STRIDE % CHUNK == 0u) return uvec2(first / CHUNK + i * (CHUNK_STRIDE / CHUNK), first % CHUNK);
+  return uvec2((first + i * CHUNK_STRIDE) / CHUNK, (first + i * CHUNK_STRIDE) % CHUNK);
 }
 
-/// Where quad i of an invocation's share of a chunk goes in the tile.
-uint chunk_to(uint i) {
-  const uint q = local_index() + i * INVOCATIONS, fragment = q / FRAGMENT, quad = q % FRAGMENT;
-  return fragment / CHUNK * CHUNK_LINE + quad / ROW_QUADS * CHUNK_PITCH + fragment % CHUNK * ROW_QUADS +
-         quad % ROW_QUADS;
+// Where a quad lies in the arena or the weights. Made anew for each chunk: to keep it takes registers that sums need
+// more.
+uint lhs_from(TilePlace t, uint i, uint k) {
+  const uvec2 at = chunk_place(i);
+  const uint row = min(t.first_row + at.x, P.row_fragments - 1u);
+  return P.a + (row * S(depth_fragments) + k + at.y) * FRAGMENT + local_index() % FRAGMENT;
+}
+uint rhs_from(TilePlace t, uint i, uint k) {
+  const uvec2 at = chunk_place(i);
+  uint column = t.first_column + at.x;
+  if (S(column_fragments) % COLUMNS != 0u) column = min(column, S(column_fragments) - 1u);
+  return P.weight + (column * S(depth_fragments) + k + at.y) * FRAGMENT + local_index() % FRAGMENT;
 }
 
+// Where it goes in the tile. Of the rhs columns 0, 4, 8 and 12 of a fragment, which neighbouring invocations read at
+// the same time, lie beside each other, then 1, 5, 9 and 13, and so on.
+uint chunk_to(uint i, uint row) {
+  const uvec2 at = chunk_place(i);
+  return at.x * CHUNK_LINE + row * CHUNK_PITCH + at.y * ROW_QUADS + local_index() % ROW_QUADS;
+}
+uint chunk_row() { return local_index() % FRAGMENT / ROW_QUADS; }
+uint lhs_to(uint i) { return chunk_to(i, chunk_row()); }
+uint rhs_to(uint i) { return ROWS * CHUNK_LINE + chunk_to(i, chunk_row() % 4u * 4u + chunk_row() / 4u); }
+
+/// A quad of both sides at a time: four values of the depth, or eight halves.
 void multiply_chunk(TilePlace t, uint base) {
-  [[unroll]] for (uint u = 0u; u < CHUNK; ++u) {
-    Lhs l[DOWN];
-    Rhs r[ACROSS];
-    [[unroll]] for (uint i = 0u; i < DOWN; ++i)
-      LOAD_LHS(l[i], tile, base + (t.my_row + i) * CHUNK_LINE + u * ROW_QUADS, CHUNK_PITCH);
-    [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
-      LOAD_RHS(r[j], tile, base + (ROWS + t.my_column + j) * CHUNK_LINE + u * ROW_QUADS, CHUNK_PITCH);
-    [[unroll]] for (uint i = 0u; i < DOWN; ++i)
-      [[unroll]] for (uint j = 0u; j < ACROSS; ++j)
-        accumulators[i * ACROSS + j] = MULTIPLY_ADD(l[i], r[j], accumulators[i * ACROSS + j]);
+  uint lhs_at = base + t.my_row * CHUNK_LINE + own_row() * CHUNK_PITCH;
+  uint rhs_at = base + (ROWS + t.my_column) * CHUNK_LINE + own_column() * CHUNK_PITCH;
+  [[dont_unroll]] for (uint k = 0u; k < CHUNK * ROW_QUADS; ++k) {
+    uvec4 lhs[2u * DOWN];
+    [[unroll]] for (uint i = 0u; i < 2u * DOWN; ++i) lhs[i] = tile[lhs_at + i * 8u * CHUNK_PITCH];
+    [[unroll]] for (uint j = 0u; j < 4u * ACROSS; ++j) {
+      const uvec4 rhs = tile[rhs_at + j * 4u * CHUNK_PITCH];
+      [[unroll]] for (uint c = 0u; c < QUAD_VALUES; ++c) {
+        [[unroll]] for (uint i = 0u; i < DOWN; ++i) {
+          accumulators[i * ACROSS + j / 4u].low[j % 4u] += quad_value(lhs[2u * i], c) * quad_value(rhs, c);
+          accumulators[i * ACROSS + j / 4u].high[j % 4u] += quad_value(lhs[2u * i + 1u], c) * quad_value(rhs, c);
+        }
+      }
+    }
+    ++lhs_at;
+    ++rhs_at;
   }
 }
 
 /// CHUNK fragments of the depth at a time pass through shared memory, the next ones in registers meanwhile.
 void multiply_through_tile(TilePlace t) {
   uvec4 quads[CHUNK_QUADS];
-  uint from[CHUNK_QUADS], to[CHUNK_QUADS];
-  [[unroll]] for (uint i = 0u; i < CHUNK_QUADS; ++i) {
-    from[i] = chunk_from(t, i);
-    to[i] = chunk_to(i);
-  }
-  const uint lhs = ROWS * CHUNK * FRAGMENT / INVOCATIONS;  // of an invocation's quads: a whole number
-#define FETCH(k)                                                      \
-  [[unroll]] for (uint i = 0u; i < CHUNK_QUADS; ++i) {                     \
-    if (i < lhs) quads[i] = arena_quads[from[i] + (k) * FRAGMENT];       \
-    else quads[i] = weight_quads[from[i] + (k) * FRAGMENT];               \
-  }
-#define PUT [[unroll]] for (uint i = 0u; i < CHUNK_QUADS; ++i) tile[base + to[i]] = quads[i];
+#define FETCH(k)                                                                                                 \
+  [[unroll]] for (uint i = 0u; i < LHS_QUADS; ++i) quads[i] = arena_quads[lhs_from(t, i, k)];                    \
+  [[unroll]] for (uint i = LHS_QUADS; i < CHUNK_QUADS; ++i) quads[i] = weight_quads[rhs_from(t, i - LHS_QUADS, k)];
+#define PUT                                                                                       \
+  [[unroll]] for (uint i = 0u; i < LHS_QUADS; ++i) tile[base + lhs_to(i)] = quads[i];             \
+  [[unroll]] for (uint i = LHS_QUADS; i < CHUNK_QUADS; ++i) tile[base + rhs_to(i - LHS_QUADS)] = quads[i];
   uint base = 0u;
   FETCH(0u)
   PUT
@@ -210,48 +234,82 @@ Four result_four(TilePlace t, uint first, uint nth, uint place, uint four) {
               (t.first_column + place % across * ACROSS + j) * 16u + four % 4u * 4u);
 }
 
-void product(uint tile_at, uint step) {
-  const uint deep = S(subgroups_deep), places = S(subgroups_down) * S(subgroups_across), place = subgroup() % places;
-  const TilePlace t = TilePlace(tile_at / S(tiles_across) * S(subgroups_down) * DOWN,
-                                tile_at % S(tiles_across) * S(subgroups_across) * ACROSS,
-                                place / S(subgroups_across) * DOWN, place % S(subgroups_across) * ACROSS);
-  // A subgroup that shares its accumulators with no other stores them itself, and needs to wait for nobody.
-  const bool alone = deep == 1u;
-  const uint sharers = alone ? 32u : INVOCATIONS, me = alone ? invocation() : local_index();
-  const uint fours = ROOM * 64u * (alone ? 1u : places), turns = (fours + sharers - 1u) / sharers;
-#define RESULT_FOUR(first, item)                                                                    \
-  result_four(t, first, alone ? (item) / 64u : (item) / 64u / places,                                \
-              alone ? place : (item) / 64u % places, (item) % 64u)
-  Epilogue next = epilogue_of(RESULT_FOUR(0u, me), step);
+/// Four number `nth` of those that this invocation has in its accumulators: two a fragment.
+Four own_four(TilePlace t, uint nth) {
+  return Four(t.first_row + t.my_row + nth / 2u / ACROSS, own_row() + nth % 2u * 8u,
+              (t.first_column + t.my_column + nth / 2u % ACROSS) * 16u + own_column() * 4u);
+}
 
-  [[unroll]] for (uint i = 0u; i < DOWN * ACROSS; ++i) accumulators[i] = no_accumulator();
-  if (CHUNK > 0u) {
-    multiply_through_tile(t);
-  } else {
-    multiply_from_cache(t, step);
+// Fours whose operands are on their way at the same time: where both sides came through shared memory the registers that
+// held them are free by then.
+const uint GROUP = CHUNK > 0u ? 4u : 2u;
+
+/// Operands of a group of an invocation's own fours.
+void ask(TilePlace t, uint first, uint step, out Epilogue group[GROUP]) {
+  [[unroll]] for (uint i = 0u; i < GROUP; ++i) group[i] = epilogue_of(own_four(t, first + i), step);
+}
+
+/// The accumulators of a subgroup that shares them with no other: it needs to wait for nobody.
+void store_own(TilePlace t, Epilogue group[GROUP], uint step) {
+  [[unroll]] for (uint first = 0u; first < 2u * DOWN * ACROSS; first += GROUP) {
+    if (first > 0u) ask(t, first, step, group);
+    [[unroll]] for (uint i = 0u; i < GROUP; ++i) {
+      if (first + i >= 2u * DOWN * ACROSS) continue;
+      const Accumulator a = accumulators[(first + i) / 2u];
+      store_four(own_four(t, first + i), i % 2u == 0u ? a.low : a.high, group[i], step);
+    }
   }
+}
 
+/// The accumulators of all subgroups, those along the depth added up.
+void store_shared(TilePlace t, uint places, Epilogue next, uint step) {
+  const uint deep = S(subgroups_deep), fours = ROOM * 64u * places, turns = (fours + INVOCATIONS - 1u) / INVOCATIONS;
+#define RESULT_FOUR(first, item) \
+  result_four(t, first, (item) / 64u / places, (item) / 64u % places, (item) % 64u)
+  const uint me = local_index();
   [[unroll]] for (uint first = 0u; first < DOWN * ACROSS; first += ROOM) {
     barrier();
     [[unroll]] for (uint b = 0u; b < ROOM; ++b)
       STORE_ACCUMULATOR(accumulators[first + b], sums, (subgroup() * ROOM + b) * 256u);
     barrier();
     [[unroll]] for (uint turn = 0u; turn < turns; ++turn) {
-      const uint item = me + turn * sharers;
+      const uint item = me + turn * INVOCATIONS;
       const Four f = RESULT_FOUR(first, item);
       const Epilogue m = next;
-      // The next four's operands are on their way while this one is added up.
       const bool last = turn + 1u == turns;
       if (!last || first + ROOM < DOWN * ACROSS)
-        next = epilogue_of(RESULT_FOUR(last ? first + ROOM : first, last ? me : item + sharers), step);
+        next = epilogue_of(RESULT_FOUR(last ? first + ROOM : first, last ? me : item + INVOCATIONS), step);
       if (item >= fours) continue;
       vec4 v = vec4(0.0);
       for (uint d = 0u; d < deep; ++d) {
-        const uint from = alone ? subgroup() : d * places + item / 64u % places;
-        const uint at = (from * ROOM + (alone ? item / 64u : item / 64u / places)) * 256u + item % 64u * 4u;
+        const uint from = d * places + item / 64u % places;
+        const uint at = (from * ROOM + item / 64u / places) * 256u + item % 64u * 4u;
         v += vec4(sums[at], sums[at + 1u], sums[at + 2u], sums[at + 3u]);
       }
       store_four(f, v, m, step);
     }
+  }
+}
+
+void product(uint tile_at, uint step) {
+  const uint places = S(subgroups_down) * S(subgroups_across), place = subgroup() % places;
+  const TilePlace t = TilePlace(tile_at / S(tiles_across) * S(subgroups_down) * DOWN,
+                                tile_at % S(tiles_across) * S(subgroups_across) * ACROSS,
+                                place / S(subgroups_across) * DOWN, place % S(subgroups_across) * ACROSS);
+  [[unroll]] for (uint i = 0u; i < DOWN * ACROSS; ++i) accumulators[i] = no_accumulator();
+  Epilogue group[GROUP];
+  if (CHUNK > 0u) {
+    multiply_through_tile(t);
+    ask(t, 0u, step, group);
+    store_own(t, group, step);
+  } else if (S(subgroups_deep) == 1u) {
+    // What the epilogue needs first is asked for before the product is computed.
+    ask(t, 0u, step, group);
+    multiply_from_cache(t, step);
+    store_own(t, group, step);
+  } else {
+    const Epilogue first = epilogue_of(RESULT_FOUR(0u, local_index()), step);
+    multiply_from_cache(t, step);
+    store_shared(t, places, first, step);
   }
 }

@@ -374,10 +374,12 @@ TEST(VulkanLowering, AttentionFitsInSharedMemoryForEveryHeadSize) {
     const auto calls = vulkan::plain_calls(program, program.step[0], {DType::f32, DType::f32});
     ASSERT_EQ(calls.size(), 1u);
     const std::uint32_t queries = calls[0].constants.at(1), keys = calls[0].constants.at(2);
-    // The arrays of attention.comp: q_tile, kv_tile, scores, key_factor, row_max, row_shrink.
-    const std::uint32_t floats = (queries + keys) * (head_dim + 1) + queries * keys + keys + 2 * queries;
+    // The arrays of attention.comp: q_tile, kv_tile, scores, key_factor, row_max, row_shrink, row_total.
+    const std::uint32_t pitch = 4 * ((head_dim + 3) / 4 | 1);
+    const std::uint32_t floats = (queries + keys) * pitch + queries * keys + keys + 3 * queries;
     EXPECT_LE(floats * 4, 16384u) << "head of " << head_dim;
     EXPECT_LE(keys, 64u) << "one invocation a key";
+    EXPECT_EQ(keys % 4, 0u) << "four keys an invocation";
   }
 }
 

@@ -13,28 +13,6 @@ struct SubgroupTile {
 };
 constexpr SubgroupTile subgroup_tiles[] = {{1, 1}, {1, 2}, {2, 2}};
 
-/// Through shared memory; each invocation moves a whole number of quads of a chunk. rate: operations a cycle that a
-/// workgroup of matrices reached on an NVIDIA H200 in products of 512, 4096 and 16384 rows.
-struct ChunkedTile {
-  Tile tile;
-  double rate;
-};
-constexpr ChunkedTile chunked(std::uint32_t down, std::uint32_t across, std::uint32_t subgroups_down,
-                              std::uint32_t subgroups_across, std::uint32_t chunk, std::uint32_t buffers, double rate) {
-  return {{.down = down,
-           .across = across,
-           .subgroups_down = subgroups_down,
-           .subgroups_across = subgroups_across,
-           .chunk = chunk,
-           .buffers = buffers},
-          rate};
-}
-constexpr ChunkedTile chunked_tiles[] = {
-    chunked(4, 4, 2, 4, 2, 1, 1000), chunked(4, 4, 2, 2, 2, 1, 870), chunked(4, 4, 2, 2, 2, 2, 870),
-    chunked(4, 2, 2, 4, 4, 1, 1060), chunked(4, 2, 2, 4, 2, 1, 700), chunked(2, 4, 2, 2, 2, 2, 600),
-    chunked(2, 2, 4, 2, 4, 1, 750),  chunked(2, 2, 2, 4, 4, 1, 750), chunked(2, 2, 2, 2, 4, 2, 650),
-    chunked(1, 2, 4, 2, 4, 1, 550),  chunked(2, 2, 2, 4, 2, 1, 500), chunked(1, 2, 2, 2, 4, 2, 400)};
-
 bool fits(const Tile& tile, const ProductShape& shape, const TileLimits& limits) {
   if (tile.rows() > shape.most_rows) return false;
   if (!shape.lhs_prologue) return true;
@@ -43,10 +21,13 @@ bool fits(const Tile& tile, const ProductShape& shape, const TileLimits& limits)
          tile.rows() * 16 <= limits.subgroups * 32;
 }
 
-}  // namespace
+/// Whether each invocation moves a whole number of quads of either side of a chunk.
+bool shares_evenly(const Tile& tile, const TileLimits& limits) {
+  const std::uint32_t quads = tile.chunk * limits.quads_a_fragment, invocations = tile.subgroups() * 32;
+  return tile.rows() * quads % invocations == 0 && tile.columns() * quads % invocations == 0;
+}
 
-std::vector<Tile> portable_tiles(const ProductShape& shape, const TileLimits& limits) {
-  std::vector<Tile> tiles;
+void add_from_caches(std::vector<Tile>& tiles, const ProductShape& shape, const TileLimits& limits) {
   for (const SubgroupTile& subgroup : subgroup_tiles) {
     for (std::uint32_t down = 1; down <= limits.subgroups; down *= 2) {
       for (std::uint32_t across = 1; across * down <= limits.subgroups; across *= 2) {
@@ -59,14 +40,21 @@ std::vector<Tile> portable_tiles(const ProductShape& shape, const TileLimits& li
       }
     }
   }
+}
+
+}  // namespace
+
+std::vector<Tile> portable_tiles(const ProductShape& shape, const TileLimits& limits, const PortableCosts& costs) {
+  std::vector<Tile> tiles;
+  if (costs.from_caches) add_from_caches(tiles, shape, limits);
   if (shape.lhs_prologue) return tiles;
-  for (const auto& [tile, rate] : chunked_tiles) {
-    // Fewer subgroups leave more room besides their sums: 64 quads each.
-    const std::uint32_t room = limits.tile_quads + (limits.subgroups - tile.subgroups()) * 64;
+  for (const ChunkedTile& chunked : costs.chunked) {
+    const Tile& tile = chunked.tile;
     const bool fits = tile.subgroups() <= limits.subgroups && tile.rows() <= shape.most_rows &&
-                      tile.chunk_quads(limits.quads_a_fragment) <= room;
+                      tile.chunk_quads(limits.quads_a_fragment) <= limits.chunk_quads && shares_evenly(tile, limits);
     if (fits && shape.depth_fragments % tile.chunk == 0) tiles.push_back(tile);
   }
+  if (tiles.empty()) add_from_caches(tiles, shape, limits);
   return tiles;
 }
 
@@ -82,10 +70,10 @@ double portable_tile_cost(const ProductShape& shape, const Tile& tile, const Til
       c.store + tile.down * tile.across * (tile.subgroups_deep > 1 ? c.store_shared_fragment : c.store_fragment);
   if (tile.chunk > 0) {
     const auto known = [&](const ChunkedTile& t) { return t.tile == tile; };
-    const double rate = std::find_if(std::begin(chunked_tiles), std::end(chunked_tiles), known)->rate;
-    const double multiply =
-        tile.rows() * tile.columns() * depth * fragment_multiplies / (rate * c.multiply_rate / c.chunked_rate_scale);
-    return std::max(all_from_l2, turns * (c.chunked + multiply + c.chunked_fragment * tile.down * tile.across));
+    const ChunkedTile& chunked = *std::ranges::find_if(c.chunked, known);
+    const double multiply = tile.rows() * tile.columns() * depth * fragment_multiplies / chunked.rate;
+    const double alone = static_cast<double>(c.full_subgroups) / tile.subgroups();
+    return std::max(all_from_l2, std::max(turns, alone) * (chunked.start + multiply));
   }
   const double share = (shape.depth_fragments + tile.subgroups_deep - 1) / tile.subgroups_deep;
   const double reads =

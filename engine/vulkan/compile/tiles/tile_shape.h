@@ -47,8 +47,9 @@ struct TileLimits {
   std::uint32_t subgroups = 2;   ///< of a workgroup
   std::uint32_t processors = 1;  ///< workgroups that run at the same time
   std::uint32_t quads_a_fragment = 32;
-  std::uint32_t tile_quads = 1;  ///< of shared memory, besides the sums
-  bool persistent = false;       ///< all tiles have as many subgroups as the workgroup, which stays
+  std::uint32_t tile_quads = 1;   ///< of shared memory, besides the sums
+  std::uint32_t chunk_quads = 1;  ///< of shared memory, where subgroups share no sums
+  bool persistent = false;        ///< all tiles have as many subgroups as the workgroup, which stays
 };
 
 /// Of Tile::lhs_share(): registers hold no more.

@@ -47,6 +47,28 @@ TEST(Tile, AreNumberedByColumnWhereTheResultIsTooLargeForTheCache) {
   EXPECT_EQ(by_column(tiled(Fusion::persistent, 1, 512)), 0);
 }
 
+TEST(Tile, WhereCountsChoseThemBothSidesPassThroughSharedMemory) {
+  for (const vulkan::DeviceClass one : {vulkan::DeviceClass::other_discrete, vulkan::DeviceClass::integrated}) {
+    for (const Precision precision : {Precision::f32, Precision::f16}) {
+      for (const std::uint32_t batch : {1u, 5u, 64u}) {
+        for (const std::uint32_t dim : {144u, 512u}) {
+          for (const std::uint32_t shared_bytes : {49088u, 16320u}) {
+            vulkan::Target target = gpu_target(precision, Fusion::block);
+            target.table = table_of(one);
+            target.shared_bytes = shared_bytes;
+            for (const TiledGroup& t : compile(small_program(batch, dim), target).tiled.groups) {
+              if (t.group.work != Work::product) continue;
+              EXPECT_GT(t.tile.chunk, 0u) << batch << ' ' << dim;
+              EXPECT_EQ(t.group.lhs, vulkan::Lhs::fragments) << batch << ' ' << dim;
+              EXPECT_LE(t.shared_quads * 16 + t.invocations * 4, shared_bytes) << batch << ' ' << dim;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Tile, TheForcedOneIsTakenWhereTheKernelCanRunIt) {
   vulkan::Target target = gpu_target(Precision::f32, Fusion::block);
   const vulkan::ProductShape shape = {.row_fragments = 256, .column_fragments = 32, .depth_fragments = 32};
