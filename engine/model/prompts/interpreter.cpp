@@ -20,8 +20,12 @@ constexpr std::size_t longest_sequence = 16;  // code points of an emoji, with j
 
 /// Whether an answer of this kind is another word for the same thing.
 bool means_the_same(AnswerKind kind) {
-  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::synonym ||
-         kind == AnswerKind::own;
+  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::synonym || kind == AnswerKind::own;
+}
+
+/// Whether an answer of this kind is no guess: a base form, what a list calls it, that it says nothing.
+bool is_the_thing_itself(AnswerKind kind) {
+  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::own || kind == AnswerKind::stop;
 }
 
 std::vector<std::string_view> split(std::string_view text) {
@@ -125,30 +129,27 @@ std::optional<Meaning> Interpreter::better(const std::string& word, std::uint32_
   return found;
 }
 
+/// How well the model knows a word chooses among answers of a kind; it makes no near word of the thing itself ("knives"
+/// are no scissors, badly as a knife is painted).
 std::optional<Meaning> Interpreter::best(const std::string& key, float least, Languages languages,
                                          bool with_stop_words) const {
-  std::optional<Meaning> thing, nothing;
-  float most = 0, thing_worth = 0, nothing_worth = 0;
+  struct Choice {
+    std::optional<Meaning> meaning;
+    float worth = 0, known = 0;
+  };
+  Choice itself, other;
   for (const Answer& answer : lexicon_.find(key)) {
     const float worth = answer.sure * weight(answer.languages);
-    const bool stop = answer.kind == AnswerKind::stop;
-    if (!(answer.languages & languages) || answer.sure < least || worth <= (stop ? nothing_worth : most)) continue;
-    if (stop && !with_stop_words) continue;
+    Choice& choice = is_the_thing_itself(answer.kind) ? itself : other;
+    if (!(answer.languages & languages) || answer.sure < least || worth <= choice.known) continue;
+    if (answer.kind == AnswerKind::stop && !with_stop_words) continue;
     auto meaning = resolve(answer);
     if (!meaning) continue;
-    if (stop) {
-      nothing = std::move(meaning);
-      nothing_worth = worth;
-      continue;
-    }
-    const float known = worth * (0.96f + 0.04f * goodness(*meaning));
-    if (known <= most) continue;
-    thing = std::move(meaning);
-    thing_worth = worth;
-    most = known;
+    const float known = worth * (0.5f + 0.5f * goodness(*meaning));
+    if (known > choice.known) choice = {std::move(meaning), worth, known};
   }
-  // How well a thing is painted says nothing of whether it was meant.
-  return nothing && nothing_worth > thing_worth ? nothing : thing;
+  return itself.meaning && (itself.worth >= other.worth || itself.known >= other.known) ? itself.meaning
+                                                                                        : other.meaning;
 }
 
 std::optional<Meaning> Interpreter::meaning(const std::string& key) {

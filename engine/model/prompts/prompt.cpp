@@ -154,7 +154,8 @@ bool Interpretation::says_less_than(const Meaning& meaning, std::span<const Piec
          std::ranges::none_of(words, is_painted);
 }
 
-/// Several words that the lexicon has as one, of which the model does not know all. Returns how many; 0 if none.
+/// Several words that the lexicon has as one, of which the model does not know all, or that our list has: a ride share
+/// is neither a ride nor a share. Returns how many; 0 if none.
 std::size_t Interpretation::add_several(const std::vector<Piece>& pieces, std::size_t at) {
   const auto is_word = [&](std::size_t i) { return i < pieces.size() && pieces[i].kind == Piece::Kind::word; };
   if (!is_word(at) || !is_word(at + 1) || !interpreter_.begins_several(pieces[at].text)) return 0;
@@ -164,9 +165,9 @@ std::size_t Interpretation::add_several(const std::vector<Piece>& pieces, std::s
     keys.push_back(keys.back() + " " + pieces[at + n].text);
     if (!is_known(pieces[at + n])) first_unknown = std::min(first_unknown, n);
   }
-  for (std::size_t n = keys.size(); n >= 2 && first_unknown < n; --n) {
+  for (std::size_t n = keys.size(); n >= 2; --n) {
     const auto meaning = interpreter_.meaning(keys[n - 1]);
-    if (!meaning || meaning->rows.empty()) continue;
+    if (!meaning || meaning->rows.empty() || (first_unknown >= n && meaning->kind != AnswerKind::own)) continue;
     const std::span words(pieces.data() + at, n);
     if (says_less_than(*meaning, words)) continue;
     add(keys[n - 1], *meaning);
