@@ -20,12 +20,15 @@ constexpr std::size_t longest_sequence = 16;  // code points of an emoji, with j
 
 /// Whether an answer of this kind is another word for the same thing.
 bool means_the_same(AnswerKind kind) {
-  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::synonym || kind == AnswerKind::own;
+  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::synonym ||
+         kind == AnswerKind::own;
 }
 
-/// Whether an answer of this kind is no guess: a base form, what a list calls it, that it says nothing.
-bool is_the_thing_itself(AnswerKind kind) {
-  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::own || kind == AnswerKind::stop;
+/// How little of a guess an answer of this kind is: our lists were written by hand; a base form, what a list calls an
+/// emoji and that a word says nothing are facts; the others are near at best.
+std::size_t rank_of(AnswerKind kind) {
+  if (kind == AnswerKind::own) return 0;
+  return kind == AnswerKind::label || kind == AnswerKind::form || kind == AnswerKind::stop ? 1 : 2;
 }
 
 std::vector<std::string_view> split(std::string_view text) {
@@ -129,7 +132,7 @@ std::optional<Meaning> Interpreter::better(const std::string& word, std::uint32_
   return found;
 }
 
-/// How well the model knows a word chooses among answers of a kind; it makes no near word of the thing itself ("knives"
+/// How well the model knows a word chooses among answers of a rank; it makes no near word of the thing itself ("knives"
 /// are no scissors, badly as a knife is painted).
 std::optional<Meaning> Interpreter::best(const std::string& key, float least, Languages languages,
                                          bool with_stop_words) const {
@@ -137,10 +140,10 @@ std::optional<Meaning> Interpreter::best(const std::string& key, float least, La
     std::optional<Meaning> meaning;
     float worth = 0, known = 0;
   };
-  Choice itself, other;
+  std::array<Choice, 3> ranks;
   for (const Answer& answer : lexicon_.find(key)) {
     const float worth = answer.sure * weight(answer.languages);
-    Choice& choice = is_the_thing_itself(answer.kind) ? itself : other;
+    Choice& choice = ranks[rank_of(answer.kind)];
     if (!(answer.languages & languages) || answer.sure < least || worth <= choice.known) continue;
     if (answer.kind == AnswerKind::stop && !with_stop_words) continue;
     auto meaning = resolve(answer);
@@ -148,8 +151,11 @@ std::optional<Meaning> Interpreter::best(const std::string& key, float least, La
     const float known = worth * (0.5f + 0.5f * goodness(*meaning));
     if (known > choice.known) choice = {std::move(meaning), worth, known};
   }
-  return itself.meaning && (itself.worth >= other.worth || itself.known >= other.known) ? itself.meaning
-                                                                                        : other.meaning;
+  Choice* most = &ranks[2];
+  for (Choice* choice : {&ranks[1], &ranks[0]}) {
+    if (choice->meaning && (choice->worth >= most->worth || choice->known >= most->known)) most = choice;
+  }
+  return std::move(most->meaning);
 }
 
 std::optional<Meaning> Interpreter::meaning(const std::string& key) {

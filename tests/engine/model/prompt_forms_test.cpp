@@ -54,6 +54,33 @@ TEST(PromptForms, InflectedWordsOfManyLanguages) {
   EXPECT_EQ(painted(config, "bomen"), "tree");
 }
 
+TEST(PromptForms, IrregularPluralsAreTheirSingularHoweverBadlyThatIsPainted) {
+  ModelConfig config = house();
+  config.words = {"knife", "scissors", "wolf",  "fox",   "leaf",  "tree",
+                  "goose", "duck",     "tooth", "mouth", "mouse", "rat"};
+  config.good = {44, 255, 44, 255, 44, 255, 44, 255, 44, 255, 44, 255};
+  EXPECT_EQ(painted(config, "knives"), "knife");
+  EXPECT_EQ(painted(config, "wolves"), "wolf");
+  EXPECT_EQ(painted(config, "leaves"), "leaf");
+  EXPECT_EQ(painted(config, "geese"), "goose");
+  EXPECT_EQ(painted(config, "teeth"), "tooth");
+  EXPECT_EQ(painted(config, "mice"), "mouse");
+}
+
+TEST(PromptForms, CompoundsOfOurListsAreNotTakenApart) {
+  ModelConfig config = house();
+  config.words = {"ride",   "share",  "taxi",   "air",     "chicken", "oven",
+                  "reader", "tablet", "bright", "washing", "machine"};
+  config.good = {255, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+  EXPECT_EQ(painted(config, "ride share"), "taxi");  // though the model has both words
+  EXPECT_EQ(painted(config, "rideshare"), "taxi");
+  EXPECT_EQ(painted(config, "air fryer"), "oven");
+  EXPECT_EQ(painted(config, "air fryers"), "oven");
+  EXPECT_EQ(painted(config, "e-reader"), "tablet");
+  EXPECT_EQ(painted(config, "ereader"), "tablet");
+  EXPECT_EQ(painted(config, "lavadora"), "washing machine");
+}
+
 TEST(PromptForms, ThingsAreMeantAndNotTheSignsThatAreCalledAfterThem) {
   const ModelConfig config = house();
   EXPECT_EQ(painted(config, "peixes"), "fish");

@@ -10,6 +10,7 @@ IRREGULAR = {"man": "men", "woman": "women", "child": "children", "person": "peo
              "wolf": "wolves", "knife": "knives", "wife": "wives", "loaf": "loaves", "shelf": "shelves", "scarf": "scarves", "leaf": "leaves",
              "calf": "calves", "half": "halves", "elf": "elves", "thief": "thieves", "ox": "oxen", "louse": "lice", "cactus": "cacti",
              "potato": "potatoes", "tomato": "tomatoes", "hero": "heroes", "echo": "echoes"}
+NOT_OF_MEN = {"human", "german", "roman", "shaman", "caiman", "talisman", "mongoose"}
 SURE, LESS = 0.98, 0.02   # of the first answer; of each further one
 OF_PLURAL = 0.97          # what is made by rule is sometimes another word
 MEANT_ELSEWHERE = 0.82    # of a word that another language has for something else ("gilet", "diner")
@@ -46,8 +47,8 @@ def plural(words):
     if not last.isascii() or not last.isalpha() or last in IRREGULAR.values() or (last.endswith("s") and not last.endswith("ss")):
         return ""
     for one, many in IRREGULAR.items():
-        # "postman", "bookshelf"; no "human"
-        if last == one or (len(one) > 2 and last.endswith(one) and len(last) > len(one) + 2 and one != "half"):
+        # "postman", "bookshelf"
+        if last == one or (len(one) > 2 and last.endswith(one) and last not in NOT_OF_MEN):
             return " ".join([*first, last[:-len(one)] + many])
     if last.endswith(("s", "x", "z", "ch", "sh")):
         last += "es"
@@ -68,10 +69,11 @@ def add(entries, own, concepts, english):
         key, many = key_of(word), plural(word)
         if not best and not concepts.known([word]):
             print(f"our lists: {word}: no model has {text}")
-        if word in own["topics"] and meant_elsewhere(entries.found.get(key, {}), english, {concept for _, _, concept in best}):
+        elsewhere = word in own["topics"] and meant_elsewhere(entries.found.get(key, {}), english, {concept for _, _, concept in best})
+        if elsewhere:
             best = [(MEANT_ELSEWHERE / SURE * sure, kind, concept) for sure, kind, concept in best]
         entries.add(key, english, [candidate for candidate in best if candidate[2] != key])
-        if many and many not in own["words"]:
+        if many and many not in own["words"] and not elsewhere:
             entries.add(key_of(many), english, [(OF_PLURAL * sure, kind, concept) for sure, kind, concept in best if concept != many])
 
 
