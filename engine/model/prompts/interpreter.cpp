@@ -148,7 +148,7 @@ std::optional<Meaning> Interpreter::best(const std::string& key, float least, La
     if (answer.kind == AnswerKind::stop && !with_stop_words) continue;
     auto meaning = resolve(answer);
     if (!meaning) continue;
-    const float known = worth * (0.5f + 0.5f * goodness(*meaning));
+    const float known = worth * (0.96f + 0.04f * goodness(*meaning));
     if (known > choice.known) choice = {std::move(meaning), worth, known};
   }
   Choice* most = &ranks[2];

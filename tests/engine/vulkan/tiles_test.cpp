@@ -120,7 +120,7 @@ TEST_P(Tiles, ThroughSharedMemoryMultiplyRight) {
       const bool fits = tile.chunk_quads(quads) * 16 + 2048 <= shared_.device->limits().maxComputeSharedMemorySize;
       if (fits && side % (tile.subgroups() * 32) == 0) tiles.push_back(tile);
     }
-    ASSERT_GE(tiles.size(), 4u);
+    ASSERT_GE(tiles.size(), 3u);  // as many as 32 KiB of shared memory hold
     if (!all) tiles = {precision == Precision::f32 ? tiles.front() : tiles.back()};
     for (const vulkan::Tile& tile : tiles) {
       SCOPED_TRACE(::testing::Message() << tile.down << 'x' << tile.across << " by " << tile.subgroups_down << 'x'
