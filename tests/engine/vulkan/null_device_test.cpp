@@ -170,7 +170,7 @@ TEST_P(NullDevice, FusedKernelsFitIntoRegisters) {
     EXPECT_GE(counts.least_subgroups, 4u);
     EXPECT_EQ(counts.spilled, 0u);
     EXPECT_EQ(counts.scratch, 0u);
-    // 62 % in a product of the convolutional head, 70 and more in the others.
+    // 62 % in the head's convolutions, whose few columns take small tiles, 70 and more in the others.
     expect_busy(counts, batch == 1 ? 0.5 : 0.6);
   }
 }

@@ -109,6 +109,8 @@ class Tiles : public ::testing::TestWithParam<vulkan::DeviceClass> {
 /// A software device takes minutes to compile kernels for all of them, so but for the first in f32 and the last in f16
 /// they are asked for.
 TEST_P(Tiles, ThroughSharedMemoryMultiplyRight) {
+  if (GetParam() == vulkan::DeviceClass::nvidia_matrix)
+    GTEST_SKIP() << "heads joined with their product leave this network none for its tiles";
   const bool all = std::getenv("DIT_TEST_ALL_FUSIONS") != nullptr;
   for (const Precision precision : {Precision::f32, Precision::f16}) {
     const std::uint32_t quads = precision == Precision::f32 ? 64 : 32;
@@ -120,7 +122,7 @@ TEST_P(Tiles, ThroughSharedMemoryMultiplyRight) {
       const bool fits = tile.chunk_quads(quads) * 16 + 2048 <= shared_.device->limits().maxComputeSharedMemorySize;
       if (fits && side % (tile.subgroups() * 32) == 0) tiles.push_back(tile);
     }
-    ASSERT_GE(tiles.size(), 3u);  // as many as 32 KiB of shared memory hold
+    ASSERT_GE(tiles.size(), 4u);
     if (!all) tiles = {precision == Precision::f32 ? tiles.front() : tiles.back()};
     for (const vulkan::Tile& tile : tiles) {
       SCOPED_TRACE(::testing::Message() << tile.down << 'x' << tile.across << " by " << tile.subgroups_down << 'x'
