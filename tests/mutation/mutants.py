@@ -231,6 +231,9 @@ def fused_kernels(of):
 
 
 def matrix_kernels(of):
+    of("shaders/common/half.glsl",
+       ("vec4 unpacked(uvec2 v) { return vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.y)); }",
+        "vec4 unpacked(uvec2 v) { return vec4(unpackHalf2x16(v.x), unpackHalf2x16(v.x)); }", lanes("Attention")))
     of("shaders/fused/matrix/fragments.glsl",
        ("return (row / 16u * column_fragments + column / 16u) * 256u + from + c / 8u * 2u + c % 2u;",
         "return (row / 16u * column_fragments + column / 16u) * 256u + from + c / 8u * 2u;",

@@ -76,17 +76,21 @@ class Cli(CliCase):
         with open(ICONS, "rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         config = json.loads(header.pop("__metadata__")["config"])
-        numbers = sum(math.prod(tensor["shape"]) for tensor in header.values())
+        numbers = sum(math.prod(tensor["shape"]) for name, tensor in header.items() if not name.endswith(".scales"))
         text = self.dit("inspect", ICONS).stdout
         self.assertRegex(text, rf"parameters +{numbers} ")
         steps = {line.split()[0]: [float(v) for v in line.split()[1:]] for line in text.splitlines()
                  if line.strip().startswith(("guided", "unguided"))}
-        # By hand: every token through the blocks' qkv, attention, output and MLP; patch embedding and final layer.
-        # Those two see a token's window, which may be larger than its patch.
-        dim, features = config["dim"], config["channels"] * config.get("window", config["patch"]) ** 2
-        tokens = config["height"] * config["width"] // config["patch"] ** 2
-        block = 2 * tokens * dim * (3 * dim + dim + 2 * config["mlp_dim"]) + 4 * tokens * tokens * dim
-        by_hand = (config["depth"] * block + 2 * 2 * tokens * features * dim) / 1e9
+        # By hand: every token through the blocks' qkv, attention over the picture's keys and the prompt's, output and MLP; patch
+        # embedding; the last layer to the head's channels, and the head's convolutions of nine taps a pixel.
+        dim, pixels = config["dim"], config["height"] * config["width"]
+        tokens, area = pixels // config["patch"] ** 2, config["patch"] ** 2
+        block = 2 * tokens * dim * (3 * dim + dim + 2 * config["mlp_dim"]) + 4 * tokens * (tokens + config["context"] + 1) * dim
+        ends = 2 * tokens * dim * area * (config["channels"] + config["detail"]["channels"])
+        hidden = config["detail"]["hidden"]
+        widths = [config["detail"]["channels"] + config["channels"]] + [hidden] * (config["detail"]["layers"] - 1) + [config["channels"]]
+        head = 2 * pixels * 9 * sum(a * b for a, b in zip(widths, widths[1:]))
+        by_hand = (config["depth"] * block + ends + head) / 1e9
         self.assertAlmostEqual(steps["unguided"][0], by_hand, delta=0.001)
         self.assertAlmostEqual(steps["guided"][0], 2 * by_hand, delta=0.002)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Our own lists: own.json (what is newer than the sources, colours, flags, what is left out) and topics.txt (things by topic)."""
+"""Our own lists: own.json (what is newer than the sources, colours, flags, what is left out) and topics/ (things by topic)."""
 import json
 import os
 
@@ -16,21 +16,30 @@ OF_PLURAL = 0.97          # what is made by rule is sometimes another word
 MEANT_ELSEWHERE = 0.82    # of a word that another language has for something else ("gilet", "diner")
 
 
+def topics():
+    """(where, words of a model, words that are read as them) of every line of the files in topics/, in their order."""
+    folder = os.path.join(HERE, "topics")
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), encoding="utf-8") as source:
+            for number, line in enumerate(source, 1):
+                line, where = line.strip(), f"{name}:{number}"
+                if not line or line.startswith("#"):
+                    continue
+                concepts, found, words = line.partition(" = ")
+                if not found:
+                    raise ValueError(f"{where}: expected 'words of a model = words, words', found '{line}'")
+                yield where, concepts, words.split(", ")
+
+
 def read():
-    """own.json, its words with those of topics.txt."""
+    """own.json, its words with those of topics/."""
     with open(os.path.join(HERE, "own.json"), encoding="utf-8") as source:
         own = json.load(source)
-    path = os.path.join(HERE, "topics.txt")
-    with open(path, encoding="utf-8") as source:
-        lines = [(number, line.strip()) for number, line in enumerate(source, 1) if line.strip() and not line.startswith("#")]
     own["topics"] = set()
-    for number, line in lines:
-        concepts, found, words = line.partition(" = ")
-        if not found:
-            raise ValueError(f"{path}:{number}: expected 'words of a model = words, words', found '{line}'")
-        for word in words.split(", "):
+    for where, concepts, words in topics():
+        for word in words:
             if word in own["words"]:
-                raise ValueError(f"{path}:{number}: '{word}' has an answer already: {own['words'][word]}")
+                raise ValueError(f"{where}: '{word}' has an answer already: {own['words'][word]}")
             own["words"][word] = concepts
             own["topics"].add(word)
     return own
