@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "engine/session/trial/difference.h"
 
+#include <fmt/core.h>
+
 #include <cstdlib>
 
 namespace dit {
+
+std::string text_of(const PictureDifference& difference) {
+  return fmt::format("{:.2g} % of pixels off by more than 1 of 255, the farthest by {}", 100 * difference.share,
+                     difference.largest);
+}
 
 PictureDifference picture_difference(std::span<const std::uint8_t> found, std::span<const std::uint8_t> expected) {
   PictureDifference difference;

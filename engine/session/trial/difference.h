@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 
 namespace dit {
 
@@ -28,6 +29,9 @@ struct PictureDifference {
   double share = 0;  ///< of pixels that are off by more than 1 of 255 in some channel
   int largest = 0;   ///< of all channels, 0 … 255
 };
+
+/// "0.006 % of pixels off by …", for people.
+std::string text_of(const PictureDifference& difference);
 
 /// found, expected  [pixels,4] u8, straight alpha. What is missing is off by 255.
 PictureDifference picture_difference(std::span<const std::uint8_t> found, std::span<const std::uint8_t> expected);

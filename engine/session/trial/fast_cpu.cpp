@@ -48,11 +48,6 @@ std::optional<PictureDifference> kept_in(const CacheFolder& folder, const std::s
   return difference;
 }
 
-std::string text_of(const PictureDifference& difference) {
-  return fmt::format("{:.2g} % of pixels off by more than 1 of 255, the farthest by {}", 100 * difference.share,
-                     difference.largest);
-}
-
 }  // namespace
 
 FastCpu open_fast_cpu(const std::shared_ptr<const Weights>& weights, DeviceOptions options, const SelfTestSource& test,

@@ -18,11 +18,6 @@ std::string text_of(Mode mode) {
   return fmt::format("precision {}, fusion {}", name_of(mode.precision), name_of(mode.fusion));
 }
 
-std::string text_of(const PictureDifference& difference) {
-  return fmt::format("{:.2g} % of pixels off by more than 1 of 255, the farthest by {}", 100 * difference.share,
-                     difference.largest);
-}
-
 /// The mode and all that stand in for it, best first; the plain kernels last.
 std::vector<Mode> fall_backs(Mode wanted) {
   constexpr std::array precisions = {Precision::f16_matrix, Precision::f16, Precision::f32};

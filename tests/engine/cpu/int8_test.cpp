@@ -17,6 +17,7 @@
 #include "engine/model/quantised.h"
 #include "engine/network/dit.h"
 #include "tests/bench/trial_network.h"
+#include "tests/engine/cpu/painted.h"
 
 namespace dit::test {
 namespace {
@@ -108,21 +109,10 @@ ModelConfig small_config() {
   return config;
 }
 
-std::vector<float> paint(const std::shared_ptr<const Weights>& weights, Precision precision, unsigned threads,
-                         std::uint32_t batch) {
-  const Program program = record(small_config(), {.batch = batch, .conditions = 1, .steps = 3});
-  const auto executor = cpu::open(weights, {.threads = threads, .precision = precision});
-  EXPECT_EQ(executor->info().precision, name_of(precision));
-  const auto plan = executor->plan(program);
-  plan->set_request(bench::request_for(program));
-  plan->prepare(never_cancelled);
-  plan->run(0, 3, never_cancelled);
-  return plan->read(program.x);
-}
-
 TEST_F(Int8, IconsStayNearF32WithTheSameBitsForAnySplit) {
   const auto weights = bench::random_weights(record(small_config(), {.conditions = 1}), DType::f16);
-  const std::vector<float> f32 = paint(weights, Precision::f32, 2, 1), one = paint(weights, Precision::int8, 1, 1);
+  const std::vector<float> f32 = paint(small_config(), weights, Precision::f32, 2, 1),
+                           one = paint(small_config(), weights, Precision::int8, 1, 1);
   double largest = 0, difference = 0;
   for (std::size_t i = 0; i < f32.size(); ++i) {
     ASSERT_TRUE(std::isfinite(one[i]));
@@ -133,7 +123,7 @@ TEST_F(Int8, IconsStayNearF32WithTheSameBitsForAnySplit) {
   EXPECT_GT(difference, 0) << "int8 did nothing";
   EXPECT_LE(difference, icon_budget * largest);
   for (const unsigned threads : {1u, 2u, 5u}) {
-    const std::vector<float> three = paint(weights, Precision::int8, threads, 3);
+    const std::vector<float> three = paint(small_config(), weights, Precision::int8, threads, 3);
     EXPECT_TRUE(std::equal(one.begin(), one.end(), three.begin())) << threads;
   }
 }

@@ -17,6 +17,7 @@
 #include "engine/error.h"
 #include "engine/network/dit.h"
 #include "tests/bench/trial_network.h"
+#include "tests/engine/cpu/painted.h"
 
 namespace dit::test {
 namespace {
@@ -285,23 +286,13 @@ ModelConfig config_with(bool parts) {
   return config;
 }
 
-std::vector<float> paint(const ModelConfig& config, Precision precision, unsigned threads, std::uint32_t batch) {
-  const Program program = record(config, {.batch = batch, .conditions = 1, .steps = 3});
-  const auto weights = bench::random_weights(record(config, {.conditions = 1}), DType::f16);
-  const auto executor = cpu::open(weights, {.threads = threads, .precision = precision});
-  EXPECT_EQ(executor->info().precision, name_of(precision));
-  const auto plan = executor->plan(program);
-  plan->set_request(bench::request_for(program));
-  plan->prepare(never_cancelled);
-  plan->run(0, 3, never_cancelled);
-  return plan->read(program.x);
-}
-
 TEST_P(Pairs, IconsStayNearF32WithTheSameBitsForAnySplit) {
   const Precision precision = GetParam() == DType::bf16 ? Precision::bf16 : Precision::int16;
   for (const bool parts : {false, true}) {
     const ModelConfig config = config_with(parts);
-    const std::vector<float> f32 = paint(config, Precision::f32, 2, 1), one = paint(config, precision, 1, 1);
+    const auto weights = bench::random_weights(record(config, {.conditions = 1}), DType::f16);
+    const std::vector<float> f32 = paint(config, weights, Precision::f32, 2, 1),
+                             one = paint(config, weights, precision, 1, 1);
     double largest = 0, difference = 0;
     for (std::size_t i = 0; i < f32.size(); ++i) {
       ASSERT_TRUE(std::isfinite(one[i]));
@@ -312,7 +303,7 @@ TEST_P(Pairs, IconsStayNearF32WithTheSameBitsForAnySplit) {
     EXPECT_GT(difference, 0) << "the precision did nothing";
     EXPECT_LE(difference, (precision == Precision::bf16 ? 0.01 : 1e-3) * largest);
     for (const unsigned threads : {1u, 2u, 5u}) {
-      const std::vector<float> three = paint(config, precision, threads, 3);
+      const std::vector<float> three = paint(config, weights, precision, threads, 3);
       EXPECT_TRUE(std::equal(one.begin(), one.end(), three.begin())) << threads;
     }
   }
